@@ -1,0 +1,135 @@
+"""Train the denoiser and its text encoder together, on latents encoded once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
+from rich.progress import track
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from emoji_world.bank import load
+from emoji_world.captions import draw_caption
+from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
+from emoji_world.training import Schedule, load_average, train
+
+BATCH = 64
+CAPTION_DROPOUT = 0.1
+SNR_CAP = 5.0
+
+
+class Denoiser(nn.Module):
+    """What is trained: the UNet and the text encoder that conditions it."""
+
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.text_encoder = text_encoder(tokenizer)
+        self.unet = unet()
+
+
+def unet() -> UNet2DConditionModel:
+    """7.4 M parameters on 16×16×4 latents; attention at 8×8 and 4×4 only, which keeps a CPU step cheap."""
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(64, 96, 160),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=128,
+        attention_head_dim=2,
+        norm_num_groups=16,
+    )
+
+
+def text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=128,
+            intermediate_size=512,
+            projection_dim=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=MAX_LENGTH,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def scheduler() -> DDIMScheduler:
+    """Stable Diffusion's noise schedule."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderTiny, images: np.ndarray, cache: Path) -> Tensor:
+    """All pictures as latents (n, 4, 16, 16) in fp16, kept in a file."""
+    if not cache.exists():
+        chunks = [
+            vae.encode(torch.from_numpy(images[i : i + 256]).permute(0, 3, 1, 2).float() / 127.5 - 1).latents.half()
+            for i in track(range(0, len(images), 256), description="encoding")
+        ]
+        save_file({"latents": torch.cat(chunks)}, cache)
+    return load_file(cache)["latents"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="folder with vae/; checkpoints and results go there")
+    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--learning-rate", type=float, default=6e-4)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--warm-start", type=Path, help="checkpoint of an earlier run")
+    args = parser.parse_args()
+    bank = load(args.bank)
+    latents = encode(AutoencoderTiny.from_pretrained(args.work / "vae"), bank.images, args.work / "latents.safetensors")
+    scale = 1 / latents.float().std().item()
+    tokenizer = make_tokenizer()
+    model = Denoiser(tokenizer)
+    if args.warm_start:
+        load_average(args.warm_start, model)
+    model.to(args.device)
+    noise_schedule = scheduler()
+    alphas = noise_schedule.alphas_cumprod
+    weights = (alphas / (1 - alphas)).clamp(max=SNR_CAP) * (1 - alphas) / alphas
+
+    def loss(step: int) -> Tensor:
+        rng = np.random.default_rng((2, step))
+        generator = torch.Generator().manual_seed(step)
+        rows = rng.integers(len(latents), size=BATCH)
+        captions = ["" if rng.random() < CAPTION_DROPOUT else draw_caption(rng, bank.scenes[row]) for row in rows]
+        tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        x0 = latents[rows].float() * scale
+        noise = torch.randn(x0.shape, generator=generator)
+        t = torch.randint(len(alphas), (BATCH,), generator=generator)
+        x, noise, times = (
+            v.to(args.device) for v in (noise_schedule.add_noise(x0, noise, t), noise, t)
+        )
+        with torch.autocast(args.device, torch.bfloat16):
+            context = model.text_encoder(tokens.to(args.device)).last_hidden_state
+            predicted = model.unet(x, times, context).sample
+        error = (predicted.float() - noise).pow(2).mean(dim=(1, 2, 3))
+        return (error * weights[t].to(args.device)).mean()
+
+    train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "unet.safetensors", "denoiser")
+
+
+if __name__ == "__main__":
+    main()
