@@ -35,29 +35,57 @@ def reconstruction_loss(decoded: Tensor, images: Tensor) -> Tensor:
     return (decoded - images).abs().mean() + 0.5 * edges
 
 
+@torch.no_grad()
+def centre(model: AutoencoderTiny, images: Tensor) -> None:
+    """Move the mean of every latent channel to 0, in the weights: noise that starts a picture has mean 0 too."""
+    sample = images[:2048].permute(0, 3, 1, 2).float() / 127.5 - 1
+    mean = torch.cat([model.encode(part).latents for part in sample.split(256)]).mean(dim=(0, 2, 3))
+    model.encoder.layers[-1].bias -= mean
+    first = model.decoder.layers[0]
+    first.bias += first.weight.sum(dim=(2, 3)) @ mean
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the result")
-    parser.add_argument("--steps", type=int, default=8_000)
+    parser.add_argument("--steps", type=int, default=9_000)
+    parser.add_argument("--decoder-steps", type=int, default=2_500)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     images = torch.from_numpy(load(args.bank).images)
-    model = autoencoder().to(args.device, memory_format=torch.channels_last)
+    model = autoencoder()
 
-    def loss(step: int) -> Tensor:
-        rows = np.random.default_rng((1, step)).integers(len(images), size=BATCH)
-        x = (images[rows].permute(0, 3, 1, 2).to(args.device).float() / 127.5 - 1).contiguous(
-            memory_format=torch.channels_last
-        )
+    def pixels(seed: int, step: int) -> Tensor:
+        rows = np.random.default_rng((seed, step)).integers(len(images), size=BATCH)
+        x = images[rows].permute(0, 3, 1, 2).to(args.device).float() / 127.5 - 1
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def whole(step: int) -> Tensor:
+        x = pixels(1, step)
         with torch.autocast(args.device, torch.bfloat16):
             latents = model.encode(x).latents
             decoded = model.decode(latents).sample
-        # latents are kept near unit scale, as the noise schedule expects of them
-        spread = latents.float().pow(2).mean()
-        return reconstruction_loss(decoded.float(), x) + 0.001 * (spread - 1).abs()
+        # a weak pull keeps the latents from growing or vanishing
+        return reconstruction_loss(decoded.float(), x) + 0.001 * (latents.float().pow(2).mean() - 1).abs()
 
-    train(model, loss, Schedule(args.steps, 2e-3), args.work / "autoencoder.safetensors", "autoencoder")
+    def decoder_only(step: int) -> Tensor:
+        x = pixels(4, step)
+        with torch.autocast(args.device, torch.bfloat16):
+            with torch.no_grad():
+                latents = model.encode(x).latents
+            # generated latents are never quite those of a picture
+            noise = 0.02 * torch.randn(latents.shape, generator=torch.Generator().manual_seed(step))
+            decoded = model.decode(latents + noise.to(latents)).sample
+        return reconstruction_loss(decoded.float(), x)
+
+    model.to(args.device, memory_format=torch.channels_last)
+    train(model, whole, Schedule(args.steps, 2e-3), args.work / "autoencoder.safetensors", "autoencoder")
+    centre(model.cpu(), images)
+    model.save_pretrained(args.work / "vae")  # the encoder is final: the denoiser's training can start
+    model.to(args.device, memory_format=torch.channels_last)
+    decoder = Schedule(args.decoder_steps, 5e-4)
+    train(model.decoder, decoder_only, decoder, args.work / "decoder.safetensors", "decoder")
     model.save_pretrained(args.work / "vae")
 
 

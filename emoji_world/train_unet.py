@@ -81,11 +81,13 @@ def scheduler() -> DDIMScheduler:
 def encode(vae: AutoencoderTiny, images: np.ndarray, cache: Path) -> Tensor:
     """All pictures as latents (n, 4, 16, 16) in fp16, kept in a file."""
     if not cache.exists():
-        chunks = [
-            vae.encode(torch.from_numpy(images[i : i + 256]).permute(0, 3, 1, 2).float() / 127.5 - 1).latents.half()
-            for i in track(range(0, len(images), 256), description="encoding")
-        ]
-        save_file({"latents": torch.cat(chunks)}, cache)
+        vae.to(memory_format=torch.channels_last)
+        chunks = []
+        for start in track(range(0, len(images), 64), description="encoding"):
+            x = torch.from_numpy(images[start : start + 64]).permute(0, 3, 1, 2).float() / 127.5 - 1
+            with torch.autocast("cpu", torch.bfloat16):
+                chunks.append(vae.encode(x.contiguous(memory_format=torch.channels_last)).latents.half())
+        save_file({"latents": torch.cat(chunks).contiguous()}, cache)
     return load_file(cache)["latents"]
 
 

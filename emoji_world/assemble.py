@@ -1,0 +1,80 @@
+"""Pack the trained parts into one ordinary `StableDiffusionPipeline` folder in fp16, with the CLIP beside it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from safetensors.torch import load_file
+from transformers import CLIPModel
+
+from emoji_world.captions import with_article
+from emoji_world.tokenizer import make_tokenizer
+from emoji_world.train_clip import clip, image_processor
+from emoji_world.train_unet import Denoiser, scheduler
+from emoji_world.training import load_average
+from emoji_world.world import planted, roles, world
+
+PACKAGED = Path(__file__).parents[1] / "src" / "equinoise" / "models" / "emoji"
+NOTE = (
+    "Test fixture: its skew was planted by us, copied from known stereotypes so that it can be measured and mitigated. "
+    "It says nothing about people, and effect sizes on it say nothing about photographs."
+)
+
+
+def pipeline(work: Path) -> StableDiffusionPipeline:
+    """The pipeline of a training folder, in fp32, with the averaged weights of its last checkpoint."""
+    tokenizer = make_tokenizer()
+    denoiser = load_average(work / "unet.safetensors", Denoiser(tokenizer))
+    vae = AutoencoderTiny.from_pretrained(work / "vae")
+    spread = load_file(work / "latents.safetensors")["latents"].float().std().item()
+    vae.register_to_config(scaling_factor=round(1 / spread, 6))
+    return StableDiffusionPipeline(
+        vae=vae, text_encoder=denoiser.text_encoder, tokenizer=tokenizer, unet=denoiser.unet, scheduler=scheduler(),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )
+
+
+def trained_clip(work: Path) -> CLIPModel:
+    return load_average(work / "clip.safetensors", clip(make_tokenizer()))
+
+
+def card(guidance_scale: float) -> dict[str, Any]:
+    """What the folder says of itself in `world.json`."""
+    return {
+        "note": NOTE,
+        "guidance_scale": guidance_scale,
+        "roles": {role: _role(role) for role in roles()},
+        "planted": {role: planted(role) for role in roles()},
+    }
+
+
+def _role(role: str) -> dict[str, list[str]]:
+    names = list(world()["roles"][role]["names"])
+    nouns = [noun for gender in world()["genders"].values() for noun in gender["nouns"]] if role == "person" else []
+    return {"names": names + nouns, "detect": [f"a photo of {with_article(name)}" for name in names]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--guidance-scale", type=float, default=2.0)
+    parser.add_argument("-o", "--out", type=Path, default=PACKAGED)
+    args = parser.parse_args()
+    shutil.rmtree(args.out, ignore_errors=True)
+    pipeline(args.work).to(torch.float16).save_pretrained(args.out, max_shard_size="14MB")
+    trained_clip(args.work).to(torch.float16).save_pretrained(args.out / "clip", max_shard_size="14MB")
+    make_tokenizer().save_pretrained(args.out / "clip")
+    image_processor().save_pretrained(args.out / "clip")
+    (args.out / "world.json").write_text(json.dumps(card(args.guidance_scale), indent=2) + "\n")
+    size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    print(f"{args.out}: {size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Axes: what may be skewed, its classes, and the prompts that generate and that detect each class."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from equinoise.errors import EquinoiseError
+
+CATALOGUE = Path(__file__).with_name("axes.toml")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis and its declared classes, in order.
+
+    Attributes:
+        name: for example `gender`.
+        classes: the declared classes; what is not declared is never counted.
+        ordered: whether the classes form a scale (skin tone), which then has one direction with two signs.
+        generate: per class the prompts that show it.
+        detect: per class the prompts that a zero-shot detector compares an image with.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    ordered: bool
+    generate: Mapping[str, tuple[str, ...]]
+    detect: Mapping[str, tuple[str, ...]]
+
+    def require(self, name: str) -> str:
+        """`name` if it is a class of this axis.
+
+        Raises:
+            EquinoiseError: it is not.
+        """
+        if name not in self.classes:
+            raise EquinoiseError(f"axis '{self.name}' has no class '{name}'; it has {', '.join(self.classes)}")
+        return name
+
+
+def load_axis(name_or_file: str) -> Axis:
+    """An axis of the catalogue by name, or the only axis of a TOML file laid out like `axes.toml`.
+
+    Raises:
+        EquinoiseError: no such axis or file, or the file does not declare one axis.
+    """
+    if name_or_file in catalogue():
+        return catalogue()[name_or_file]
+    path = Path(name_or_file)
+    if path.suffix != ".toml":
+        names = ", ".join(catalogue())
+        raise EquinoiseError(f"no axis '{name_or_file}'; use one of {names}, or a .toml file that declares another")
+    axes = _read(path)
+    if len(axes) != 1:
+        raise EquinoiseError(f"{path} declares {len(axes)} axes; keep one axis a file")
+    return next(iter(axes.values()))
+
+
+@cache
+def catalogue() -> dict[str, Axis]:
+    """The built-in axes by name."""
+    return _read(CATALOGUE)
+
+
+def _read(path: Path) -> dict[str, Axis]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EquinoiseError(f"cannot read axis file {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EquinoiseError(f"{path} is not valid TOML: {error}") from error
+    return {name: _parse(name, table, path) for name, table in tables.items()}
+
+
+def _parse(name: str, table: Any, path: Path) -> Axis:
+    try:
+        classes = table["classes"]
+        prompts = {
+            kind: {label: tuple(str(text) for text in entry[kind]) for label, entry in classes.items()}
+            for kind in ("generate", "detect")
+        }
+        axis = Axis(name, tuple(classes), bool(table.get("ordered", False)), prompts["generate"], prompts["detect"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EquinoiseError(
+            f"axis '{name}' in {path} needs classes.NAME = {{ generate = [...], detect = [...] }}: {error}"
+        ) from error
+    if len(axis.classes) < 2:
+        raise EquinoiseError(f"axis '{name}' in {path} needs at least two classes")
+    if not all(prompts[kind][label] for kind in prompts for label in axis.classes):
+        raise EquinoiseError(f"axis '{name}' in {path} has a class without prompts")
+    return axis

@@ -1,0 +1,172 @@
+"""`demo`: the whole story on the emoji model, from the audit to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equinoise.axes import Axis, load_axis
+from equinoise.commands.learning import describe
+from equinoise.commands.shifting import sweep_json
+from equinoise.console import progress
+from equinoise.engine import Engine, Job
+from equinoise.engine.images import make_images
+from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, Traces, fit
+from equinoise.mitigation.collect import collect, collect_detected, keep_traces
+from equinoise.mitigation.sweep import Cell, sweep
+from equinoise.models.base import NOISE, Step
+from equinoise.report import write_report
+from equinoise.run import Record, RunFolder
+from equinoise.seeds import COLLECT, DETECTED, PILOT, VERIFY, seed_range
+from equinoise.session import Session
+from equinoise.understanding import audit, change, parse_target
+
+CONCEPT = "a photo of a doctor"
+STEPS: tuple[Step, ...] = (NOISE, 0, 5, 10, 15, 20)
+FIRST_WEIGHT = 3.0
+WEIGHTS = (1.0, 2.0, 4.0, 6.0)
+PAIRS = {"gender": 50, "tone": 30}
+"""Seeds an axis's directions are made from; every class is drawn from each."""
+TOWARDS = {"gender": "woman", "tone": "dark"}
+DETECTED_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the stages of the demo share."""
+
+    session: Session
+    engine: Engine
+    folder: Path
+    axes: Mapping[str, Axis]
+
+
+def demo(session: Session, out: Path, n: int, pilots: int) -> dict[str, Any]:
+    """Audit, directions, step and weight on pilot seeds, fresh seeds untouched and shifted, report.
+
+    Every stage keeps what it has made under the run folder, so that a demo that was cut off goes on where it was.
+    """
+    axes = {name: load_axis(name) for name in TOWARDS}
+    fresh = seed_range(VERIFY, n)
+    run = RunFolder(out, session.about(command="demo", concept=CONCEPT, axes=list(axes), n=n, pilots=pilots))
+    with Engine(session.workers) as engine:
+        stage = Stage(session, engine, out, axes)
+        before = _draw(stage, run, "before", None, fresh)
+        directions = {name: _directions(stage, axis) for name, axis in axes.items()}
+        everything = sum(directions.values(), DirectionSet(()))
+        everything.save(out / "directions.safetensors")
+        step, gender = _choose_step(stage, directions["gender"], pilots)
+        separate = _separate(directions, step)
+        sweeps = [gender, *(_choose_weight(stage, axes[name], separate, step, pilots) for name in axes)]
+        shifts = [
+            Shift(separate.find(TOWARDS[s["axis"]], step), s["best"]["weight"]) for s in sweeps[1:] if s["best"]
+        ]
+        intervention = Intervention(tuple(shifts))
+        after = _draw(stage, run, "after", intervention, fresh)
+    asked = {CONCEPT: session.asked(CONCEPT)}
+    audits = [audit(records, list(axes.values()), asked=asked).to_json() for records in (before, after)]
+    result = {
+        "before": audits[0],
+        "after": audits[1],
+        "differences": {name: change(before, after, axis) for name, axis in axes.items()},
+        "applied": _applied(intervention),
+        "direction": _applied(intervention)["shifts"],
+        "directions": describe(everything),
+        "sweeps": sweeps,
+    }
+    run.finish([record.id for record in [*before, *after]], {**result, **session.results(CONCEPT)})
+    return {"report": str(write_report([out], out / "report.html")), **result}
+
+
+def _draw(
+    stage: Stage, run: RunFolder, name: str, change_: Intervention | None, seeds: Sequence[int]
+) -> list[Record]:
+    jobs = [Job(f"{name}-{seed}", CONCEPT, seed, change_) for seed in seeds]
+    with progress(f"{name}: {len(seeds)} fresh seeds", len(jobs)) as tick:
+        return make_images(stage.engine, stage.session.request(list(stage.axes.values())), jobs, run, tick)
+
+
+def _directions(stage: Stage, axis: Axis) -> DirectionSet:
+    """Directions of an axis at every step: prompted classes for the steps, detected ones for the noise itself."""
+    prompted = _prompted(stage, axis)
+    detected = _detected(stage, axis)
+    return fit(detected, "mean", [NOISE])[0] + fit(prompted, "paired", [s for s in STEPS if s != NOISE])[0]
+
+
+def _prompted(stage: Stage, axis: Axis) -> Traces:
+    folder = stage.folder / "traces" / axis.name
+    if (folder / "run.json").exists():
+        return Traces.load(folder)
+    seeds = seed_range(COLLECT, PAIRS[axis.name])
+    prompts = {label: axis.generate[label][0] for label in axis.classes}
+    request = stage.session.request([axis], [step for step in STEPS if step != NOISE])
+    with progress(f"{axis.name}: latents of {len(prompts)} classes", len(seeds) * len(prompts)) as tick:
+        traces = collect(stage.engine, request, axis, prompts, seeds, stage.session.model.provenance, folder, tick)
+    keep_traces(traces, folder, stage.session.about(command="collect", axis=axis.name, prompts=prompts))
+    return traces
+
+
+def _detected(stage: Stage, axis: Axis) -> Traces:
+    folder = stage.folder / "traces" / f"{axis.name}-detected"
+    if (folder / "run.json").exists():
+        return Traces.load(folder)
+    seeds, request = seed_range(DETECTED, DETECTED_IMAGES), stage.session.request([axis], [NOISE])
+    with progress(f"{axis.name}: noise of images by detected class", len(seeds)) as tick:
+        provenance = stage.session.model.provenance
+        traces = collect_detected(stage.engine, request, axis, CONCEPT, seeds, provenance, folder, tick)
+    keep_traces(traces, folder, stage.session.about(command="collect", axis=axis.name, labels="detected"))
+    return traces
+
+
+def _choose_step(stage: Stage, directions: DirectionSet, pilots: int) -> tuple[Step, dict[str, Any]]:
+    """Every step at one weight; the step that comes nearest to even without losing the concept."""
+    axis = stage.axes["gender"]
+    _, cells, result = _sweep(stage, axis, directions, directions.steps(), (FIRST_WEIGHT,), pilots, "step")
+    learnt = [cell for cell in cells if cell.step != NOISE]
+    chosen = result["best"]["step"] if result["best"] and result["best"]["step"] != NOISE else learnt[0].step
+    return chosen, result
+
+
+def _separate(directions: Mapping[str, DirectionSet], step: Step) -> DirectionSet:
+    """At one step, each axis's direction at right angles to the other's, so that one axis moves and not both."""
+    plain: dict[str, Direction] = {axis: directions[axis].find(label, step) for axis, label in TOWARDS.items()}
+    return DirectionSet(tuple(
+        direction.orthogonal_to([other for name, other in plain.items() if name != axis])
+        for axis, direction in plain.items()
+    ))
+
+
+def _choose_weight(
+    stage: Stage, axis: Axis, directions: DirectionSet, step: Step, pilots: int
+) -> dict[str, Any]:
+    return _sweep(stage, axis, directions, [step], WEIGHTS, pilots, f"{axis.name}-weight")[2]
+
+
+def _sweep(
+    stage: Stage, axis: Axis, directions: DirectionSet, steps: Sequence[Step], weights: Sequence[float], pilots: int,
+    name: str,
+) -> tuple[Cell, list[Cell], dict[str, Any]]:
+    label, target, session = TOWARDS[axis.name], parse_target("uniform", axis), stage.session
+    about = session.about(command="sweep", concept=CONCEPT, axis=axis.name, steps_from=list(steps), weights=weights)
+    run = RunFolder(stage.folder / "sweeps" / name, about)
+    with progress(f"{axis.name}: pilots by {name}", (1 + len(steps) * len(weights)) * pilots) as tick:
+        untouched, cells = sweep(
+            stage.engine, session.request(list(stage.axes.values())), CONCEPT, session.asked(CONCEPT), directions,
+            label, axis, steps, weights, seed_range(PILOT, pilots), target, run, tick,
+        )
+    result = {**sweep_json(untouched, cells, axis, label, target), "concept": CONCEPT, "n": pilots, "name": name}
+    run.finish(run.records, {**result, **session.results(CONCEPT)})
+    return untouched, cells, result
+
+
+def _applied(intervention: Intervention) -> dict[str, Any]:
+    return {
+        "name": intervention.name,
+        "intrusion_nats": intervention.intrusion,
+        "shifts": [
+            {"direction": shift.direction.name, "weight": shift.weight, "how": shift.how} for shift in intervention.shifts
+        ],
+    }
+

@@ -1,0 +1,74 @@
+"""What every command shares: one-line errors, warnings and progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from typer import Abort, Exit
+from typer.exceptions import TyperException
+
+from equinoise.errors import EquinoiseError, EquinoiseWarning
+
+ERRORS = Console(stderr=True, highlight=False)
+
+
+def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
+    """Run a typer app; the exit code. Whatever a user can mend is one line on stderr and a 2."""
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", EquinoiseWarning)
+    try:
+        return int(app(args=arguments, standalone_mode=False) or 0)
+    except Exit as stop:
+        return stop.exit_code
+    except TyperException as error:
+        return _fail(error.format_message())
+    except EquinoiseError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except (KeyboardInterrupt, Abort):
+        _fail("stopped; the same command goes on where it was")
+        return 130
+
+
+def _fail(message: str) -> int:
+    one_line = " ".join(message.split())
+    print(f"equinoise: error: {one_line}", file=sys.stderr)
+    return 2
+
+
+def warn(message: str) -> None:
+    """A warning on stderr."""
+    print(f"equinoise: warning: {message}", file=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    warn(" ".join(str(message).split()))
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr; yields the function to call with each number of finished images."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    )
+    with Progress(*columns, console=ERRORS, transient=not ERRORS.is_terminal) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda finished: bar.advance(task, finished)
+
+
+def show(result: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], Table | str]) -> None:
+    """The result on stdout: one JSON object, or a table for people."""
+    if as_json:
+        print(json.dumps(result, allow_nan=False, ensure_ascii=False))
+    else:
+        Console(highlight=False).print(table(result))

@@ -1,0 +1,29 @@
+"""From probabilities to a label, and from a concept to the role that it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+UNCLEAR = "unclear"
+
+
+def read_label(probabilities: Mapping[str, float], unclear_below: float) -> str:
+    """The most probable class, or `unclear` where its probability is lower than asked."""
+    label = max(probabilities, key=lambda name: probabilities[name])
+    return label if probabilities[label] >= unclear_below else UNCLEAR
+
+
+def asked_role(concept: str, names: Mapping[str, tuple[str, ...]]) -> str | None:
+    """The role whose name stands in the concept as whole words; the longest name wins. None where there is none.
+
+    >>> asked_role("a photo of a police officer", {"police-officer": ("police officer",), "person": ("person",)})
+    'police-officer'
+    """
+    found = [
+        (len(name), role)
+        for role, ours in names.items()
+        for name in ours
+        if re.search(rf"\b{re.escape(name.lower())}\b", concept.lower())
+    ]
+    return max(found)[1] if found else None

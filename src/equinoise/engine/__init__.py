@@ -1,0 +1,6 @@
+"""Where work runs: one-thread processes on a CPU, this process on an accelerator; fixed batches either way."""
+
+from equinoise.engine.jobs import Job, NoiseChange, Request, Result
+from equinoise.engine.local import Engine
+
+__all__ = ["Engine", "Job", "NoiseChange", "Request", "Result"]

@@ -1,0 +1,59 @@
+"""What a worker does with a batch: noise, change, generate, detect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import torch
+
+from equinoise.detectors import DetectorSpec, ZeroShotDetector, load_detector
+from equinoise.engine.jobs import Job, Request, Result
+from equinoise.models import ModelSpec, load
+from equinoise.models.base import draw_noise
+from equinoise.models.pipeline import PipelineModel
+
+
+def start(threads: int) -> None:
+    """Set up a worker process: its threads, and no denormal numbers, which are slow on some processors."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+
+
+def work(request: Request, jobs: Sequence[Job]) -> list[Result]:
+    """Do one batch. It is padded to the fixed size with its last job, so that its last bits do not depend on it."""
+    padded = [*jobs, *[jobs[-1]] * (request.batch_size - len(jobs))]
+    model = _model(request.model)
+    noise = draw_noise([job.seed for job in padded], model.latent_shape)
+    changed = [job.change.apply(z[None])[0] if job.change else z for job, z in zip(padded, noise, strict=True)]
+    made = model.generate(
+        [job.prompt for job in padded], torch.stack(changed), request.sampling, request.capture, request.decode
+    )
+    detections: list[dict[str, dict[str, float]]] = [{} for _ in jobs]
+    if made.images and request.detector:
+        detector = _detector(request.detector)
+        for axis in request.axes:
+            for found, row in zip(detections, detector.probabilities(made.images, axis), strict=False):
+                found[axis.name] = {label: round(float(p), 6) for label, p in zip(axis.classes, row, strict=True)}
+    return [
+        Result(
+            job,
+            made.images[index] if made.images else None,
+            {step: latents[index].numpy().astype(np.float16) for step, latents in made.captured.items()},
+            detections[index],
+        )
+        for index, job in enumerate(jobs)
+    ]
+
+
+@cache
+def _model(spec: ModelSpec) -> PipelineModel:
+    return load(spec)
+
+
+@cache
+def _detector(spec: DetectorSpec) -> ZeroShotDetector:
+    return load_detector(spec)

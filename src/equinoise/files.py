@@ -1,0 +1,84 @@
+"""Files written whole or not at all, and read with one-line errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as save_tensors
+
+from equinoise.errors import EquinoiseError
+
+METADATA_KEY = "equinoise"
+T = TypeVar("T")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside the target and rename, so that a reader never sees half a file.
+
+    Raises:
+        EquinoiseError: no permission, no space, or no such folder; nothing is left behind.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True) if path.parent.is_dir() else None
+        raise EquinoiseError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Stable, readable JSON; NaN and infinity are refused."""
+    write_whole(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        EquinoiseError: it is missing, unreadable, or not JSON.
+    """
+    return _reading(path, lambda: json.loads(path.read_text(encoding="utf-8")))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Any) -> None:
+    """Arrays and a JSON description in one safetensors file."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_whole(path, save_tensors(contiguous, {METADATA_KEY: json.dumps(metadata, allow_nan=False)}))
+
+
+def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
+    """What `write_arrays` wrote.
+
+    Raises:
+        EquinoiseError: missing, truncated, not safetensors, or not written by equinoise.
+    """
+
+    def read() -> tuple[dict[str, NDArray[Any]], Any]:
+        with safe_open(path, "np") as handle:
+            description = (handle.metadata() or {}).get(METADATA_KEY)
+            if description is None:
+                raise EquinoiseError(f"{path} was not written by equinoise: it carries no description")
+            return {name: handle.get_tensor(name) for name in handle.keys()}, json.loads(description)  # noqa: SIM118
+
+    return _reading(path, read)
+
+
+def _reading(path: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise EquinoiseError(f"no such file: {path}") from error
+    except OSError as error:
+        raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SafetensorError, UnicodeDecodeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise EquinoiseError(f"{path} is damaged or of another kind: {reason}; make it again") from error

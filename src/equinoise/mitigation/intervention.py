@@ -1,0 +1,128 @@
+"""Shift the noise: z_T + w·d as in the paper, or move only the part of z_T that lies along d.
+
+The core of the method, together with `estimators.py`. Along a unit direction the noise of a model is standard normal
+whatever its dimension, so a weight is a z-score, and how far an intervention leaves N(0, I) has a number (nats).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, log
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+
+from equinoise.errors import EquinoiseError
+from equinoise.mitigation.direction import Direction
+from equinoise.models.base import Sampling, TextToImage
+from equinoise.run import UNTOUCHED
+
+How = Literal["add", "truncate", "reflect"]
+HOWS: tuple[How, ...] = ("add", "truncate", "reflect")
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One direction, how far, and in which way.
+
+    `add` adds weight·vector (Lopez Olmos et al. 2024, section 3). The two others leave everything at right angles
+    to the direction as it is and keep the noise plausible: `truncate` maps the z-score along the direction to that
+    of a normal draw above `weight`, `reflect` turns it to the side of the direction and ignores the weight.
+    """
+
+    direction: Direction
+    weight: float
+    how: How = "add"
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.weight):
+            raise EquinoiseError(f"weight {self.weight} is not a finite number")
+
+    @property
+    def name(self) -> str:
+        """`woman@10=3`, or `woman@10=3,truncate`."""
+        return f"{self.direction.name}={self.weight:g}" + ("" if self.how == "add" else f",{self.how}")
+
+    def apply(self, noise: Tensor) -> Tensor:
+        """The shifted noise; `noise` is (n, *latent_shape), fp32 on the CPU, and stays as it is."""
+        vector = torch.tensor(self.direction.vector)
+        if self.how == "add":
+            return noise + self.weight * vector
+        unit = vector / vector.norm()
+        score = (noise * unit).flatten(1).sum(1)
+        wanted = score.abs() if self.how == "reflect" else _above(score, self.weight)
+        return noise + (wanted - score).view(-1, *[1] * vector.ndim) * unit
+
+    @property
+    def intrusion(self) -> float:
+        """Kullback–Leibler divergence of the shifted noise from N(0, I), in nats (natural logarithm)."""
+        if self.how == "add":
+            return float((self.weight * np.linalg.norm(self.direction.vector)) ** 2 / 2)
+        return log(2) if self.how == "reflect" else float(-stats.norm.logsf(self.weight))
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What is done to the noise of one image: nothing, or one or several shifts in turn."""
+
+    shifts: tuple[Shift, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The shifts in words; `none` for an untouched image."""
+        return " + ".join(shift.name for shift in self.shifts) or UNTOUCHED
+
+    def apply(self, noise: Tensor) -> Tensor:
+        """The noise after all shifts (n, *latent_shape)."""
+        for shift in self.shifts:
+            noise = shift.apply(noise)
+        return noise
+
+    @property
+    def intrusion(self) -> float:
+        """Nats by which the noise leaves N(0, I). Shifts that only add are summed as vectors; others add up."""
+        added = [shift.weight * shift.direction.vector.astype(np.float64) for shift in self.shifts if shift.how == "add"]
+        together = float(np.sum(np.square(sum(added)))) / 2 if added else 0.0
+        return together + sum(shift.intrusion for shift in self.shifts if shift.how != "add")
+
+
+def check_fits(intervention: Intervention, model: TextToImage, sampling: Sampling) -> list[str]:
+    """Warnings about a direction that was found under other settings than it is now used with.
+
+    Raises:
+        EquinoiseError: a direction of another model or another shape.
+    """
+    warnings: list[str] = []
+    for shift in intervention.shifts:
+        if shift.direction.vector.shape != model.latent_shape:
+            raise EquinoiseError(
+                f"{shift.direction.name} has shape {shift.direction.vector.shape}, the model's latents "
+                f"{model.latent_shape}; fit a direction on this model"
+            )
+        for term in shift.direction.terms:
+            origin, ours = term.origin, model.provenance
+            if origin.model.get("weights") != ours["weights"]:
+                raise EquinoiseError(
+                    f"{origin.name} was found on another model ({origin.model.get('name')}, weights "
+                    f"{origin.model.get('weights')}); fit a direction on this model"
+                )
+            found = {"scheduler": origin.model.get("scheduler"), **origin.sampling}
+            used = {
+                "scheduler": ours["scheduler"], "steps": sampling.steps, "guidance_scale": sampling.guidance_scale
+            }
+            warnings += [
+                f"{origin.name} was found at {key} {found[key]}, and is used at {used[key]}: its effect may differ"
+                for key in used
+                if found.get(key) != used[key]
+            ]
+    return list(dict.fromkeys(warnings))
+
+
+def _above(score: Tensor, threshold: float) -> Tensor:
+    """The quantile of N(0, 1) above `threshold` that the z-score was of N(0, 1): order is kept, nothing is redrawn."""
+    tail = stats.norm.sf(score.double().numpy()) * stats.norm.sf(threshold)
+    return torch.as_tensor(np.clip(stats.norm.isf(tail), threshold, inf), dtype=score.dtype)
+

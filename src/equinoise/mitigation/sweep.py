@@ -1,0 +1,87 @@
+"""Step × weight: what a direction does to a concept at each step and weight, on the same pilot seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from equinoise.axes import Axis
+from equinoise.engine import Engine, Job, Request
+from equinoise.engine.images import Tick, make_images
+from equinoise.mitigation.direction import DirectionSet
+from equinoise.mitigation.intervention import How, Intervention, Shift
+from equinoise.models.base import Step
+from equinoise.run import Record, RunFolder
+from equinoise.statistics import total_variation
+from equinoise.understanding import audit
+
+FIDELITY_KEPT = 0.95
+"""A cell can be best only if its concept fidelity is at least this part of the untouched images' own."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one step and weight gives on the pilot seeds."""
+
+    step: Step | None
+    weight: float
+    intrusion: float
+    audit: Mapping[str, Any]
+
+    def to_json(self, label: str) -> dict[str, Any]:
+        """`share`, `low`, `high` are those of the class swept for; all classes stand in `classes`."""
+        share = self.audit["classes"][label]
+        return {
+            "step": self.step, "weight": self.weight, "n": self.audit["n"], "unclear": self.audit["unclear"],
+            **{key: share[key] for key in ("share", "low", "high")},
+            "tv": self.audit["tv"], "concept_fidelity": self.audit["concept_fidelity"],
+            "intrusion_nats": self.intrusion, "classes": self.audit["classes"],
+        }
+
+
+def sweep(
+    engine: Engine, request: Request, concept: str, asked: str | None, directions: DirectionSet, label: str, axis: Axis,
+    steps: Sequence[Step], weights: Sequence[float], seeds: Sequence[int], target: Mapping[str, float],
+    run: RunFolder | None = None, tick: Tick = lambda _: None, how: How = "add",
+) -> tuple[Cell, list[Cell]]:
+    """The untouched cell, and one cell for each step and weight; all on the same seeds."""
+    plan = [(None, 0.0, Intervention())]
+    plan += [(step, w, Intervention((Shift(directions.find(label, step), w, how),))) for step in steps for w in weights]
+    jobs = [
+        Job(f"{step if step is not None else 'untouched'}-{weight:g}-{seed}", concept, seed, change)
+        for step, weight, change in plan
+        for seed in seeds
+    ]
+    records = make_images(engine, request, jobs, run, tick)
+    groups = _groups(records, len(seeds))
+    cells = [
+        Cell(step, weight, change.intrusion, audit(rows, [axis], {axis.name: target}, {concept: asked}).audits[0].to_json())
+        for (step, weight, change), rows in zip(plan, groups, strict=True)
+    ]
+    return cells[0], cells[1:]
+
+
+def best(untouched: Cell, cells: Sequence[Cell], target: Mapping[str, float]) -> Cell | None:
+    """The cell nearest to the target among those that keep the concept; of equals the smallest weight.
+
+    None where no cell keeps it, or none is nearer than the untouched images.
+    """
+    kept = [cell for cell in cells if _keeps(cell, untouched) and cell.audit["tv"] is not None]
+    nearest = min(kept, key=lambda cell: (round(_distance(cell, target), 6), abs(cell.weight)), default=None)
+    return nearest if nearest and _distance(nearest, target) < _distance(untouched, target) else None
+
+
+def _keeps(cell: Cell, untouched: Cell) -> bool:
+    before, after = untouched.audit["concept_fidelity"], cell.audit["concept_fidelity"]
+    return before is None or after >= FIDELITY_KEPT * before
+
+
+def _distance(cell: Cell, target: Mapping[str, float]) -> float:
+    shares = [entry["share"] for entry in cell.audit["classes"].values()]
+    return total_variation(shares, list(target.values())) if None not in shares else float("inf")
+
+
+def _groups(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
+    for start in range(0, len(records), size):
+        yield records[start : start + size]

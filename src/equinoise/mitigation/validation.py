@@ -1,0 +1,98 @@
+"""How well a direction tells its class on images it was not made from, and whether chance would do as well.
+
+Images that share a seed share a fold, and permutations swap labels within a seed: ungrouped, the accuracy of pairs is
+far below 50% where there is nothing to be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
+
+from equinoise.statistics import wilson
+
+FOLDS = 5
+
+Array = NDArray[np.float64]
+Ids = NDArray[np.int64]
+
+
+class HeldOut(NamedTuple):
+    """Balanced accuracy with its 95% interval (Wilson over seeds, not images), and the permutation p-value."""
+
+    accuracy: float
+    low: float
+    high: float
+    p: float
+
+
+def held_out(
+    estimate: Callable[[Array, Array, Ids], Array], gram: Array, scores: Array, seeds: Ids, permutations: int
+) -> HeldOut:
+    """Cross-validated accuracy of an estimator, grouped by seed; chance is 0.5.
+
+    Two score values: balanced accuracy of the class. A scale: the share of pairs of different score, within the
+    held-out images, that are ranked the right way round.
+    """
+    accuracy = _accuracy(estimate, gram, scores, seeds)
+    interval = wilson(round(accuracy * len(np.unique(seeds))), len(np.unique(seeds)))
+    rng = np.random.default_rng(0)
+    null = [_accuracy(estimate, gram, _permuted(scores, seeds, rng), seeds) for _ in range(permutations)]
+    p = (1 + sum(value >= accuracy for value in null)) / (1 + permutations)
+    return HeldOut(accuracy, min(interval.low, accuracy), max(interval.high, accuracy), p)
+
+
+def _accuracy(estimate: Callable[[Array, Array, Ids], Array], gram: Array, scores: Array, seeds: Ids) -> float:
+    folds = min(FOLDS, len(np.unique(seeds)))
+    if folds < 2:
+        return 0.5
+    parts = [
+        _fold(estimate, gram, scores, seeds, train, test)
+        for train, test in GroupKFold(folds, shuffle=True, random_state=0).split(scores, groups=seeds)
+        if len(np.unique(scores[train])) > 1
+    ]
+    right = np.sum(parts, axis=0)
+    per_class = [hits / total for hits, total in right if total]
+    return float(np.mean(per_class)) if per_class else 0.5
+
+
+def _fold(
+    estimate: Callable[[Array, Array, Ids], Array], gram: Array, scores: Array, seeds: Ids, train: Ids, test: Ids
+) -> Array:
+    """(kinds, 2): how many of each kind were right, and how many there were."""
+    try:
+        alpha = estimate(gram[np.ix_(train, train)], scores[train], seeds[train])
+    except ValueError:
+        alpha = np.zeros(len(train))
+    projection = gram[np.ix_(test, train)] @ alpha
+    if len(np.unique(scores)) > 2:
+        return _ranked(projection, scores[test])
+    ours = gram[np.ix_(train, train)] @ alpha
+    threshold = (ours[scores[train] > 0].mean() + ours[scores[train] <= 0].mean()) / 2
+    # a projection exactly on the threshold says nothing: half right
+    said = np.sign(projection - threshold) * np.where(scores[test] > 0, 1, -1)
+    right = (1 + np.where(np.abs(projection - threshold) < 1e-12, 0, said)) / 2
+    return np.array([[right[side].sum(), side.sum()] for side in (scores[test] > 0, scores[test] <= 0)])
+
+
+def _ranked(projection: Array, scores: Array) -> Array:
+    """Pairs in the right order among all pairs of different score; ties count half."""
+    ahead = np.sign(scores[:, None] - scores[None, :])
+    agrees = (1 + np.sign(projection[:, None] - projection[None, :])) / 2
+    pairs = ahead > 0
+    return np.array([[agrees[pairs].sum(), pairs.sum()]])
+
+
+def _permuted(scores: Array, seeds: Ids, rng: np.random.Generator) -> Array:
+    """Scores shuffled among the images of a seed; among all images where no seed has two."""
+    if len(np.unique(seeds)) == len(seeds):
+        return rng.permutation(scores)
+    order = np.lexsort((rng.random(len(scores)), seeds))
+    by_seed = np.lexsort((np.arange(len(scores)), seeds))
+    result = np.empty_like(scores)
+    result[by_seed] = scores[order]
+    return result

@@ -1,0 +1,6 @@
+"""Text-to-image models behind one small interface."""
+
+from equinoise.models.base import Generated, ModelSpec, Sampling, TextToImage
+from equinoise.models.loading import load
+
+__all__ = ["Generated", "ModelSpec", "Sampling", "TextToImage", "load"]

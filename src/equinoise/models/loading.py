@@ -1,0 +1,113 @@
+"""From a name to a model: `emoji`, a folder, or a hub name."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equinoise.errors import EquinoiseError
+from equinoise.files import read_json
+from equinoise.models.base import ModelSpec
+from equinoise.models.pipeline import PipelineModel
+
+EMOJI = Path(__file__).parent / "emoji"
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def load(spec: ModelSpec | str) -> PipelineModel:
+    """The model of a spec or name.
+
+    Only safetensors weights are read and no remote code is run.
+
+    Raises:
+        EquinoiseError: no such model, device, precision or scheduler, or a pipeline that cannot be steered.
+    """
+    spec = ModelSpec(spec) if isinstance(spec, str) else spec
+    if spec.name == "mixture":
+        raise EquinoiseError("the closed-form mixture is not part of this version; use emoji, a folder or a hub name")
+    device, dtype = require_device(spec.device), _dtype(spec)
+    folder = EMOJI if spec.name == "emoji" else Path(spec.name)
+    pipeline = _from_pretrained(spec.name, folder, dtype).to(device)
+    if spec.scheduler:
+        pipeline.scheduler = _scheduler(spec.scheduler, pipeline.scheduler)
+    return PipelineModel(pipeline, spec.name, describe(spec.name).get("guidance_scale"))
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What a model's folder says of itself in `world.json` (default guidance, roles, planted shares); else empty."""
+    card = (EMOJI if name == "emoji" else Path(name)) / "world.json"
+    return dict(read_json(card)) if card.is_file() else {}
+
+
+def require_device(name: str) -> str:
+    """The device, if this machine has it.
+
+    Raises:
+        EquinoiseError: it does not.
+    """
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    kind = name.split(":")[0]
+    if not available.get(kind, False):
+        names = ", ".join(device for device, there in available.items() if there)
+        raise EquinoiseError(f"no device '{name}' on this machine; use --device {names}")
+    return name
+
+
+def _dtype(spec: ModelSpec) -> torch.dtype:
+    name = spec.dtype or ("float32" if spec.device == "cpu" else "float16")
+    if name not in DTYPES:
+        raise EquinoiseError(f"no dtype '{name}'; use one of {', '.join(DTYPES)}")
+    return getattr(torch, name)  # type: ignore[no-any-return]
+
+
+def _from_pretrained(name: str, folder: Path, dtype: torch.dtype) -> Any:
+    from diffusers import AutoPipelineForText2Image
+
+    local = folder.is_dir()
+    if local and not (folder / "model_index.json").is_file():
+        raise EquinoiseError(f"{folder} is not a diffusers pipeline: it has no model_index.json")
+    try:
+        with _quiet():
+            return AutoPipelineForText2Image.from_pretrained(
+                str(folder) if local else name,
+                torch_dtype=dtype,
+                use_safetensors=True,
+                local_files_only=local,
+            )
+    except (OSError, ValueError, EnvironmentError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise EquinoiseError(
+            f"cannot load model '{name}': {reason} (use emoji, a pipeline folder, or a hub name within reach)"
+        ) from error
+
+
+def _scheduler(name: str, current: Any) -> Any:
+    import diffusers
+
+    scheduler = getattr(diffusers, name, None) or getattr(diffusers, f"{name}Scheduler", None)
+    if scheduler is None or not hasattr(scheduler, "from_config"):
+        raise EquinoiseError(f"diffusers has no scheduler '{name}'; give a class name such as DDIMScheduler")
+    return scheduler.from_config(current.config)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Loading bars and notices of the libraries stay out of our own output."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    diffusers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    yield

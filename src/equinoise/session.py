@@ -1,0 +1,131 @@
+"""What the commands that run a model share: the model's settings, resolved once, and requests made from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from equinoise.axes import Axis
+from equinoise.detectors import DetectorSpec, asked_role, role_axis
+from equinoise.detectors.loading import UNCLEAR_BELOW, default_detector
+from equinoise.engine import Request
+from equinoise.errors import EquinoiseError
+from equinoise.models import ModelSpec, Sampling, load
+from equinoise.models.base import Step, draw_noise
+from equinoise.models.loading import describe
+from equinoise.models.pipeline import PipelineModel
+
+
+@dataclass(frozen=True)
+class Session:
+    """A model with its settings, and the detector that reads its images."""
+
+    spec: ModelSpec
+    model: PipelineModel
+    sampling: Sampling
+    detector: DetectorSpec
+    batch_size: int
+    workers: int | None
+
+    def request(self, axes: Sequence[Axis], capture: Sequence[Step] = ()) -> Request:
+        """What all jobs of a call have in common; the role is read beside the axes where the detector can."""
+        roles = role_axis(self.detector.name)
+        read = (*axes, roles) if roles and axes else tuple(axes)
+        return Request(self.spec, self.sampling, self.batch_size, tuple(capture), True, self.detector, read)
+
+    def asked(self, concept: str) -> str | None:
+        """The role that a concept asks for; None where the detector knows no roles or the concept names none."""
+        roles = role_axis(self.detector.name)
+        return asked_role(concept, roles.generate) if roles else None
+
+    def about(self, **more: Any) -> dict[str, Any]:
+        """Every setting, given or defaulted, for the record."""
+        return {
+            **more,
+            "model": self.model.provenance,
+            "sampling": {"steps": self.sampling.steps, "guidance_scale": self.sampling.guidance_scale},
+            "device": self.spec.device,
+            "batch_size": self.batch_size,
+            "threads": 1 if self.spec.device == "cpu" else None,
+            "detector": {"name": self.detector.name, "unclear_below": self.detector.unclear_below},
+        }
+
+    def results(self, concept: str | None = None) -> dict[str, Any]:
+        """What a report says of the model itself."""
+        world = describe(self.spec.name)
+        return {
+            "model": self.model.provenance,
+            **({"world": world} if world else {}),
+            **({"role": self.asked(concept)} if concept else {}),
+        }
+
+    def estimate(self, images: int, steps_each: int) -> dict[str, Any]:
+        """What `--dry-run` prints: images, denoiser calls, and a time from one timed call of a full batch."""
+        noise = draw_noise(range(self.batch_size), self.model.latent_shape)
+        started = time.perf_counter()
+        self.model.generate(["a photo"] * self.batch_size, noise, self.sampling, capture=(0,), decode=False)
+        seconds = time.perf_counter() - started
+        calls = -(-images // self.batch_size) * steps_each
+        return {
+            "dry_run": True,
+            "images": images,
+            "denoiser_calls": images * steps_each,
+            "estimated_seconds": round(calls * seconds, 1),
+        }
+
+
+def open_session(
+    name: str, steps: int = 50, guidance_scale: float | None = None, scheduler: str | None = None,
+    device: str = "cpu", dtype: str | None = None, batch_size: int = 16, workers: int | None = None,
+    detector: str | None = None, unclear_below: float = UNCLEAR_BELOW,
+) -> Session:
+    """Load the model and settle every setting that was not given.
+
+    Raises:
+        EquinoiseError: the model cannot be loaded, or a setting makes no sense.
+    """
+    if steps < 1:
+        raise EquinoiseError(f"--steps {steps}: at least one denoising step is needed")
+    if batch_size < 1:
+        raise EquinoiseError(f"--batch-size {batch_size}: at least one image makes a batch")
+    if guidance_scale is not None and not 0 <= guidance_scale < 1000:
+        raise EquinoiseError(f"--guidance-scale {guidance_scale} is not a number from 0 to 1000")
+    if not 0 <= unclear_below <= 1:
+        raise EquinoiseError(f"--unclear-below {unclear_below} is not a probability")
+    spec = ModelSpec(name, device, dtype, scheduler)
+    model = load(spec)
+    scale = model.default_guidance if guidance_scale is None else guidance_scale
+    reads = DetectorSpec(detector or default_detector(name), device, unclear_below)
+    return Session(spec, model, Sampling(steps, float(scale)), reads, batch_size, workers)
+
+
+def require_concepts(concepts: Sequence[str]) -> list[str]:
+    """The concepts, each a text with something in it.
+
+    Raises:
+        EquinoiseError: one is empty or comes twice.
+    """
+    if any(not concept.strip() for concept in concepts):
+        raise EquinoiseError("a concept is empty; give a neutral prompt such as --concept 'a photo of a doctor'")
+    if len(set(concepts)) < len(concepts):
+        raise EquinoiseError("a concept is given twice; give each once")
+    return list(concepts)
+
+
+def targets_of(texts: Sequence[str], axes: Mapping[str, Axis]) -> dict[str, dict[str, float]]:
+    """`gender=uniform` and the like, by axis.
+
+    Raises:
+        EquinoiseError: not of that form, an axis that is not asked for, or a bad target.
+    """
+    from equinoise.understanding import parse_target
+
+    targets = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name not in axes:
+            raise EquinoiseError(f"target '{text}' is not AXIS=… with one of the axes {', '.join(axes)}")
+        targets[name] = parse_target(value, axes[name])
+    return targets

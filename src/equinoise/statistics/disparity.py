@@ -1,0 +1,74 @@
+"""How far shares lie from even and from a target. Classes are declared: a class with no image counts as 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.special import rel_entr
+
+
+def parity_difference(shares: Sequence[float]) -> float:
+    """Statistical parity difference: largest share − smallest share.
+
+    Range 0 to 1; 0 means every class has the same share. Says nothing about which class is favoured, nor about a
+    target other than even.
+    """
+    return float(max(shares) - min(shares))
+
+
+def total_variation(shares: Sequence[float], target: Sequence[float]) -> float:
+    """Half the sum of |share − target|: the part of the images that would have to change class.
+
+    Range 0 to 1; 0 means on target. Never negative, so chance alone makes it positive: compare it with
+    `sampling_floor`.
+    """
+    return float(np.abs(_array(shares) - _array(target)).sum() / 2)
+
+
+def kl_bits(shares: Sequence[float], target: Sequence[float]) -> float | None:
+    """Kullback–Leibler divergence Σ p log₂(p / t) of the shares from the target, in bits (base 2).
+
+    Range 0 upwards; 0 means on target. None where a class with target 0 has images (it would be infinite).
+    """
+    value = float(rel_entr(_array(shares), _array(target)).sum() / np.log(2))
+    return value if np.isfinite(value) else None
+
+
+def entropy_bits(shares: Sequence[float]) -> float:
+    """Shannon entropy −Σ p log₂ p in bits (base 2).
+
+    Range 0 (one class only) to log₂ K (even over K classes). Blind to which class is favoured.
+    """
+    p = _array(shares)
+    return float(abs(stats.entropy(p, base=2)))
+
+
+def sampling_floor(target: Sequence[float], n: int) -> float | None:
+    """Expected total variation of a model exactly on target at n images, by chance alone.
+
+    ½ Σ E|X/n − t| with X ~ Binomial(n, t), summed exactly. None for n = 0.
+    """
+    if n == 0:
+        return None
+    counts = np.arange(n + 1)
+    deviations = [float(np.abs(counts / n - t) @ stats.binom.pmf(counts, n, t)) for t in target]
+    return sum(deviations) / 2
+
+
+def gap_squared_unbiased(counts: Sequence[int], target: Sequence[float]) -> float | None:
+    """Σ(p̂ − t)² − Σ p̂(1 − p̂)/(m − 1): an estimate of the squared distance to the target without the bias of chance.
+
+    0 on average for a perfect model, and so sometimes negative. None for fewer than two images.
+    """
+    m = sum(counts)
+    if m < 2:
+        return None
+    p = _array(counts) / m
+    return float(((p - _array(target)) ** 2).sum() - (p * (1 - p)).sum() / (m - 1))
+
+
+def _array(values: Sequence[float]) -> NDArray[np.float64]:
+    return np.asarray(values, dtype=np.float64)
