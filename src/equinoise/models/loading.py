@@ -70,20 +70,20 @@ def _dtype(spec: ModelSpec) -> torch.dtype:
 
 
 def _from_pretrained(name: str, folder: Path, dtype: torch.dtype) -> Any:
-    from diffusers import AutoPipelineForText2Image
-
     local = folder.is_dir()
     if local and not (folder / "model_index.json").is_file():
         raise EquinoiseError(f"{folder} is not a diffusers pipeline: it has no model_index.json")
     try:
         with _quiet():
-            return AutoPipelineForText2Image.from_pretrained(
+            from diffusers import DiffusionPipeline
+
+            return DiffusionPipeline.from_pretrained(
                 str(folder) if local else name,
-                torch_dtype=dtype,
+                dtype=dtype,
                 use_safetensors=True,
                 local_files_only=local,
             )
-    except (OSError, ValueError, EnvironmentError) as error:
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise EquinoiseError(
             f"cannot load model '{name}': {reason} (use emoji, a pipeline folder, or a hub name within reach)"
@@ -102,12 +102,13 @@ def _scheduler(name: str, current: Any) -> Any:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Loading bars and notices of the libraries stay out of our own output."""
-    from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    diffusers_logging.set_verbosity_error()
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    from diffusers.utils import logging as diffusers_logging
+
+    diffusers_logging.set_verbosity_error()
+    diffusers_logging.disable_progress_bar()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     yield

@@ -67,15 +67,10 @@ def _class_row(run: Run, name: str, audits: Sequence[Audit], corrected: bool) ->
 def _measures(audits: Sequence[Audit]) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     for key, name, meaning in MEASURES:
         yield name, meaning, tuple(words.number(audit[key]) for audit in audits)
-    kept = tuple(_kept(audit) for audit in audits)
+    kept = tuple(words.kept(audit["concept_fidelity"], audit["n"]) for audit in audits)
     yield "Concept fidelity", "images that still show what was asked for", kept
     unclear = tuple(f"{audit['unclear']} of {audit['n']}" for audit in audits)
     yield "Unclear", "images the detector could not tell; in no share above", unclear
-
-
-def _kept(audit: Audit) -> str:
-    value = audit["concept_fidelity"]
-    return words.NONE if value is None else f"{words.percent(value)} ({round(value * audit['n'])} of {audit['n']})"
 
 
 def _shares_sentence(run: Run, before: Audit, after: Audit | None) -> str:
@@ -101,14 +96,14 @@ def _distance(before: Audit, after: Audit | None) -> str:
 
 def changes(differences: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> tuple[list[str], list[tuple[str, ...]]]:
     """Sentences and rows of the paired changes."""
-    sentences, rows = [], []
+    sentences: list[str] = []
+    rows: list[tuple[str, ...]] = []
     for axis, found in differences.items():
         name = max(found, key=lambda key: abs(found[key]["difference"]))
         clear = found[name]["low"] > 0 or found[name]["high"] < 0
-        verdict = "the interval leaves 0 out" if clear else "the interval holds 0, so this may be chance"
+        verdict = "the interval excludes 0" if clear else "the interval includes 0, so this may be chance"
         sentences.append(f"Most moved on {axis}: {name}, {words.change(found[name])}; {verdict}.")
-        rows += [
-            (axis, label, f"{words.points(e['difference'])} points", f"{words.points(e['low'])} to {words.points(e['high'])}")
-            for label, e in found.items()
-        ]
+        for label, entry in found.items():
+            low, high = words.points(entry["low"]), words.points(entry["high"])
+            rows.append((axis, label, f"{words.points(entry['difference'])} points", f"{low} to {high}"))
     return sentences, rows

@@ -45,6 +45,8 @@ def plain(text: Any) -> str:
 
 def axis(**more: Any) -> Figure:
     """A calm axis that does not trap a finger scrolling over it."""
+    if "title" in more:
+        more["title"] = {"font": {"size": 14}, **more["title"]}
     return {"gridcolor": "--grid", "zeroline": False, "fixedrange": True, "automargin": True, **more}
 
 
@@ -141,7 +143,7 @@ def accuracy(id: str, axis_name: str, directions: Sequence[Mapping[str, Any]]) -
         name = f"{entry['class']} against {entry['against']}" if entry.get("against") else entry["class"]
         groups.setdefault(f"{name} ({entry['estimator']})", []).append(entry)
     lines = [
-        line(name, [steps.index(str(entry["step"])) for entry in rows], rows, "accuracy", index, len(groups))
+        line(name, [steps.index(str(entry["step"])) for entry in rows], rows, "accuracy", index=index, of=len(groups))
         for index, (name, rows) in enumerate(groups.items())
     ]
     chance = {
@@ -159,7 +161,7 @@ def accuracy(id: str, axis_name: str, directions: Sequence[Mapping[str, Any]]) -
 
 
 def line(
-    name: str, places: Sequence[float], rows: Sequence[Mapping[str, Any]], value: str, index: int, of: int
+    name: str, places: Sequence[float], rows: Sequence[Mapping[str, Any]], value: str, *, index: int, of: int
 ) -> Figure:
     """One series with intervals; series are told apart by colour, symbol and dash, and moved a little aside."""
     kind = index % len(PALETTE)

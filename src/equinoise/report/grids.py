@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from equinoise.report import words
@@ -12,7 +13,7 @@ from equinoise.report.pictures import Picture, embed
 from equinoise.report.reading import Run
 from equinoise.report.sweep_charts import same
 from equinoise.report.sweeps import best_step, cell_share
-from equinoise.run import UNTOUCHED, Record
+from equinoise.run import UNTOUCHED, Record, read_records
 
 SHOWN, MOST, CONCEPTS, SHEET = 24, 64, 8, 8
 SHIFT = re.compile(r"(?P<turned>-1·)?(?P<label>.+)@(?P<step>[^@=]+)=(?P<weight>[^=,]+)(,\w+)?")
@@ -54,9 +55,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows are weights at one step, columns are seeds."""
+    """Rows are the cells at one step (or of one weight), columns are seeds."""
 
-    step: str
+    title: str
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
 
@@ -108,23 +109,42 @@ def _singles(run: Run) -> list[Shot]:
 
 
 def sheet(run: Run, sweep: Mapping[str, Any]) -> Sheet | None:
-    """The contact sheet of a sweep at its best step; None where the run holds no pictures of it."""
-    step, concept = best_step(sweep), sweep.get("concept") or (run.concepts or [None])[0]
-    records = [record for record in run.records if concept is None or record.prompt == concept]
-    cells = sorted((cell for cell in sweep["cells"] if cell["step"] == step), key=lambda cell: cell["weight"])
+    """The contact sheet of a sweep; None where the run holds no pictures of it.
+
+    Rows are the weights at the best step. A sweep of one weight shows the steps instead.
+    """
+    home, records = _home(run, sweep)
+    alone = len({cell["weight"] for cell in sweep["cells"]}) == 1
+    step = None if alone else best_step(sweep)
+    cells = [cell for cell in sweep["cells"] if alone or cell["step"] == step]
+    cells = cells if alone else sorted(cells, key=lambda cell: cell["weight"])
     swept = [{record.seed: record for record in records if _made_by(record, sweep, cell)} for cell in cells]
     untouched = {record.seed: record for record in records if record.intervention == UNTOUCHED}
     common = [seed for seed in untouched if all(seed in row for row in swept)][:SHEET]
     if not common:
         return None
-    rows = [_row(run, sweep, sweep["untouched"], [untouched[seed] for seed in common])]
-    rows += [_row(run, sweep, cell, [row[seed] for seed in common]) for cell, row in zip(cells, swept, strict=True)]
-    return Sheet(str(step), tuple(common), tuple(rows))
+    shots = [[found[seed] for seed in common] for found in (untouched, *swept)]
+    rows = [
+        _row(home, run.axes, sweep, cell, shot)
+        for cell, shot in zip([sweep["untouched"], *cells], shots, strict=True)
+    ]
+    title = f"Weight {cells[0]['weight']:g} at each step" if alone else f"Step {step}"
+    return Sheet(title, tuple(common), tuple(rows))
 
 
-def _row(run: Run, sweep: Mapping[str, Any], cell: Mapping[str, Any], records: Sequence[Record]) -> Row:
-    title = "untouched" if cell["step"] is None else f"weight {cell['weight']:g}"
-    pictures = tuple(embed(run.path, record, run.axes) for record in records)
+def _home(run: Run, sweep: Mapping[str, Any]) -> tuple[Path, Sequence[Record]]:
+    """Where a sweep's pictures are: in the run, or in a run of their own inside it (`sweeps/NAME`)."""
+    inner, concept = run.path / "sweeps" / Path(str(sweep.get("name") or ".")).name, sweep.get("concept")
+    home = inner if sweep.get("name") and (inner / "run.json").is_file() else run.path
+    records = run.records if home == run.path else read_records(home)
+    return home, [record for record in records if concept is None or record.prompt == concept]
+
+
+def _row(
+    home: Path, axes: Sequence[str], sweep: Mapping[str, Any], cell: Mapping[str, Any], records: Sequence[Record]
+) -> Row:
+    title = "untouched" if cell["step"] is None else f"step {cell['step']}, weight {cell['weight']:g}"
+    pictures = tuple(embed(home, record, axes) for record in records)
     return Row(title, cell_share(cell, sweep["class"]), same(cell, sweep.get("best")), pictures)
 
 

@@ -91,7 +91,7 @@ def _assemble(run: Run, id: str) -> View:
         id=id,
         title=" · ".join(run.concepts[:3]) + (" …" if run.concepts[3:] else "") or run.path.name,
         folder=run.path.resolve().name,
-        fixture=str(results["world"].get("note") or "") if results.get("world") else None,
+        fixture=_fixture(results["world"]) if results.get("world") else None,
         planted=_planted(run),
         has_planted=bool(run.planted),
         headlines=headlines(run),
@@ -99,20 +99,26 @@ def _assemble(run: Run, id: str) -> View:
         warnings=[str(text) for text in results.get("warnings") or []],
         grids=grids(run),
         shares=[
-            describe_shares(run, before, after, f"{id}-shares-{index}")
+            describe_shares(run, before, after, f"{id}-chart-shares-{index}")
             for index, (before, after) in enumerate(pair_up(run))
         ],
         pooled=_pooled(run),
-        changes=Changes(differences(f"{id}-changes", changed), *changes(changed)) if changed else None,
-        directions=describe_directions(results.get("directions") or [], f"{id}-directions"),
-        skipped=[f"{s['axis']} at step {s['step']}: {s['reason']}" for s in results.get("skipped") or []],
+        changes=Changes(differences(f"{id}-chart-changes", changed), *changes(changed)) if changed else None,
+        directions=describe_directions(results.get("directions") or [], f"{id}-chart-directions"),
+        skipped=[_skip(entry) for entry in results.get("skipped") or []],
         sweeps=[
-            (describe(sweep, f"{id}-sweep-{index}"), sheet(run, sweep)) for index, sweep in enumerate(run.sweeps)
+            (describe(sweep, f"{id}-chart-sweep-{index}"), sheet(run, sweep)) for index, sweep in enumerate(run.sweeps)
         ],
         provenance=_provenance(run),
         several_prompts=len(run.concepts) > 1,
         guidance=guidance,
     )
+
+
+def _fixture(world: Mapping[str, Any]) -> str:
+    """What follows the words that a fixture is always announced with."""
+    note, said = str(world.get("note") or "").strip(), "test fixture: its skew was planted by us"
+    return note[len(said) :] if note.lower().startswith(said) else f". {note}"
 
 
 def _planted(run: Run) -> str:
@@ -121,6 +127,10 @@ def _planted(run: Run) -> str:
         for axis, found in run.planted.items()
     )
     return f"Planted for {run.results['role']} — {'; '.join(axes)}." if run.planted else ""
+
+
+def _skip(entry: Mapping[str, Any]) -> str:
+    return (f"{entry['axis']} at step " if entry.get("axis") else "step ") + f"{entry['step']}: {entry['reason']}"
 
 
 def _pooled(run: Run) -> list[tuple[str, ...]]:
@@ -153,10 +163,11 @@ def _render(views: Sequence[View]) -> str:
     scripts = [get_plotlyjs(), (HERE / "charts.js").read_text(encoding="utf-8")]
     if not any(_charts(view) for view in views):
         scripts = []
-    template = Environment(
+    pages = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).get_template("template.html.j2")
-    return template.render(
+    )
+    pages.filters["named"] = words.named
+    return pages.get_template("template.html.j2").render(
         views=views,
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import os
+import struct
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +63,7 @@ def _read(path: Path) -> Image.Image:
                 return opened.convert("RGB")
     except Image.DecompressionBombError as error:
         raise EquinoiseError(_large(path, "over 170 million")) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise EquinoiseError(f"{path} is not a readable image: {reason}; make the run again") from error
 

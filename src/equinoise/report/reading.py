@@ -69,7 +69,8 @@ class Run:
     def planted(self) -> Mapping[str, Mapping[str, float]]:
         """Axis → class → the share planted for the concept's role, of a test fixture; else empty."""
         world = self.results.get("world") or {}
-        return (world.get("planted") or {}).get(self.results.get("role")) or {}
+        shares = (world.get("planted") or {}).get(self.results.get("role")) or {}
+        return shares if len(self.concepts) == 1 else {}  # the role is that of the first concept
 
 
 def read_run(path: Path) -> Run:
@@ -82,10 +83,10 @@ def read_run(path: Path) -> Run:
     if not card.is_file():
         raise EquinoiseError(f"{path} is not a finished run: it has no run.json; give a folder made with -o")
     content = read_json(card)
-    parts = [content.get(key) for key in ("about", "environment", "results")] if isinstance(content, dict) else [None]
-    if not all(isinstance(part, dict) for part in parts):
-        raise EquinoiseError(f"{card} is damaged: it lacks about, environment or results; make the run again")
+    parts = [content.get(key) if isinstance(content, dict) else None for key in ("about", "environment", "results")]
     about, environment, results = parts
+    if not (isinstance(about, dict) and isinstance(environment, dict) and isinstance(results, dict)):
+        raise EquinoiseError(f"{card} is damaged: it lacks about, environment or results; make the run again")
     digest = hashlib.sha256(card.read_bytes()).hexdigest()
     return Run(path, digest, about, environment, results, tuple(read_records(path)))
 
@@ -124,7 +125,7 @@ def asked(run: Run) -> list[tuple[str, str]]:
 
 
 def _targets(run: Run) -> list[str]:
-    audits = run.before["audits"] if run.before else []
+    audits = run.before["audits"] if run.before else [sweep for sweep in run.sweeps if sweep.get("target")]
     texts = {}
     for audit in audits:
         shares = audit["target"]
@@ -142,9 +143,8 @@ def _shift(applied: Mapping[str, Any]) -> str:
 
 
 def _seeds(seeds: list[int]) -> str:
-    if len(seeds) > 2 and seeds[-1] - seeds[0] + 1 != len(seeds):
-        return f"{len(seeds)} different ones between {seeds[0]} and {seeds[-1]}"
-    return words.numbers(seeds)
+    text = words.numbers(seeds)
+    return text if len(text) < 200 else f"{len(seeds)} different ones between {seeds[0]} and {seeds[-1]}"
 
 
 def _detector(found: Any, about: Mapping[str, Any]) -> str:

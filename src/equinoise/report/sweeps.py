@@ -8,7 +8,7 @@ from typing import Any
 
 from equinoise.report import words
 from equinoise.report.charts import Chart
-from equinoise.report.sweep_charts import chart, same
+from equinoise.report.sweep_charts import chart
 
 Cell = Mapping[str, Any]
 
@@ -28,7 +28,9 @@ def describe(sweep: Mapping[str, Any], id: str) -> Sweep:
     best = sweep.get("best")
     cells = [sweep["untouched"], *sweep["cells"]]
     rows = tuple(_row(cell, sweep["class"], cell == best) for cell in cells)
-    return Sweep(f"{sweep['axis']} towards {sweep['class']}", chart(id, sweep), (_mover(sweep), _best(sweep), _size(cells)), rows)
+    sentences = (_mover(sweep), _best(sweep), _size(cells))
+    title = f"{sweep['axis']} towards {sweep['class']}" + (f" · {sweep['name']}" if sweep.get("name") else "")
+    return Sweep(title, chart(id, sweep), sentences, rows)
 
 
 def best_step(sweep: Mapping[str, Any]) -> Any:
@@ -74,8 +76,8 @@ def _best(sweep: Mapping[str, Any]) -> str:
     kept = ""
     if best["concept_fidelity"] is not None and untouched["concept_fidelity"] is not None:
         kept = (
-            f" The concept is kept in {_fidelity(best)}, "
-            f"against {_fidelity(untouched)} of the untouched images."
+            f" The concept is kept in {words.kept(best['concept_fidelity'], best['n'])}, "
+            f"against {words.kept(untouched['concept_fidelity'], untouched['n'])} of the untouched images."
         )
     return (
         f"Best cell (★): step {best['step']}, weight {best['weight']:g} with {label} at {cell_share(best, label)}; "
@@ -84,14 +86,10 @@ def _best(sweep: Mapping[str, Any]) -> str:
     )
 
 
-def _fidelity(cell: Cell) -> str:
-    count = round(cell["concept_fidelity"] * cell["n"])
-    return f"{words.percent(cell['concept_fidelity'])} ({count} of {cell['n']})"
-
-
 def _size(cells: Sequence[Cell]) -> str:
     n = min(cell["n"] for cell in cells)
-    return f"Each cell has {words.quantity(n, 'image')}, all cells the same seeds; cells with overlapping intervals may not differ."
+    each = f"Each cell has {words.quantity(n, 'image')}, all cells the same seeds"
+    return f"{each}; cells with overlapping intervals may not differ."
 
 
 def _row(cell: Cell, label: str, best: bool) -> tuple[str, ...]:
@@ -100,6 +98,7 @@ def _row(cell: Cell, label: str, best: bool) -> tuple[str, ...]:
     step = "untouched" if cell["step"] is None else str(cell["step"])
     return (
         step, f"{cell['weight']:g}", f"{found['count']} of {clear}", words.percent(cell["share"]),
-        words.span(cell["low"], cell["high"]), words.number(cell["tv"]), words.percent(cell["concept_fidelity"]),
+        words.span(cell["low"], cell["high"]), words.number(cell["tv"]),
+        words.kept(cell["concept_fidelity"], cell["n"]),
         words.number(cell["intrusion_nats"], 1), str(cell["unclear"]), "★ best" if best else "",
     )  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from equinoise.statistics import wilson
+
 NONE = "–"
 PEOPLE = {"woman": "Women", "man": "Men"}
 
@@ -48,6 +50,15 @@ def share(entry: Mapping[str, Any], clear: int) -> str:
     return f"{percent(entry['share'])} ({span(entry['low'], entry['high'])}, {entry['count']} of {clear})"
 
 
+def kept(fidelity: float | None, n: int) -> str:
+    """`96% (90–99%, 123 of 128)`: concept fidelity, with the Wilson interval that its record does not carry."""
+    if fidelity is None:
+        return NONE
+    count = round(fidelity * n)
+    interval = wilson(count, n)
+    return f"{percent(fidelity)} ({span(interval.low, interval.high)}, {count} of {n})"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A plain number; a dash where there is none."""
     return NONE if value is None else f"{value:.{digits}f}".replace("-", "−")
@@ -60,7 +71,7 @@ def quantity(count: int, noun: str) -> str:
 
 def people(name: str, axis: str) -> str:
     """How a headline names a class: `Women`, `Dark (tone)`."""
-    return PEOPLE.get(name) or f"{name[:1].upper()}{name[1:]} ({axis})"
+    return PEOPLE.get(name) or f"{named(name)} ({axis})"
 
 
 def labels(found: Mapping[str, str], axes: list[str]) -> list[str]:
@@ -69,8 +80,18 @@ def labels(found: Mapping[str, str], axes: list[str]) -> list[str]:
 
 
 def numbers(values: list[Any]) -> str:
-    """`0–127 (128)` for consecutive whole numbers, else all of them."""
-    whole = len(values) > 2 and all(type(value) is int for value in values)
-    if whole and values == list(range(values[0], values[0] + len(values))):
-        return f"{values[0]}–{values[-1]} ({len(values)})"
-    return ", ".join(map(str, values))
+    """`0–127 (128)` for each run of consecutive whole numbers, else all of them."""
+    if len(values) < 3 or not all(type(value) is int for value in values):
+        return ", ".join(map(str, values))
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    return ", ".join(f"{run[0]}–{run[-1]} ({len(run)})" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def named(text: str) -> str:
+    """With a capital, for a heading."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,75 @@
+"""The catalogue of axes, axes of one's own, and targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from equinoise import EquinoiseError, catalogue, load_axis
+from equinoise.understanding import parse_target
+
+OWN = """
+[hat]
+ordered = false
+classes.hat = { generate = ["a photo of a person in a hat"], detect = ["a hat"] }
+classes.none = { generate = ["a photo of a person"], detect = ["no hat"] }
+"""
+
+
+def test_the_contracts_axes() -> None:
+    expected = {
+        "gender": (("woman", "man"), False),
+        "tone": (("light", "medium-light", "medium", "medium-dark", "dark"), True),
+        "age": (("child", "adult", "elder"), True),
+        "house": (("hut", "derelict", "house", "mansion"), False),
+        "wedding": (("white-veil", "sari-and-turban"), False),
+        "ground": (("water", "land"), False),
+        "bird": (("waterbird", "landbird"), False),
+    }
+    for name, (classes, ordered) in expected.items():
+        assert (load_axis(name).classes, load_axis(name).ordered) == (classes, ordered)
+    assert len(load_axis("race-authors").classes) == 7
+    assert set(catalogue()) == {*expected, "race-authors"}
+
+
+def test_an_axis_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "hat.toml").write_text(OWN)
+    axis = load_axis(str(tmp_path / "hat.toml"))
+    assert axis.classes == ("hat", "none")
+    assert axis.generate["hat"] == ("a photo of a person in a hat",)
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ("[hat]\nclasses.a = { generate = ['x'] }", "needs classes"),
+    ("[hat]\nclasses.a = { generate = ['x'], detect = ['x'] }", "at least two classes"),
+    ("[hat]\nclasses.a = { generate = [], detect = ['x'] }\nclasses.b = { generate = ['x'], detect = ['x'] }", "without prompts"),
+    ("[hat]\nordered = tru", "not valid TOML"),
+    ("hat = 3", "needs classes"),
+    ("", "declares 0 axes"),
+])
+def test_bad_axis_files(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "hat.toml").write_text(content)
+    with pytest.raises(EquinoiseError, match=message):
+        load_axis(str(tmp_path / "hat.toml"))
+
+
+def test_unknown_axes_and_classes() -> None:
+    with pytest.raises(EquinoiseError, match=r"no axis 'gendr'.*gender"):
+        load_axis("gendr")
+    with pytest.raises(EquinoiseError, match="cannot read axis file"):
+        load_axis("/nowhere/x.toml")
+    with pytest.raises(EquinoiseError, match="no class 'women'"):
+        load_axis("gender").require("women")
+
+
+def test_targets() -> None:
+    gender, tone = load_axis("gender"), load_axis("tone")
+    assert parse_target("uniform", tone) == dict.fromkeys(tone.classes, 0.2)
+    assert parse_target("man:0.6,woman:0.4", gender) == {"woman": 0.4, "man": 0.6}
+    for text, message in [
+        ("woman:0.4", "names each of"), ("woman:0.4,man:0.5", "sum to 0.9"), ("woman:x,man:1", "needs a share"),
+        ("women:0.5,man:0.5", "no class 'women'"), ("woman:nan,man:0.5", "share in 0–1"), ("woman:-1,man:2", "0–1"),
+    ]:
+        with pytest.raises(EquinoiseError, match=message):
+            parse_target(text, gender)

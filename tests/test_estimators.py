@@ -1,0 +1,135 @@
+"""Estimators: they find what is there, say nothing of what is not, and equal the textbook."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from factories import traces
+from sklearn.svm import SVC
+
+from equinoise import EquinoiseError, EquinoiseWarning, fit
+from equinoise.mitigation.estimators import ESTIMATORS, paired, svm
+from equinoise.mitigation.validation import held_out
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_estimator_finds_the_planted_direction(estimator: str) -> None:
+    made, truth = traces(n=60)
+    directions, skipped = fit(made, estimator, [10], permutations=19)
+    woman, man = directions.find("woman", 10), directions.find("man", 10)
+    assert woman.vector.ravel() @ truth > 0.85
+    assert np.array_equal(woman.vector, -man.vector)
+    assert np.linalg.norm(woman.vector) == pytest.approx(1, abs=1e-5)
+    assert woman.terms[0].origin.accuracy > 0.8  # type: ignore[operator]
+    assert woman.terms[0].origin.p == 0.05
+    assert not skipped
+
+
+def test_sharing_seeds_is_what_cancels_the_noise() -> None:
+    made, truth = traces(n=60, effect=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EquinoiseWarning)  # too weak to tell single images apart, not to be found
+        together = fit(made, "paired", [10], 1)[0].find("woman", 10)
+    rows = np.r_[0:30, 90:120]  # women of 30 seeds, men of 30 others
+    latents = made.latents[10].astype(float)
+    apart = latents[rows[:30]].mean(0) - latents[rows[30:]].mean(0)
+    assert together.vector.ravel() @ truth > apart @ truth / np.linalg.norm(apart) + 0.2
+
+
+def test_mean_and_paired_agree_on_complete_pairs() -> None:
+    made, _ = traces(n=20)
+    mean, paired_ = (fit(made, name, [10], 1)[0].find("woman", 10) for name in ("mean", "paired"))
+    assert mean.cosine(paired_) == pytest.approx(1, abs=1e-6)
+
+
+def test_dual_svm_is_the_primal_one() -> None:
+    made, _ = traces(n=30)
+    x = made.latents[10].astype(float)
+    x -= x.mean(0)
+    gram = x @ x.T
+    scale = np.trace(gram) / len(gram)
+    y = np.where(made.labels == 0, 1.0, -1.0)
+    ours = x.T @ svm(gram / scale, y, made.seeds)
+    theirs = SVC(kernel="linear", C=1.0).fit(x / np.sqrt(scale), y).coef_.ravel()
+    assert ours @ theirs / np.linalg.norm(ours) / np.linalg.norm(theirs) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_without_signal_the_accuracy_is_a_half(estimator: str) -> None:
+    values, ps = [], []
+    for seed in range(12):
+        made, _ = traces(n=40, effect=0, seed=seed)
+        x = made.latents[10].astype(float)
+        x -= x.mean(0)
+        found = held_out(ESTIMATORS[estimator], x @ x.T, np.where(made.labels == 0, 1.0, -1.0), made.seeds, 19)
+        values.append(found.accuracy)
+        ps.append(found.p)
+    assert np.mean(values) == pytest.approx(0.5, abs=0.05)
+    assert np.mean(np.array(ps) <= 0.05) <= 0.2
+
+
+def test_chance_is_warned_of() -> None:
+    made, _ = traces(n=20, effect=0)
+    with pytest.warns(EquinoiseWarning, match="no better than chance"):
+        fit(made, "mean", [10], 1)
+
+
+def test_an_ordered_axis_gives_one_direction_along_the_scale() -> None:
+    made, truth = traces(n=30, classes=("light", "medium", "dark"), ordered=True)
+    for estimator in ESTIMATORS:
+        directions, _ = fit(made, estimator, [10], 9)
+        assert len(directions.directions) == 1
+        dark = directions.find("dark", 10)
+        assert dark.vector.ravel() @ truth > 0.8
+        assert dark.terms[0].origin.accuracy > 0.8  # type: ignore[operator]
+
+
+def test_unordered_classes_give_each_against_the_rest_and_pairs() -> None:
+    made, _ = traces(n=20, classes=("hut", "house", "mansion"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EquinoiseWarning)  # the middle one is not told from the rest by a line
+        directions, _ = fit(made, "mean", [10], 1)
+    assert directions.labels() == ["hut", "house", "mansion", "hut-vs-house", "hut-vs-mansion", "house-vs-mansion"]
+
+
+def test_the_noise_itself_is_skipped_where_the_prompt_sets_the_class() -> None:
+    made, _ = traces(n=20)
+    directions, skipped = fit(made, "svm", permutations=1)
+    assert directions.steps() == [10]
+    assert [skip.step for skip in skipped] == ["T"]
+    detected, _ = traces(n=20, detected=True)
+    assert detected.can_tell("T")
+
+
+def test_bad_asks() -> None:
+    made, _ = traces(n=10)
+    with pytest.raises(EquinoiseError, match="no estimator 'lda'"):
+        fit(made, "lda")
+    with pytest.raises(EquinoiseError, match="step 3 was not captured"):
+        fit(made, "svm", [3])
+    with pytest.raises(EquinoiseError, match="nothing is paired"):
+        paired(np.eye(4), np.array([1.0, -1, 1, -1]), np.arange(4))
+
+
+def test_traces_survive_the_disk_and_subsets(tmp_path: object) -> None:
+    from pathlib import Path
+
+    from equinoise import Traces
+
+    folder = Path(str(tmp_path))
+    made, _ = traces(n=5, classes=("light", "medium", "dark"), ordered=True)
+    made.save(folder)
+    again = Traces.load(folder)
+    assert again.classes == made.classes
+    assert list(again.latents) == ["T", 10]
+    assert np.array_equal(again.latents[10], made.latents[10])
+    ends = again.subset(("light", "dark"))
+    assert len(ends.labels) == 10
+    assert set(ends.labels) == {0, 1}
+    with pytest.raises(EquinoiseError, match="no class 'blue'"):
+        again.subset(("light", "blue"))
+    (folder / "traces.safetensors").write_bytes(b"1234567")
+    with pytest.raises(EquinoiseError, match="damaged"):
+        Traces.load(folder)

@@ -1,0 +1,146 @@
+"""A tiny Stable Diffusion of the real classes: noise by seed, captures, early stop, shifts, padded batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from factories import direction
+
+from equinoise import Engine, EquinoiseError, Intervention, Job, ModelSpec, Request, Sampling, Shift, load
+from equinoise.mitigation.intervention import check_fits
+from equinoise.models.base import draw_noise, parse_steps, require_steps
+from equinoise.models.pipeline import PipelineModel
+
+SAMPLING = Sampling(6, 3.0)
+PROMPTS = ["a cat", "a dog", "a cat and a dog"]
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Path) -> PipelineModel:
+    return load(str(tiny))
+
+
+def test_noise_is_a_function_of_the_seed_alone(model: PipelineModel) -> None:
+    noise = draw_noise([5, 6, 7], model.latent_shape)
+    assert noise.shape == (3, 4, 8, 8)
+    assert torch.equal(noise[1], draw_noise([6], model.latent_shape)[0])
+    assert torch.equal(noise[2], torch.randn((4, 8, 8), generator=torch.Generator().manual_seed(7)))
+
+
+def test_it_is_the_pipelines_own_call(model: PipelineModel) -> None:
+    noise = draw_noise([1, 2, 3], model.latent_shape)
+    generators = [torch.Generator().manual_seed(seed) for seed in (1, 2, 3)]
+    bare = model.pipeline(PROMPTS, generator=generators, num_inference_steps=6, guidance_scale=3.0).images
+    ours = model.generate(PROMPTS, noise, SAMPLING).images
+    assert ours is not None
+    for a, b in zip(ours, bare, strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_captures_and_early_stop(model: PipelineModel) -> None:
+    noise = draw_noise([1, 2, 3], model.latent_shape)
+    calls = []
+    handle = model.pipeline.unet.register_forward_hook(lambda *_: calls.append(1))
+    full = model.generate(PROMPTS, noise, SAMPLING, ("T", 0, 2, 5))
+    assert len(calls) == 6
+    calls.clear()
+    early = model.generate(PROMPTS, noise, SAMPLING, ("T", 0, 2), decode=False)
+    handle.remove()
+    assert len(calls) == 3
+    assert early.images is None
+    assert list(full.captured) == ["T", 0, 2, 5]
+    assert torch.equal(full.captured["T"], noise)
+    for step in (0, 2):
+        assert torch.equal(early.captured[step], full.captured[step])
+    assert not torch.equal(full.captured[0], full.captured[2])
+    only_noise = model.generate(PROMPTS, noise, SAMPLING, ("T",), decode=False)
+    assert list(only_noise.captured) == ["T"]
+
+
+def test_bad_asks_are_one_line(model: PipelineModel, tmp_path: Path) -> None:
+    noise = draw_noise([1], model.latent_shape)
+    for call, message in [
+        (lambda: model.generate(["a", "b"], noise, SAMPLING), "noise has shape"),
+        (lambda: model.generate(["a"], noise, SAMPLING, (6,)), "step 6 does not exist"),
+        (lambda: load("mixture"), "not part of this version"),
+        (lambda: load(str(tmp_path)), "not a diffusers pipeline"),
+        (lambda: load(ModelSpec("emoji", device="cuda:0") if not torch.cuda.is_available() else ModelSpec("emoji", "tpu")), "no device"),
+        (lambda: load(ModelSpec("emoji", dtype="int8")), "no dtype"),
+        (lambda: load(ModelSpec("emoji", scheduler="Nope")), "no scheduler"),
+        (lambda: parse_steps("T,1,one"), "not a step"),
+        (lambda: parse_steps("1,1"), "comes twice"),
+        (lambda: parse_steps("-1"), "not a step"),
+        (lambda: require_steps(["T", 50], 50), "step 50 does not exist"),
+    ]:
+        with pytest.raises(EquinoiseError, match=message):
+            call()
+
+
+def test_a_pipeline_that_takes_no_latents_is_refused() -> None:
+    class Stubborn:
+        def __call__(self, prompt: str) -> None: ...
+
+    with pytest.raises(EquinoiseError, match="takes no"):
+        PipelineModel(Stubborn(), "stubborn")
+
+
+def test_hub_names_out_of_reach_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(EquinoiseError, match="cannot load model 'nobody/nothing'"):
+        load("nobody/nothing")
+
+
+def test_another_scheduler(tiny: Path) -> None:
+    model = load(ModelSpec(str(tiny), scheduler="DDIM"))
+    assert model.provenance["scheduler"] == "DDIMScheduler"
+
+
+def request(tiny: Path, size: int) -> Request:
+    return Request(ModelSpec(str(tiny)), SAMPLING, size, capture=("T", 2))
+
+
+def test_images_do_not_depend_on_order_companions_or_workers(tiny: Path) -> None:
+    shift = Intervention((Shift(direction(shape=(4, 8, 8)), 2.0),))
+    jobs = [Job(str(i), PROMPTS[i % 3], 100 + i, shift if i % 2 else None) for i in range(7)]
+    with Engine(1) as engine:
+        one = {r.job.id: r for r in engine.run(request(tiny, 4), jobs)}
+    with Engine(2) as engine:
+        shuffled = {r.job.id: r for r in engine.run(request(tiny, 4), [jobs[i] for i in (6, 2, 0, 5, 1, 3, 4)])}
+        alone = next(iter(engine.run(request(tiny, 4), [jobs[5]])))
+    for key, result in one.items():
+        assert result.image is not None
+        assert shuffled[key].image is not None
+        assert result.image.tobytes() == shuffled[key].image.tobytes()  # type: ignore[union-attr]
+        assert np.array_equal(result.latents[2], shuffled[key].latents[2])
+    assert alone.image is not None
+    assert alone.image.tobytes() == one["5"].image.tobytes()  # type: ignore[union-attr]
+
+
+def test_batches_of_another_size_are_close(tiny: Path) -> None:
+    jobs = [Job(str(i), "a cat", i) for i in range(3)]
+    with Engine(1) as engine:
+        runs = [{r.job.id: r for r in engine.run(request(tiny, size), jobs)} for size in (1, 3)]
+    for key in runs[0]:
+        assert np.allclose(runs[0][key].latents[2], runs[1][key].latents[2], atol=5e-3)
+
+
+def test_engine_refuses_nonsense(tiny: Path) -> None:
+    with pytest.raises(EquinoiseError, match="--workers 0"):
+        Engine(0)
+    with Engine(1) as engine, pytest.raises(EquinoiseError, match="--batch-size 0"):
+        list(engine.run(request(tiny, 0), [Job("0", "a", 0)]))
+
+
+def test_directions_of_other_models_and_settings(model: PipelineModel) -> None:
+    shape = model.latent_shape
+    ours = direction(shape=shape, model=model.provenance, sampling={"steps": 6, "guidance_scale": 3.0})
+    assert check_fits(Intervention((Shift(ours, 1),)), model, SAMPLING) == []
+    elsewhere = check_fits(Intervention((Shift(ours, 1),)), model, Sampling(6, 5.0))
+    assert elsewhere == ["woman@10 was found at guidance_scale 3.0, and is used at 5.0: its effect may differ"]
+    with pytest.raises(EquinoiseError, match="has shape"):
+        check_fits(Intervention((Shift(direction(), 1),)), model, SAMPLING)
+    with pytest.raises(EquinoiseError, match="found on another model"):
+        check_fits(Intervention((Shift(direction(shape=shape), 1),)), model, SAMPLING)
