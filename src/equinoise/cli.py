@@ -136,11 +136,12 @@ def generate(
 def demo(
     out: Out, n: Annotated[int, typer.Option("-n", help="fresh seeds before and after")] = 128,
     pilots: Annotated[int, typer.Option("--pilots", help="pilot images a cell")] = 24,
+    pairs: Annotated[int, typer.Option("--pairs", help="seeds the directions are made from, drawn for every class")] = 40,
     workers: Workers = None, batch_size: Batch = 16, json: Json = False,
 ) -> None:
     """The whole story on the emoji model: audit, directions, sweep, shift, report. Minutes on a CPU, offline."""
     session: Session = open_session("emoji", batch_size=batch_size, workers=workers)
-    show(commands.demo(session, out, n, pilots), json, _demo_table)
+    show(commands.demo(session, out, n, pilots, pairs), json, _demo_table)
 
 
 @app.command()

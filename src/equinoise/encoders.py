@@ -42,7 +42,7 @@ class ClipEncoder:
     @property
     def scale(self) -> float:
         """The factor on cosine similarities before a softmax, as it was learnt."""
-        return float(self.model.logit_scale.exp().clamp(max=100))
+        return float(self.model.logit_scale.detach().exp().clamp(max=100))
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -27,10 +27,7 @@ CONCEPT = "a photo of a doctor"
 STEPS: tuple[Step, ...] = (NOISE, 0, 5, 10, 15, 20)
 FIRST_WEIGHT = 3.0
 WEIGHTS = (1.0, 2.0, 4.0, 6.0)
-PAIRS = {"gender": 50, "tone": 30}
-"""Seeds an axis's directions are made from; every class is drawn from each."""
 TOWARDS = {"gender": "woman", "tone": "dark"}
-DETECTED_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -41,20 +38,22 @@ class Stage:
     engine: Engine
     folder: Path
     axes: Mapping[str, Axis]
+    pairs: int
 
 
-def demo(session: Session, out: Path, n: int, pilots: int) -> dict[str, Any]:
+def demo(session: Session, out: Path, n: int, pilots: int, pairs: int) -> dict[str, Any]:
     """Audit, directions, step and weight on pilot seeds, fresh seeds untouched and shifted, report.
 
     Every stage keeps what it has made under the run folder, so that a demo that was cut off goes on where it was.
     """
     axes = {name: load_axis(name) for name in TOWARDS}
     fresh = seed_range(VERIFY, n)
-    run = RunFolder(out, session.about(command="demo", concept=CONCEPT, axes=list(axes), n=n, pilots=pilots))
+    run = RunFolder(out, session.about(command="demo", concept=CONCEPT, axes=list(axes), n=n, pilots=pilots, pairs=pairs))
     with Engine(session.workers) as engine:
-        stage = Stage(session, engine, out, axes)
+        stage = Stage(session, engine, out, axes, pairs)
         before = _draw(stage, run, "before", None, fresh)
-        directions = {name: _directions(stage, axis) for name, axis in axes.items()}
+        directions = {name: fit(_prompted(stage, axis), "paired")[0] for name, axis in axes.items()}
+        directions["gender"] = _of_the_noise(stage, axes["gender"]) + directions["gender"]
         everything = sum(directions.values(), DirectionSet(()))
         everything.save(out / "directions.safetensors")
         step, gender = _choose_step(stage, directions["gender"], pilots)
@@ -64,7 +63,7 @@ def demo(session: Session, out: Path, n: int, pilots: int) -> dict[str, Any]:
             Shift(separate.find(TOWARDS[s["axis"]], step), s["best"]["weight"]) for s in sweeps[1:] if s["best"]
         ]
         intervention = Intervention(tuple(shifts))
-        after = _draw(stage, run, "after", intervention, fresh)
+        after = _draw(stage, run, "after", intervention, fresh) if shifts else before
     asked = {CONCEPT: session.asked(CONCEPT)}
     audits = [audit(records, list(axes.values()), asked=asked).to_json() for records in (before, after)]
     result = {
@@ -76,7 +75,9 @@ def demo(session: Session, out: Path, n: int, pilots: int) -> dict[str, Any]:
         "directions": describe(everything),
         "sweeps": sweeps,
     }
-    run.finish([record.id for record in [*before, *after]], {**result, **session.results(CONCEPT)})
+    notes = [] if shifts else ["no pilot came nearer to the target and kept the concept: nothing was shifted"]
+    made = [*before, *after] if shifts else before
+    run.finish([record.id for record in made], {**result, "warnings": notes, **session.results(CONCEPT)})
     return {"report": str(write_report([out], out / "report.html")), **result}
 
 
@@ -88,18 +89,11 @@ def _draw(
         return make_images(stage.engine, stage.session.request(list(stage.axes.values())), jobs, run, tick)
 
 
-def _directions(stage: Stage, axis: Axis) -> DirectionSet:
-    """Directions of an axis at every step: prompted classes for the steps, detected ones for the noise itself."""
-    prompted = _prompted(stage, axis)
-    detected = _detected(stage, axis)
-    return fit(detected, "mean", [NOISE])[0] + fit(prompted, "paired", [s for s in STEPS if s != NOISE])[0]
-
-
 def _prompted(stage: Stage, axis: Axis) -> Traces:
     folder = stage.folder / "traces" / axis.name
     if (folder / "run.json").exists():
         return Traces.load(folder)
-    seeds = seed_range(COLLECT, PAIRS[axis.name])
+    seeds = seed_range(COLLECT, stage.pairs)
     prompts = {label: axis.generate[label][0] for label in axis.classes}
     request = stage.session.request([axis], [step for step in STEPS if step != NOISE])
     with progress(f"{axis.name}: latents of {len(prompts)} classes", len(seeds) * len(prompts)) as tick:
@@ -108,16 +102,16 @@ def _prompted(stage: Stage, axis: Axis) -> Traces:
     return traces
 
 
-def _detected(stage: Stage, axis: Axis) -> Traces:
+def _of_the_noise(stage: Stage, axis: Axis) -> DirectionSet:
+    """The direction at step T, from the noise of neutral images by what they turned out to show."""
     folder = stage.folder / "traces" / f"{axis.name}-detected"
-    if (folder / "run.json").exists():
-        return Traces.load(folder)
-    seeds, request = seed_range(DETECTED, DETECTED_IMAGES), stage.session.request([axis], [NOISE])
-    with progress(f"{axis.name}: noise of images by detected class", len(seeds)) as tick:
-        provenance = stage.session.model.provenance
-        traces = collect_detected(stage.engine, request, axis, CONCEPT, seeds, provenance, folder, tick)
-    keep_traces(traces, folder, stage.session.about(command="collect", axis=axis.name, labels="detected"))
-    return traces
+    if not (folder / "run.json").exists():
+        seeds, provenance = seed_range(DETECTED, 2 * stage.pairs), stage.session.model.provenance
+        request = stage.session.request([axis], [NOISE])
+        with progress(f"{axis.name}: noise of images by what they show", len(seeds)) as tick:
+            traces = collect_detected(stage.engine, request, axis, CONCEPT, seeds, provenance, folder, tick)
+        keep_traces(traces, folder, stage.session.about(command="collect", axis=axis.name, labels="detected"))
+    return fit(Traces.load(folder), "mean")[0]
 
 
 def _choose_step(stage: Stage, directions: DirectionSet, pilots: int) -> tuple[Step, dict[str, Any]]:

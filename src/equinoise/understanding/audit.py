@@ -162,9 +162,9 @@ def audit(
 
 
 def change(before: Sequence[Record], after: Sequence[Record], axis: Axis) -> dict[str, dict[str, float]]:
-    """Per class the share after minus before on the same seeds, with the paired 95% interval.
+    """Per class the share after minus before on the same seeds, with the paired 95% interval and its count of pairs.
 
-    Over all seeds: an image that is unclear counts as not showing the class.
+    Over the seeds that are clear both times. Empty where there is none.
 
     Raises:
         EquinoiseError: the two are not over the same seeds.
@@ -172,12 +172,13 @@ def change(before: Sequence[Record], after: Sequence[Record], axis: Axis) -> dic
     first, second = ({record.seed: record.labels[axis.name] for record in rows} for rows in (before, after))
     if first.keys() != second.keys():
         raise EquinoiseError("before and after are not over the same seeds, so they cannot be paired")
+    clear = [seed for seed in first if UNCLEAR not in (first[seed], second[seed])]
     differences = {}
-    for name in axis.classes:
+    for name in axis.classes if clear else ():
         value, interval = statistics.paired_difference(
-            [first[seed] == name for seed in first], [second[seed] == name for seed in first]
+            [first[seed] == name for seed in clear], [second[seed] == name for seed in clear]
         )
-        differences[name] = {"difference": value, "low": interval.low, "high": interval.high}
+        differences[name] = {"difference": value, "low": interval.low, "high": interval.high, "n": len(clear)}
     return differences
 
 

@@ -1,0 +1,77 @@
+"""What the measurements share: collecting, shifting and counting on the emoji model, with everything kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from equinoise.axes import Axis, load_axis
+from equinoise.console import progress
+from equinoise.engine import Engine, Job
+from equinoise.engine.images import make_images
+from equinoise.mitigation import Intervention, Traces
+from equinoise.mitigation.collect import collect, keep_traces
+from equinoise.models.base import Step
+from equinoise.run import Record, RunFolder
+from equinoise.session import Session
+from equinoise.understanding.audit import Audit, count, parse_target
+
+RESULTS = Path(__file__).parent / "results"
+RUNS = Path("runs") / "benchmarks"
+
+
+def gather(
+    session: Session, engine: Engine, axis: Axis, prompts: Mapping[str, str], seeds: Sequence[int],
+    steps: Sequence[Step], name: str,
+) -> Traces:
+    """Traces from the same seeds for every prompt, kept under `runs/benchmarks` and taken from there if complete."""
+    folder = RUNS / name
+    if not (folder / "run.json").exists():
+        request = session.request([axis], steps)
+        with progress(name, len(seeds) * len(prompts)) as tick:
+            traces = collect(engine, request, axis, prompts, seeds, session.model.provenance, folder, tick)
+        keep_traces(traces, folder, session.about(command="collect", axis=axis.name, prompts=dict(prompts)))
+    return Traces.load(folder)
+
+
+def shares(
+    session: Session, engine: Engine, concept: str, intervention: Intervention, seeds: Sequence[int],
+    axes: Sequence[Axis], name: str,
+) -> tuple[dict[str, dict[str, Any]], list[Record]]:
+    """Axis → audit object of one concept under one intervention; images are kept and resumed."""
+    change = intervention if intervention.shifts else None
+    jobs = [Job(str(seed), concept, seed, change) for seed in seeds]
+    run = RunFolder(RUNS / name, session.about(concept=concept, shift=intervention.name, n=len(seeds), seed=seeds[0]))
+    with progress(name, len(jobs)) as tick:
+        records = make_images(engine, session.request(axes), jobs, run, tick)
+    run.finish([job.id for job in jobs], {})
+    asked = session.asked(concept)
+    counted = {axis.name: count(concept, records, axis, asked) for axis in axes}
+    return {
+        axis.name: Audit(counted[axis.name], parse_target("uniform", axis)).to_json() for axis in axes
+    }, records
+
+
+def axes() -> list[Axis]:
+    return [load_axis("gender"), load_axis("tone")]
+
+
+def tell(rows: Sequence[Mapping[str, Any]], name: str) -> None:
+    """Print the rows and keep them as JSON."""
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(width=170).print(table)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(list(rows), indent=1) + "\n")
+
+
+def dark_share(audit: Mapping[str, Any]) -> tuple[int, int]:
+    """Images in the two darkest tones, and images with a tone."""
+    classes = audit["classes"]
+    return classes["medium-dark"]["count"] + classes["dark"]["count"], audit["n"] - audit["unclear"]

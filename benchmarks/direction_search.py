@@ -1,0 +1,120 @@
+"""The search for a direction, 50 images a class, against two others in one run: python -m benchmarks.direction_search
+
+    ours       same seeds for both classes, batched over one-thread processes, stopped after step 10, nothing decoded
+    fair       loaded once, batched, all 50 steps, one process with all cores; linear SVM in the primal
+    authors'   written by us from the description of their procedure: the pipeline loaded for each image, one image at
+               a time, 50 steps, decoded, latents pickled; linear SVM in the primal
+
+Each is timed as a whole, from loading to the unit direction at step 10. Prints wall times, denoiser calls (images ×
+steps) and ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.svm import SVC
+
+from benchmarks.common import tell
+from equinoise.axes import load_axis
+from equinoise.engine import Engine
+from equinoise.mitigation import fit
+from equinoise.mitigation.collect import collect
+from equinoise.models import Sampling, load
+from equinoise.models.base import draw_noise
+from equinoise.seeds import COLLECT, seed_range
+from equinoise.session import open_session
+
+STEP, STEPS = 10, 50
+CAPTURED = tuple(range(0, STEPS, 5))
+PROMPTS = {"woman": "a photo of a woman", "man": "a photo of a man"}
+
+
+def ours(n: int) -> int:
+    """equinoise, with its defaults."""
+    session = open_session("emoji", steps=STEPS)
+    with Engine(session.workers) as engine:
+        request, axis = session.request([], [STEP]), load_axis("gender")
+        traces = collect(engine, request, axis, PROMPTS, seed_range(COLLECT, n), session.model.provenance)
+    fit(traces, "paired")
+    return 2 * n * (STEP + 1)
+
+
+def fair(n: int) -> int:
+    """Everything that is not the procedure itself, done well."""
+    model, sampling = load("emoji"), Sampling(STEPS, 2.0)
+    latents = []
+    for prompt in PROMPTS.values():
+        for start in range(0, n, 16):
+            seeds = range(start, min(n, start + 16))
+            made = model.generate([prompt] * len(seeds), draw_noise(seeds, model.latent_shape), sampling, CAPTURED)
+            latents.append(made.captured[STEP].numpy())
+    _primal(np.concatenate(latents).reshape(2 * n, -1), n)
+    return 2 * n * STEPS
+
+
+def authors(n: int) -> int:
+    """One image at a time, each with a pipeline of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = []
+        for label, prompt in PROMPTS.items():
+            for seed in range(n):
+                model = load("emoji")
+                noise = draw_noise([seed], model.latent_shape)
+                made = model.generate([prompt], noise, Sampling(STEPS, 2.0), CAPTURED)
+                assert made.images is not None
+                made.images[0].save(Path(folder) / f"{label}-{seed}.png")
+                kept = Path(folder) / f"{label}-{seed}.pkl"
+                kept.write_bytes(pickle.dumps({step: made.captured[step].numpy() for step in CAPTURED}))
+                rows.append(pickle.loads(kept.read_bytes())[STEP].ravel())  # noqa: S301 — ours, written above
+        _primal(np.stack(rows), n)
+    return 2 * n * STEPS
+
+
+def _primal(x: np.ndarray, n: int) -> None:
+    normal = SVC(kernel="linear", C=1.0).fit(x, np.repeat([1, 0], n)).coef_
+    normal /= np.linalg.norm(normal)
+
+
+PROCEDURES: dict[str, Callable[[int], int]] = {"ours": ours, "fair": fair, "authors": authors}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", type=int, default=50, help="images a class")
+    parser.add_argument("--only", choices=list(PROCEDURES), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.only:
+        torch.set_num_threads(torch.get_num_threads() if args.only == "ours" else _cores())
+        print(PROCEDURES[args.only](args.n))
+        return
+    rows = []
+    for name in PROCEDURES:
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.direction_search", "--only", name, "-n", str(args.n)],
+            check=True, capture_output=True, text=True,
+        )
+        rows.append({"procedure": name, "seconds": time.perf_counter() - started, "calls": int(done.stdout.split()[-1])})
+    for row in rows:
+        row |= {"time_ratio": row["seconds"] / rows[0]["seconds"], "calls_ratio": row["calls"] / rows[0]["calls"]}
+    tell(rows, "direction_search")
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    main()

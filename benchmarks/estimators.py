@@ -1,0 +1,82 @@
+"""SVM, mean and paired difference at small n, against a direction from 1,000 pairs: python -m benchmarks.estimators
+
+`mean` is given other seeds for men than for women, as scripts without shared seeds have it; `svm` and `paired` get
+the same seeds for both. All directions are of length 1, so the same weight is the same intrusion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+
+import numpy as np
+
+from benchmarks.common import axes, gather, shares, tell
+from equinoise.engine import Engine
+from equinoise.errors import EquinoiseWarning
+from equinoise.mitigation import Direction, Intervention, Shift, Traces, fit
+from equinoise.seeds import COLLECT, VERIFY, seed_range
+from equinoise.session import open_session
+
+SIZES = (10, 25, 50, 100)
+REPEATS = 5
+TRUTH = 1_000
+STEP = 10
+
+
+def rows_of(traces: Traces, women: range, men: range) -> Traces:
+    """The images of the given seeds (counted from the first) only, by class."""
+    first = int(traces.seeds.min())
+    offset = traces.seeds - first
+    take = np.where(traces.labels == 0, np.isin(offset, list(women)), np.isin(offset, list(men)))
+    latents = {step: values[take] for step, values in traces.latents.items()}
+    return Traces(
+        traces.axis, traces.classes, traces.ordered, traces.prompts, traces.labels[take], traces.seeds[take], latents,
+        traces.detected, traces.model, traces.sampling,
+    )
+
+
+def estimate(traces: Traces, estimator: str, n: int, repeat: int) -> Direction:
+    """A direction from n images a class; repeats use seeds of their own."""
+    start = TRUTH + repeat * 2 * max(SIZES)
+    women = range(start, start + n)
+    men = range(start + max(SIZES), start + max(SIZES) + n) if estimator == "mean" else women
+    return fit(rows_of(traces, women, men), estimator, [STEP], 1)[0].find("woman", STEP)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", type=int, default=128)
+    parser.add_argument("--weight", type=float, default=3.0)
+    args = parser.parse_args()
+    warnings.simplefilter("ignore", EquinoiseWarning)
+    session, (gender, tone) = open_session("emoji"), axes()
+    seeds = seed_range(COLLECT, TRUTH + REPEATS * 2 * max(SIZES))
+    concept, fresh, rows = "a photo of a doctor", seed_range(VERIFY, args.n), []
+    with Engine(session.workers) as engine:
+        prompts = {name: gender.generate[name][0] for name in gender.classes}
+        traces = gather(session, engine, gender, prompts, seeds, [STEP], "estimators/traces")
+        truth = fit(rows_of(traces, range(TRUTH), range(TRUTH)), "paired", [STEP], 1)[0].find("woman", STEP)
+
+        def measure(name: str, direction: Direction | None, cosines: list[float], n: int) -> None:
+            shift = Intervention((Shift(direction, args.weight),)) if direction else Intervention()
+            found, _ = shares(session, engine, concept, shift, fresh, [gender, tone], f"estimators/{name}-{n}")
+            woman = found["gender"]["classes"]["woman"]
+            rows.append({
+                "estimator": name, "n": n, "cosine": float(np.mean(cosines)) if cosines else None,
+                "lowest": min(cosines, default=None), "highest": max(cosines, default=None),
+                "weight": args.weight if direction else 0.0, "images": args.n, "women": woman["share"],
+                "low": woman["low"], "high": woman["high"], "role_right": found["gender"]["concept_fidelity"],
+            })
+
+        measure("untouched", None, [], 0)
+        measure("reference", truth, [1.0], TRUTH)
+        for n in SIZES:
+            for estimator in ("svm", "mean", "paired"):
+                found = [estimate(traces, estimator, n, repeat) for repeat in range(REPEATS)]
+                measure(estimator, found[0], [direction.cosine(truth) for direction in found], n)
+    tell(rows, "estimators")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The whole story, small: every stage runs, resumes, and tells the truth about the fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def test_demo(cli: Callable, tmp_path: Path) -> None:
+    arguments = ("demo", "-o", tmp_path / "d", "-n", 8, "--pilots", 3, "--pairs", 5, "--batch-size", 8, "--json")
+    ran = cli(*arguments)
+    assert ran.code == 0, ran.err
+    result = ran.json
+    assert {"report", "before", "after", "direction"} <= result.keys()
+    for audits in (result["before"], result["after"]):
+        assert [(a["axis"], a["n"]) for a in audits["audits"]] == [("gender", 8), ("tone", 8)]
+    assert {d["step"] for d in result["directions"]} == {"T", 0, 5, 10, 15, 20}
+    page = Path(result["report"]).read_text()
+    assert "Test fixture" in page
+    for word in ("debiased", "unbiased model", "solved"):
+        assert word not in page
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "d").rglob("*.png")}
+    again = cli(*arguments)
+    assert again.json == result
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "d").rglob("*.png")} == kept
+
+
+def test_the_planted_skew_shows_and_the_direction_moves_it(cli: Callable, tmp_path: Path) -> None:
+    """The claim of the whole, on few images: doctors are mostly men, and the woman direction makes more women."""
+    fast = ("--steps", 25, "--batch-size", 16)
+    traces, directions = tmp_path / "t", tmp_path / "g.safetensors"
+    assert cli("collect", "emoji", "--axis", "gender", "-n", 24, "--capture", "5", "-o", traces, *fast).code == 0
+    assert cli("fit", traces, "-o", directions, "--estimator", "paired", "--permutations", 9).code == 0
+    ran = cli(
+        "sweep", "emoji", "--concept", "a photo of a doctor", "--direction", f"{directions}:woman", "--weights", "5",
+        "-n", 32, "--json", *fast,
+    )
+    assert ran.code == 0, ran.err
+    assert ran.json["untouched"]["share"] < 0.45
+    assert ran.json["cells"][0]["share"] > ran.json["untouched"]["share"] + 0.2
+    assert ran.json["untouched"]["concept_fidelity"] == pytest.approx(1, abs=0.15)
