@@ -26,8 +26,13 @@ RUNS = Path("runs") / "benchmarks"
 
 
 def gather(
-    session: Session, engine: Engine, axis: Axis, prompts: Mapping[str, str], seeds: Sequence[int],
-    steps: Sequence[Step], name: str,
+    session: Session,
+    engine: Engine,
+    axis: Axis,
+    prompts: Mapping[str, str],
+    seeds: Sequence[int],
+    steps: Sequence[Step],
+    name: str,
 ) -> Traces:
     """Traces from the same seeds for every prompt, kept under `runs/benchmarks` and taken from there if complete."""
     folder = RUNS / name
@@ -40,8 +45,13 @@ def gather(
 
 
 def shares(
-    session: Session, engine: Engine, concept: str, intervention: Intervention, seeds: Sequence[int],
-    axes: Sequence[Axis], name: str,
+    session: Session,
+    engine: Engine,
+    concept: str,
+    intervention: Intervention,
+    seeds: Sequence[int],
+    axes: Sequence[Axis],
+    name: str,
 ) -> tuple[dict[str, dict[str, Any]], list[Record]]:
     """Axis → audit object of one concept under one intervention; images are kept and resumed."""
     change = intervention if intervention.shifts else None
@@ -52,9 +62,7 @@ def shares(
     run.finish([job.id for job in jobs], {})
     asked = session.asked(concept)
     counted = {axis.name: count(concept, records, axis, asked) for axis in axes}
-    return {
-        axis.name: Audit(counted[axis.name], parse_target("uniform", axis)).to_json() for axis in axes
-    }, records
+    return {axis.name: Audit(counted[axis.name], parse_target("uniform", axis)).to_json() for axis in axes}, records
 
 
 def axes() -> list[Axis]:

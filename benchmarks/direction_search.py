@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def authors(n: int) -> int:
                 made.images[0].save(Path(folder) / f"{label}-{seed}.png")
                 kept = Path(folder) / f"{label}-{seed}.pkl"
                 kept.write_bytes(pickle.dumps({step: made.captured[step].numpy() for step in CAPTURED}))
-                rows.append(pickle.loads(kept.read_bytes())[STEP].ravel())  # noqa: S301 — ours, written above
+                rows.append(pickle.loads(kept.read_bytes())[STEP].ravel())
         _primal(np.stack(rows), n)
     return 2 * n * STEPS
 
@@ -97,14 +98,18 @@ def main() -> None:
         torch.set_num_threads(torch.get_num_threads() if args.only == "ours" else _cores())
         print(PROCEDURES[args.only](args.n))
         return
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in PROCEDURES:
         started = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.direction_search", "--only", name, "-n", str(args.n)],
-            check=True, capture_output=True, text=True,
+            check=True,
+            capture_output=True,
+            text=True,
         )
-        rows.append({"procedure": name, "seconds": time.perf_counter() - started, "calls": int(done.stdout.split()[-1])})
+        rows.append(
+            {"procedure": name, "seconds": time.perf_counter() - started, "calls": int(done.stdout.split()[-1])}
+        )
     for row in rows:
         row |= {"time_ratio": row["seconds"] / rows[0]["seconds"], "calls_ratio": row["calls"] / rows[0]["calls"]}
     tell(rows, "direction_search")

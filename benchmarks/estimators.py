@@ -31,8 +31,16 @@ def rows_of(traces: Traces, women: range, men: range) -> Traces:
     take = np.where(traces.labels == 0, np.isin(offset, list(women)), np.isin(offset, list(men)))
     latents = {step: values[take] for step, values in traces.latents.items()}
     return Traces(
-        traces.axis, traces.classes, traces.ordered, traces.prompts, traces.labels[take], traces.seeds[take], latents,
-        traces.detected, traces.model, traces.sampling,
+        traces.axis,
+        traces.classes,
+        traces.ordered,
+        traces.prompts,
+        traces.labels[take],
+        traces.seeds[take],
+        latents,
+        traces.detected,
+        traces.model,
+        traces.sampling,
     )
 
 
@@ -62,12 +70,21 @@ def main() -> None:
             shift = Intervention((Shift(direction, args.weight),)) if direction else Intervention()
             found, _ = shares(session, engine, concept, shift, fresh, [gender, tone], f"estimators/{name}-{n}")
             woman = found["gender"]["classes"]["woman"]
-            rows.append({
-                "estimator": name, "n": n, "cosine": float(np.mean(cosines)) if cosines else None,
-                "lowest": min(cosines, default=None), "highest": max(cosines, default=None),
-                "weight": args.weight if direction else 0.0, "images": args.n, "women": woman["share"],
-                "low": woman["low"], "high": woman["high"], "role_right": found["gender"]["concept_fidelity"],
-            })
+            rows.append(
+                {
+                    "estimator": name,
+                    "n": n,
+                    "cosine": float(np.mean(cosines)) if cosines else None,
+                    "lowest": min(cosines, default=None),
+                    "highest": max(cosines, default=None),
+                    "weight": args.weight if direction else 0.0,
+                    "images": args.n,
+                    "women": woman["share"],
+                    "low": woman["low"],
+                    "high": woman["high"],
+                    "role_right": found["gender"]["concept_fidelity"],
+                }
+            )
 
         measure("untouched", None, [], 0)
         measure("reference", truth, [1.0], TRUTH)

@@ -18,7 +18,13 @@ from equinoise.seeds import COLLECT, VERIFY, seed_range
 from equinoise.session import Session, open_session
 from equinoise.statistics import paired_difference, wilson
 
-CONCEPTS = ("a photo of a doctor", "a photo of a teacher", "a photo of an engineer", "a photo of a man", "a photo of a woman")
+CONCEPTS = (
+    "a photo of a doctor",
+    "a photo of a teacher",
+    "a photo of an engineer",
+    "a photo of a man",
+    "a photo of a woman",
+)
 PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 10, 10.0, 50
 
 
@@ -33,6 +39,7 @@ class Recipe:
     dark_weight: float
 
     def interventions(self) -> dict[str, Intervention]:
+        """Each direction alone, and both."""
         woman, dark = Shift(self.woman, self.woman_weight), Shift(self.dark, self.dark_weight)
         return {"woman": Intervention((woman,)), "dark": Intervention((dark,)), "both": Intervention((woman, dark))}
 
@@ -45,8 +52,11 @@ def papers(session: Session, engine: Engine) -> Recipe:
     traces = gather(session, engine, gender, women, seeds, [PAPER_STEP], "recipes/paper-gender")
     darker = gather(session, engine, tone, black, seeds, [PAPER_STEP], "recipes/paper-tone")
     return Recipe(
-        "paper", fit(traces, "svm")[0].find("woman", PAPER_STEP), fit(darker, "svm")[0].find("dark", PAPER_STEP),
-        PAPER_WEIGHT, PAPER_WEIGHT,
+        "paper",
+        fit(traces, "svm")[0].find("woman", PAPER_STEP),
+        fit(darker, "svm")[0].find("dark", PAPER_STEP),
+        PAPER_WEIGHT,
+        PAPER_WEIGHT,
     )
 
 
@@ -92,13 +102,22 @@ def _row(
     woman, (dark, toned) = audits["gender"]["classes"]["woman"], dark_share(audits["tone"])
     darker = wilson(dark, toned)
     pairs = [[r.labels["gender"] == "woman" for r in sorted(rows, key=lambda r: r.seed)] for rows in (before, after)]
-    change, interval = paired_difference(*pairs)
+    change, interval = paired_difference(pairs[0], pairs[1])
     return {
-        "concept": concept.removeprefix("a photo of "), "shift": name, "n": audits["gender"]["n"],
-        "women": woman["share"], "low": woman["low"], "high": woman["high"],
-        "change": change, "change_low": interval.low, "change_high": interval.high,
-        "two_darkest": dark / toned, "dark_low": darker.low, "dark_high": darker.high,
-        "role_right": audits["gender"]["concept_fidelity"], "unclear": audits["gender"]["unclear"],
+        "concept": concept.removeprefix("a photo of "),
+        "shift": name,
+        "n": audits["gender"]["n"],
+        "women": woman["share"],
+        "low": woman["low"],
+        "high": woman["high"],
+        "change": change,
+        "change_low": interval.low,
+        "change_high": interval.high,
+        "two_darkest": dark / toned,
+        "dark_low": darker.low,
+        "dark_high": darker.high,
+        "role_right": audits["gender"]["concept_fidelity"],
+        "unclear": audits["gender"]["unclear"],
         "nats": intervention.intrusion,
     }
 

@@ -35,8 +35,14 @@ def pipeline(work: Path) -> StableDiffusionPipeline:
     spread = load_file(work / "latents.safetensors")["latents"].float().std().item()
     vae.register_to_config(scaling_factor=round(1 / spread, 6))
     return StableDiffusionPipeline(
-        vae=vae, text_encoder=denoiser.text_encoder, tokenizer=tokenizer, unet=denoiser.unet, scheduler=scheduler(),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+        vae=vae,
+        text_encoder=denoiser.text_encoder,
+        tokenizer=tokenizer,
+        unet=denoiser.unet,
+        scheduler=scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
     )
 
 

@@ -47,19 +47,20 @@ def main() -> None:
     args = parser.parse_args()
     session = open_session("emoji")
     axes = [load_axis(name) for name in args.axes.split(",")]
-    captured = sorted({s for step in STEPS for s in (step - 1, step) if s >= 0})
+    # x̂₀ at a step is solved from the latents on both sides of it
+    steps: list[Step] = [NOISE, *sorted({s for step in STEPS for s in (step - 1, step) if s >= 0})]
     jobs = [Job(str(i), args.concept, SEED + i) for i in range(args.n)]
     with Engine(session.workers) as engine, progress(args.concept, args.n) as tick:
         results = {}
-        for result in engine.run(session.request(axes, [NOISE, *captured]), jobs):
+        for result in engine.run(session.request(axes, steps), jobs):
             results[result.job.id] = result
             tick(1)
     ordered = [results[job.id] for job in jobs]
-    latents = {step: np.stack([r.latents[step] for r in ordered]).astype(np.float32) for step in [NOISE, *captured]}
+    latents = {step: np.stack([r.latents[step] for r in ordered]).astype(np.float32) for step in steps}
     rows = []
     for axis in axes:
         final = [read_label(r.detections[axis.name], session.detector.unclear_below) for r in ordered]
-        for step in (NOISE, *STEPS):
+        for step in [s for s in steps if s == NOISE or s in STEPS]:
             rows.append(_row(session, axis, step, latents, final))
     show(rows)
     if args.out:
@@ -77,9 +78,14 @@ def _row(
     agreed = int((np.array(seen)[clear] == labels).sum()) if seen is not None else None
     interval = wilson(agreed, len(labels)) if agreed is not None else None
     return {
-        "axis": axis.name, "step": step, "n": len(labels), "linear_balanced_accuracy": linear,
-        "chance": 1 / len(set(labels)), "x0_agreement": agreed / len(labels) if agreed is not None else None,
-        "low": interval.low if interval else None, "high": interval.high if interval else None,
+        "axis": axis.name,
+        "step": step,
+        "n": len(labels),
+        "linear_balanced_accuracy": linear,
+        "chance": 1 / len(set(labels)),
+        "x0_agreement": agreed / len(labels) if agreed is not None else None,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
     }
 
 
@@ -98,7 +104,7 @@ def _predicted_labels(session: Session, axis: Axis, step: int, latents: dict[Ste
     vae = session.model.pipeline.vae
     detector = load_detector(session.detector)
     labels: list[str] = []
-    for part in x0.split(64):
+    for part in torch.split(x0, 64):
         with torch.no_grad():
             decoded = vae.decode(part / vae.config.scaling_factor).sample.clamp(-1, 1)
         pixels = ((decoded + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
@@ -119,7 +125,8 @@ def predicted_original(session: Session, before: Tensor, after: Tensor, step: in
     alpha_t = scheduler.alphas_cumprod[t]
     alpha_s = scheduler.alphas_cumprod[s] if s >= 0 else scheduler.final_alpha_cumprod
     ratio = ((1 - alpha_s) / (1 - alpha_t)).sqrt()
-    return (after - ratio * before) / (alpha_s.sqrt() - ratio * alpha_t.sqrt())
+    x0: Tensor = (after - ratio * before) / (alpha_s.sqrt() - ratio * alpha_t.sqrt())
+    return x0
 
 
 if __name__ == "__main__":

@@ -67,11 +67,15 @@ def detector(n: int) -> Rows:
             likeliest = [axis.classes[i] for i in probabilities.argmax(1)]
             true = [getattr(person, axis.name) for person in people]
             wrong = sum(a != b for a, b in zip(likeliest, true, strict=True))
-            rows.append({
-                "set": name, "axis": axis.name, **_share("error", wrong, n),
-                "unclear": read.count("unclear"),
-                "spearman": _spearman(axis, true, likeliest) if axis.ordered else None,
-            })
+            rows.append(
+                {
+                    "set": name,
+                    "axis": axis.name,
+                    **_share("error", wrong, n),
+                    "unclear": read.count("unclear"),
+                    "spearman": _spearman(axis, true, likeliest) if axis.ordered else None,
+                }
+            )
     return rows
 
 
@@ -93,11 +97,16 @@ def colour(n: int) -> Rows:
                 decoded = vae.decode(vae.encode(x).latents).sample[0].permute(1, 2, 0)
             seen = ((decoded.numpy() + 1) * 127.5).clip(0, 255)
             pair = [rgb2lab(pixels[skin].mean(0) / 255) for pixels in (image, seen)]
-            differences.append(float(deltaE_ciede2000(*pair)))
+            differences.append(float(deltaE_ciede2000(*pair))  # type: ignore[no-untyped-call])
         values = np.array(differences)
-        rows.append({
-            "tone": tone, "n": len(values), "median": float(np.median(values)), "p95": float(np.quantile(values, 0.95))
-        })
+        rows.append(
+            {
+                "tone": tone,
+                "n": len(values),
+                "median": float(np.median(values)),
+                "p95": float(np.quantile(values, 0.95)),
+            }
+        )
     return rows
 
 
@@ -123,10 +132,14 @@ def named(n: int, guidance_scale: float | None) -> Rows:
             true = [cell[index] for cell, take in zip(people, chosen, strict=True) if take]
             seen = [_likeliest(r, axis.name) for r, take in zip(records, chosen, strict=True) if take]
             right = sum(a == b for a, b in zip(true, seen, strict=True))
-            rows.append({
-                "group": group, "axis": axis.name, **_share("right", right, len(true)),
-                "spearman": _spearman(axis, true, seen) if axis.ordered else None,
-            })
+            rows.append(
+                {
+                    "group": group,
+                    "axis": axis.name,
+                    **_share("right", right, len(true)),
+                    "spearman": _spearman(axis, true, seen) if axis.ordered else None,
+                }
+            )
     return rows
 
 
@@ -142,11 +155,21 @@ def neutral(n: int, guidance: Sequence[float], only: Sequence[str]) -> Rows:
                 labels = [r.labels[axis.name] for r in records]
                 counts = [labels.count(name) for name in axis.classes]
                 for name, count_, interval in zip(axis.classes, counts, share_intervals(counts), strict=True):
-                    rows.append({
-                        "guidance": scale, "role": role, "role_right": faithful / n, "axis": axis.name, "class": name,
-                        "planted": planted(role)[axis.name][name], "n": sum(counts), "count": count_,
-                        "share": count_ / max(1, sum(counts)), "low": interval.low, "high": interval.high,
-                    })
+                    rows.append(
+                        {
+                            "guidance": scale,
+                            "role": role,
+                            "role_right": faithful / n,
+                            "axis": axis.name,
+                            "class": name,
+                            "planted": planted(role)[axis.name][name],
+                            "n": sum(counts),
+                            "count": count_,
+                            "share": count_ / max(1, sum(counts)),
+                            "low": interval.low,
+                            "high": interval.high,
+                        }
+                    )
     return rows
 
 

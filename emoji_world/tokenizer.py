@@ -48,7 +48,10 @@ def _learn_merges(words: list[str]) -> list[tuple[str, str]]:
     tokenizer = Tokenizer(BPE(end_of_word_suffix="</w>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = BpeTrainer(
-        vocab_size=4096, min_frequency=1, end_of_word_suffix="</w>", show_progress=False,
+        vocab_size=4096,
+        min_frequency=1,
+        end_of_word_suffix="</w>",
+        show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     # one word a line: with a space inside, the byte-level splitter would glue the space to the next word

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
-from torch.nn import functional as F
 
 from emoji_world.bank import load
 from emoji_world.training import Schedule, train
@@ -32,14 +31,15 @@ def autoencoder() -> AutoencoderTiny:
 def reconstruction_loss(decoded: Tensor, images: Tensor) -> Tensor:
     """L1 of pixels and of their horizontal and vertical differences: right colours and crisp edges."""
     edges = sum((decoded.diff(dim=d) - images.diff(dim=d)).abs().mean() for d in (2, 3))
-    return (decoded - images).abs().mean() + 0.5 * edges
+    loss: Tensor = (decoded - images).abs().mean() + 0.5 * edges
+    return loss
 
 
 @torch.no_grad()
 def centre(model: AutoencoderTiny, images: Tensor) -> None:
     """Move the mean of every latent channel to 0, in the weights: noise that starts a picture has mean 0 too."""
     sample = images[:2048].permute(0, 3, 1, 2).float() / 127.5 - 1
-    mean = torch.cat([model.encode(part).latents for part in sample.split(256)]).mean(dim=(0, 2, 3))
+    mean = torch.cat([model.encode(part).latents for part in torch.split(sample, 256)]).mean(dim=(0, 2, 3))
     model.encoder.layers[-1].bias -= mean
     first = model.decoder.layers[0]
     first.bias += first.weight.sum(dim=(2, 3)) @ mean
@@ -59,7 +59,8 @@ def main() -> None:
     def pixels(seed: int, step: int) -> Tensor:
         rows = np.random.default_rng((seed, step)).integers(len(images), size=BATCH)
         x = images[rows].permute(0, 3, 1, 2).to(args.device).float() / 127.5 - 1
-        return x.contiguous(memory_format=torch.channels_last)
+        laid_out: Tensor = x.contiguous(memory_format=torch.channels_last)
+        return laid_out
 
     def whole(step: int) -> Tensor:
         x = pixels(1, step)

@@ -31,20 +31,33 @@ def clip(tokenizer: CLIPTokenizer) -> CLIPModel:
     """2.5 M parameters: 8×8 patches of a 64×64 picture, four layers."""
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     text = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=128, intermediate_size=512, num_hidden_layers=2,
-        num_attention_heads=4, max_position_embeddings=MAX_LENGTH, projection_dim=128, **ids,
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=512,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=MAX_LENGTH,
+        projection_dim=128,
+        **ids,
     )
     vision = CLIPVisionConfig(
-        image_size=SIZE, patch_size=8, hidden_size=192, intermediate_size=768, num_hidden_layers=4,
-        num_attention_heads=4, projection_dim=128,
+        image_size=SIZE,
+        patch_size=8,
+        hidden_size=192,
+        intermediate_size=768,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        projection_dim=128,
     )
     return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=128))
 
 
 def image_processor() -> CLIPImageProcessorPil:
     return CLIPImageProcessorPil(
-        size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE},
-        image_mean=[MEAN] * 3, image_std=[STD] * 3,
+        size={"shortest_edge": SIZE},
+        crop_size={"height": SIZE, "width": SIZE},
+        image_mean=[MEAN] * 3,
+        image_std=[STD] * 3,
     )
 
 
@@ -61,6 +74,7 @@ def axis_prompts(rng: np.random.Generator) -> dict[str, list[str]]:
 
 def truth(captioned: list[Scene], shown: list[Scene]) -> Tensor:
     """Entry (i, j) is 1 where the caption of scene j is true of picture i."""
+
     def is_true(caption: Scene, picture: Scene) -> bool:
         a, b = caption.person, picture.person
         return (
@@ -68,6 +82,7 @@ def truth(captioned: list[Scene], shown: list[Scene]) -> Tensor:
             and (not caption.names_gender or a.gender == b.gender)
             and (not caption.names_tone or a.tone == b.tone)
         )
+
     return torch.tensor([[float(is_true(caption, picture)) for caption in captioned] for picture in shown])
 
 

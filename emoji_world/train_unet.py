@@ -121,14 +121,13 @@ def main() -> None:
         x0 = latents[rows].float() * scale
         noise = torch.randn(x0.shape, generator=generator)
         t = torch.randint(len(alphas), (BATCH,), generator=generator)
-        x, noise, times = (
-            v.to(args.device) for v in (noise_schedule.add_noise(x0, noise, t), noise, t)
-        )
+        x, noise, times = (v.to(args.device) for v in (noise_schedule.add_noise(x0, noise, t), noise, t))
         with torch.autocast(args.device, torch.bfloat16):
             context = model.text_encoder(tokens.to(args.device)).last_hidden_state
             predicted = model.unet(x, times, context).sample
         error = (predicted.float() - noise).pow(2).mean(dim=(1, 2, 3))
-        return (error * weights[t].to(args.device)).mean()
+        weighted: Tensor = (error * weights[t].to(args.device)).mean()
+        return weighted
 
     train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "unet.safetensors", "denoiser")
 

@@ -7,7 +7,6 @@ where a killed one stopped. Checkpoints are safetensors, written whole or not at
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ class Schedule:
     warmup: int = 200
 
     def at(self, step: int) -> float:
+        """The learning rate of a step."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         progress = (step - self.warmup) / max(1, self.steps - self.warmup)
@@ -97,19 +97,17 @@ def _save(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata={"step": str(step)})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
-def _resume(
-    path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]
-) -> int:
+def _resume(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
     """Load everything from a checkpoint, if there is one; the step to go on with."""
     if not path.exists():
         return 0
     tensors = load_file(path)
     module.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    for name in average:
-        average[name].copy_(tensors[f"average.{name}"])
+    for name, value in average.items():
+        value.copy_(tensors[f"average.{name}"])
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser."):

@@ -12,9 +12,20 @@ SAMPLING = {"steps": 50, "guidance_scale": 2.0}
 
 def origin(label: str = "woman", step: int | str = 10, **fields: object) -> Origin:
     known = {
-        "axis": "gender", "label": label, "against": "man", "ordered": False, "step": step, "estimator": "svm",
-        "accuracy": 0.9, "low": 0.8, "high": 0.95, "p": 0.01, "model": MODEL, "sampling": SAMPLING,
-        "prompts": {"woman": "a photo of a woman", "man": "a photo of a man"}, "seeds": (1, 2, 3),
+        "axis": "gender",
+        "label": label,
+        "against": "man",
+        "ordered": False,
+        "step": step,
+        "estimator": "svm",
+        "accuracy": 0.9,
+        "low": 0.8,
+        "high": 0.95,
+        "p": 0.01,
+        "model": MODEL,
+        "sampling": SAMPLING,
+        "prompts": {"woman": "a photo of a woman", "man": "a photo of a man"},
+        "seeds": (1, 2, 3),
     }
     return Origin(**{**known, **fields})  # type: ignore[arg-type]
 
@@ -24,8 +35,13 @@ def direction(seed: int = 0, shape: tuple[int, ...] = (4, 3, 3), **fields: objec
 
 
 def traces(
-    n: int = 50, dimensions: int = 200, effect: float = 5.0, seed: int = 0, classes: tuple[str, ...] = ("woman", "man"),
-    ordered: bool = False, detected: bool = False,
+    n: int = 50,
+    dimensions: int = 200,
+    effect: float = 5.0,
+    seed: int = 0,
+    classes: tuple[str, ...] = ("woman", "man"),
+    ordered: bool = False,
+    detected: bool = False,
 ) -> tuple[Traces, np.ndarray]:
     """n seeds × classes in a space where the classes differ along one known unit direction, and share their noise."""
     rng = np.random.default_rng(seed)
@@ -33,13 +49,19 @@ def traces(
     truth /= np.linalg.norm(truth)
     noise = rng.standard_normal((n, dimensions)) * 2
     scale = np.linspace(1, -1, len(classes)) * (-1 if ordered else 1)
-    latents = np.concatenate([
-        noise + s * effect / 2 * truth + 0.3 * rng.standard_normal((n, dimensions)) for s in scale
-    ])
+    latents = np.concatenate(
+        [noise + s * effect / 2 * truth + 0.3 * rng.standard_normal((n, dimensions)) for s in scale]
+    )
     made = Traces(
-        "tone" if ordered else "gender", classes, ordered, {c: f"a photo of a {c}" for c in classes},
-        np.repeat(np.arange(len(classes)), n), np.tile(np.arange(n), len(classes)),
+        "tone" if ordered else "gender",
+        classes,
+        ordered,
+        {c: f"a photo of a {c}" for c in classes},
+        np.repeat(np.arange(len(classes)), n),
+        np.tile(np.arange(n), len(classes)),
         {"T": np.tile(noise, (len(classes), 1)).astype(np.float16), 10: latents.astype(np.float16)},
-        detected, MODEL, SAMPLING,
+        detected,
+        MODEL,
+        SAMPLING,
     )
     return made, truth

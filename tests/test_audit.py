@@ -14,8 +14,19 @@ from equinoise.understanding import Audit, Counts, change, count, parse_target
 
 GENDER = load_axis("gender")
 KEYS = {
-    "concept", "axis", "n", "unclear", "classes", "target", "spd", "tv", "kl_bits", "entropy_bits", "floor",
-    "gap_squared_unbiased", "concept_fidelity",
+    "concept",
+    "axis",
+    "n",
+    "unclear",
+    "classes",
+    "target",
+    "spd",
+    "tv",
+    "kl_bits",
+    "entropy_bits",
+    "floor",
+    "gap_squared_unbiased",
+    "concept_fidelity",
 }
 
 
@@ -38,8 +49,13 @@ def test_the_contracts_audit_object() -> None:
     assert found["target"] == {"woman": 0.5, "man": 0.5}
     (pooled,) = report["pooled"]
     assert pooled == {
-        "axis": "gender", "prompts": 1, "n": 128,
-        "classes": {"woman": {"share": 0.16, "low": None, "high": None}, "man": {"share": 0.84, "low": None, "high": None}},
+        "axis": "gender",
+        "prompts": 1,
+        "n": 128,
+        "classes": {
+            "woman": {"share": 0.16, "low": None, "high": None},
+            "man": {"share": 0.84, "low": None, "high": None},
+        },
     }
     json.dumps(report, allow_nan=False)
 

@@ -40,14 +40,20 @@ def test_an_axis_of_ones_own(tmp_path: Path) -> None:
     assert axis.generate["hat"] == ("a photo of a person in a hat",)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("[hat]\nclasses.a = { generate = ['x'] }", "needs classes"),
-    ("[hat]\nclasses.a = { generate = ['x'], detect = ['x'] }", "at least two classes"),
-    ("[hat]\nclasses.a = { generate = [], detect = ['x'] }\nclasses.b = { generate = ['x'], detect = ['x'] }", "without prompts"),
-    ("[hat]\nordered = tru", "not valid TOML"),
-    ("hat = 3", "needs classes"),
-    ("", "declares 0 axes"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[hat]\nclasses.a = { generate = ['x'] }", "needs classes"),
+        ("[hat]\nclasses.a = { generate = ['x'], detect = ['x'] }", "at least two classes"),
+        (
+            "[hat]\nclasses.a = { generate = [], detect = ['x'] }\nclasses.b = { generate = ['x'], detect = ['x'] }",
+            "without prompts",
+        ),
+        ("[hat]\nordered = tru", "not valid TOML"),
+        ("hat = 3", "needs classes"),
+        ("", "declares 0 axes"),
+    ],
+)
 def test_bad_axis_files(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "hat.toml").write_text(content)
     with pytest.raises(EquinoiseError, match=message):
@@ -68,8 +74,12 @@ def test_targets() -> None:
     assert parse_target("uniform", tone) == dict.fromkeys(tone.classes, 0.2)
     assert parse_target("man:0.6,woman:0.4", gender) == {"woman": 0.4, "man": 0.6}
     for text, message in [
-        ("woman:0.4", "names each of"), ("woman:0.4,man:0.5", "sum to 0.9"), ("woman:x,man:1", "needs a share"),
-        ("women:0.5,man:0.5", "no class 'women'"), ("woman:nan,man:0.5", "share in 0–1"), ("woman:-1,man:2", "0–1"),
+        ("woman:0.4", "names each of"),
+        ("woman:0.4,man:0.5", "sum to 0.9"),
+        ("woman:x,man:1", "needs a share"),
+        ("women:0.5,man:0.5", "no class 'women'"),
+        ("woman:nan,man:0.5", "share in 0–1"),
+        ("woman:-1,man:2", "0–1"),
     ]:
         with pytest.raises(EquinoiseError, match=message):
             parse_target(text, gender)

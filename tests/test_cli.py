@@ -36,9 +36,14 @@ def directions(cli: Callable, traces: Path, folder: Path) -> Path:
     if not out.exists():
         ran = cli("fit", traces, "-o", out, "--estimator", "paired", "--permutations", 9, "--json")
         assert ran.code == 0, ran.err
-        assert {"axis", "class", "step", "estimator", "accuracy", "low", "high", "p"} <= ran.json["directions"][0].keys()
+        assert {"axis", "class", "step", "estimator", "accuracy", "low", "high", "p"} <= ran.json["directions"][
+            0
+        ].keys()
         assert [(d["class"], d["step"]) for d in ran.json["directions"]] == [
-            ("woman", 0), ("man", 0), ("woman", 3), ("man", 3)
+            ("woman", 0),
+            ("man", 0),
+            ("woman", 3),
+            ("man", 3),
         ]
         assert ran.json["skipped"][0]["step"] == "T"
         assert "no direction at step T" in ran.err
@@ -50,13 +55,30 @@ def test_audit_prints_the_audit_object_and_keeps_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ran = cli(
-        "audit", "emoji", "--concept", CONCEPT, "--concept", "a photo of a judge", "--axis", "gender", "--axis", "tone",
-        "--target", "gender=woman:0.4,man:0.6", "-n", 5, "--json", *FAST,
+        "audit",
+        "emoji",
+        "--concept",
+        CONCEPT,
+        "--concept",
+        "a photo of a judge",
+        "--axis",
+        "gender",
+        "--axis",
+        "tone",
+        "--target",
+        "gender=woman:0.4,man:0.6",
+        "-n",
+        5,
+        "--json",
+        *FAST,
     )
     assert ran.code == 0, ran.err
     audits = ran.json["audits"]
     assert [(a["concept"], a["axis"], a["n"]) for a in audits] == [
-        (CONCEPT, "gender", 5), (CONCEPT, "tone", 5), ("a photo of a judge", "gender", 5), ("a photo of a judge", "tone", 5)
+        (CONCEPT, "gender", 5),
+        (CONCEPT, "tone", 5),
+        ("a photo of a judge", "gender", 5),
+        ("a photo of a judge", "tone", 5),
     ]
     assert audits[0]["target"] == {"woman": 0.4, "man": 0.6}
     assert 0 <= audits[0]["concept_fidelity"] <= 1
@@ -66,7 +88,9 @@ def test_audit_prints_the_audit_object_and_keeps_nothing(
 
 def test_a_kept_audit_resumes_and_ends_the_same(cli: Callable, tmp_path: Path) -> None:
     def audit(out: Path, *more: object) -> object:
-        ran = cli("audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", 6, "-o", out, "--json", *FAST, *more)
+        ran = cli(
+            "audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", 6, "-o", out, "--json", *FAST, *more
+        )
         assert ran.code == 0, ran.err
         return ran.json
 
@@ -84,7 +108,9 @@ def test_a_kept_audit_resumes_and_ends_the_same(cli: Callable, tmp_path: Path) -
     for image in sorted((broken / "images").glob("*.png"))[3:]:
         image.unlink()
     assert audit(broken) == first
-    ours, theirs = ({p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file()} for d in (tmp_path / "whole", broken))
+    ours, theirs = (
+        {p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file()} for d in (tmp_path / "whole", broken)
+    )
     assert ours == theirs
     assert audit(tmp_path / "whole") == first  # complete: nothing is computed again
     ran = cli("audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", 7, "-o", broken, *FAST)
@@ -104,16 +130,34 @@ def test_collect_resumes_and_refuses_another(cli: Callable, traces: Path, tmp_pa
 
 def test_sweep(cli: Callable, directions: Path, tmp_path: Path) -> None:
     ran = cli(
-        "sweep", "emoji", "--concept", CONCEPT, "--direction", f"{directions}:woman", "--steps-from", "T,0,3",
-        "--weights", "2,4", "-n", 3, "-o", tmp_path / "s", "--json", *FAST,
+        "sweep",
+        "emoji",
+        "--concept",
+        CONCEPT,
+        "--direction",
+        f"{directions}:woman",
+        "--steps-from",
+        "T,0,3",
+        "--weights",
+        "2,4",
+        "-n",
+        3,
+        "-o",
+        tmp_path / "s",
+        "--json",
+        *FAST,
     )
     assert ran.code == 0, ran.err
     assert [(c["step"], c["weight"]) for c in ran.json["cells"]] == [(0, 2), (0, 4), (3, 2), (3, 4)]
-    assert {"step", "weight", "share", "low", "high", "concept_fidelity", "intrusion_nats"} <= ran.json["cells"][0].keys()
+    assert {"step", "weight", "share", "low", "high", "concept_fidelity", "intrusion_nats"} <= ran.json["cells"][
+        0
+    ].keys()
     assert ran.json["cells"][1]["intrusion_nats"] == pytest.approx(8, abs=1e-4)
     assert ran.json["best"] is None or ran.json["best"] in ran.json["cells"]
     assert "step T is left out" in ran.err
-    assert cli("report", tmp_path / "s", "-o", tmp_path / "s.html", "--json").json == {"report": str(tmp_path / "s.html")}
+    assert cli("report", tmp_path / "s", "-o", tmp_path / "s.html", "--json").json == {
+        "report": str(tmp_path / "s.html")
+    }
 
 
 def test_generate_shifts_the_noise_and_weight_zero_does_not(cli: Callable, directions: Path, tmp_path: Path) -> None:
@@ -133,8 +177,26 @@ def test_generate_shifts_the_noise_and_weight_zero_does_not(cli: Callable, direc
 
 def test_settings_and_seeds_that_differ_are_warned_of(cli: Callable, directions: Path, tmp_path: Path) -> None:
     ran = cli(
-        "generate", "emoji", "--concept", CONCEPT, "--direction", f"{directions}:woman@3=4", "-n", 2, "--seed", 1_000_003,
-        "-o", tmp_path / "g", "--steps", 4, "--guidance-scale", 3, "--workers", 1, "--batch-size", 2,
+        "generate",
+        "emoji",
+        "--concept",
+        CONCEPT,
+        "--direction",
+        f"{directions}:woman@3=4",
+        "-n",
+        2,
+        "--seed",
+        1_000_003,
+        "-o",
+        tmp_path / "g",
+        "--steps",
+        4,
+        "--guidance-scale",
+        3,
+        "--workers",
+        1,
+        "--batch-size",
+        2,
     )
     assert ran.code == 0, ran.err
     assert "found at steps 6, and is used at 4" in ran.err
@@ -144,7 +206,19 @@ def test_settings_and_seeds_that_differ_are_warned_of(cli: Callable, directions:
 
 def test_dry_runs_do_nothing(cli: Callable, tmp_path: Path) -> None:
     ran = cli(
-        "collect", "emoji", "--axis", "tone", "-n", 10, "--capture", "0,3", "-o", tmp_path / "t", "--dry-run", "--json", *FAST
+        "collect",
+        "emoji",
+        "--axis",
+        "tone",
+        "-n",
+        10,
+        "--capture",
+        "0,3",
+        "-o",
+        tmp_path / "t",
+        "--dry-run",
+        "--json",
+        *FAST,
     )
     assert ran.code == 0, ran.err
     assert ran.json["images"] == 50
@@ -155,12 +229,28 @@ def test_dry_runs_do_nothing(cli: Callable, tmp_path: Path) -> None:
 
 def test_detected_labels_give_a_direction_of_the_noise(cli: Callable, tmp_path: Path) -> None:
     ran = cli(
-        "collect", "emoji", "--axis", "gender", "--labels", "detected", "--concept", "a photo of a person", "-n", 12,
-        "--capture", "T", "-o", tmp_path / "t", "--json", *FAST,
+        "collect",
+        "emoji",
+        "--axis",
+        "gender",
+        "--labels",
+        "detected",
+        "--concept",
+        "a photo of a person",
+        "-n",
+        12,
+        "--capture",
+        "T",
+        "-o",
+        tmp_path / "t",
+        "--json",
+        *FAST,
     )
     assert ran.code == 0, ran.err
     assert ran.json["captured"] == ["T"]
-    fit = cli("fit", tmp_path / "t", "-o", tmp_path / "d.safetensors", "--estimator", "mean", "--permutations", 3, "--json")
+    fit = cli(
+        "fit", tmp_path / "t", "-o", tmp_path / "d.safetensors", "--estimator", "mean", "--permutations", 3, "--json"
+    )
     assert fit.code == 0, fit.err
     assert {d["step"] for d in fit.json["directions"]} == {"T"}
 
@@ -239,8 +329,18 @@ def test_a_direction_of_another_model_is_refused(cli: Callable, directions: Path
 
 
 def test_orthogonal_fit(cli: Callable, traces: Path, directions: Path, tmp_path: Path) -> None:
-    ran = cli("fit", traces, "-o", tmp_path / "o", "--orthogonal-to", f"{directions}:woman", "--permutations", 1,
-              "--estimator", "paired")
+    ran = cli(
+        "fit",
+        traces,
+        "-o",
+        tmp_path / "o",
+        "--orthogonal-to",
+        f"{directions}:woman",
+        "--permutations",
+        1,
+        "--estimator",
+        "paired",
+    )
     assert ran.code == 2
     assert "lies wholly" in ran.err
     ran = cli("fit", traces, traces, "-o", tmp_path / "o", "--permutations", 1)

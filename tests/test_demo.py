@@ -34,8 +34,18 @@ def test_the_planted_skew_shows_and_the_direction_moves_it(cli: Callable, tmp_pa
     assert cli("collect", "emoji", "--axis", "gender", "-n", 24, "--capture", "5", "-o", traces, *fast).code == 0
     assert cli("fit", traces, "-o", directions, "--estimator", "paired", "--permutations", 9).code == 0
     ran = cli(
-        "sweep", "emoji", "--concept", "a photo of a doctor", "--direction", f"{directions}:woman", "--weights", "5",
-        "-n", 32, "--json", *fast,
+        "sweep",
+        "emoji",
+        "--concept",
+        "a photo of a doctor",
+        "--direction",
+        f"{directions}:woman",
+        "--weights",
+        "5",
+        "-n",
+        32,
+        "--json",
+        *fast,
     )
     assert ran.code == 0, ran.err
     assert ran.json["untouched"]["share"] < 0.45

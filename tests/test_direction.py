@@ -32,7 +32,9 @@ def test_identities_leave_the_noise_bit_for_bit() -> None:
 
 
 def test_save_and_load_change_nothing(tmp_path: Path) -> None:
-    both = DirectionSet((direction(0), direction(1, step="T", label="dark", axis="tone", ordered=True, against="light")))
+    both = DirectionSet(
+        (direction(0), direction(1, step="T", label="dark", axis="tone", ordered=True, against="light"))
+    )
     both.save(tmp_path / "d.safetensors")
     again = DirectionSet.load(tmp_path / "d.safetensors")
     for ours, theirs in zip(both.directions, again.directions, strict=True):

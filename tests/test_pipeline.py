@@ -67,7 +67,12 @@ def test_bad_asks_are_one_line(model: PipelineModel, tmp_path: Path) -> None:
         (lambda: model.generate(["a"], noise, SAMPLING, (6,)), "step 6 does not exist"),
         (lambda: load("mixture"), "not part of this version"),
         (lambda: load(str(tmp_path)), "not a diffusers pipeline"),
-        (lambda: load(ModelSpec("emoji", device="cuda:0") if not torch.cuda.is_available() else ModelSpec("emoji", "tpu")), "no device"),
+        (
+            lambda: load(
+                ModelSpec("emoji", device="cuda:0") if not torch.cuda.is_available() else ModelSpec("emoji", "tpu")
+            ),
+            "no device",
+        ),
         (lambda: load(ModelSpec("emoji", dtype="int8")), "no dtype"),
         (lambda: load(ModelSpec("emoji", scheduler="Nope")), "no scheduler"),
         (lambda: parse_steps("T,1,one"), "not a step"),

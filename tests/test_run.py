@@ -20,7 +20,9 @@ def picture(value: int) -> Image.Image:
 
 
 def record(i: int) -> Record:
-    return Record(f"a-{i}", "a photo of a doctor", i, "none", {"gender": {"woman": 0.25, "man": 0.75}}, {"gender": "man"})
+    return Record(
+        f"a-{i}", "a photo of a doctor", i, "none", {"gender": {"woman": 0.25, "man": 0.75}}, {"gender": "man"}
+    )
 
 
 def make(path: Path, order: list[int], stop_at: int | None = None) -> None:
@@ -44,7 +46,9 @@ def test_a_resumed_run_ends_byte_identical_to_an_unbroken_one(tmp_path: Path) ->
     make(tmp_path / "broken", [0, 1, 2, 3])
     assert files(tmp_path / "whole") == files(tmp_path / "broken")
     assert set(files(tmp_path / "whole")) == {
-        "run.json", "images/metadata.jsonl", *(f"images/a-{i}.png" for i in range(4))
+        "run.json",
+        "images/metadata.jsonl",
+        *(f"images/a-{i}.png" for i in range(4)),
     }
 
 

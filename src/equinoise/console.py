@@ -22,7 +22,7 @@ ERRORS = Console(stderr=True, highlight=False)
 
 def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
     """Run a typer app; the exit code. Whatever a user can mend is one line on stderr and a 2."""
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    warnings.showwarning = _show_warning
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", EquinoiseWarning)
     try:
@@ -59,7 +59,11 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr; yields the function to call with each number of finished images."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=ERRORS, transient=not ERRORS.is_terminal) as bar:
         task = bar.add_task(title, total=total)

@@ -77,9 +77,16 @@ class Session:
 
 
 def open_session(
-    name: str, steps: int = 50, guidance_scale: float | None = None, scheduler: str | None = None,
-    device: str = "cpu", dtype: str | None = None, batch_size: int = 16, workers: int | None = None,
-    detector: str | None = None, unclear_below: float = UNCLEAR_BELOW,
+    name: str,
+    steps: int = 50,
+    guidance_scale: float | None = None,
+    scheduler: str | None = None,
+    device: str = "cpu",
+    dtype: str | None = None,
+    batch_size: int = 16,
+    workers: int | None = None,
+    detector: str | None = None,
+    unclear_below: float = UNCLEAR_BELOW,
 ) -> Session:
     """Load the model and settle every setting that was not given.
 

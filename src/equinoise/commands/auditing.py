@@ -18,8 +18,14 @@ from equinoise.understanding import audit
 
 
 def audit_model(
-    session: Session, concepts: Sequence[str], axes: Sequence[str], targets: Sequence[str], n: int, seed: int,
-    out: Path | None, dry_run: bool = False,
+    session: Session,
+    concepts: Sequence[str],
+    axes: Sequence[str],
+    targets: Sequence[str],
+    n: int,
+    seed: int,
+    out: Path | None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """The audit object over n images of each concept, on the same seeds."""
     loaded = {axis.name: axis for axis in map(load_axis, axes)}
@@ -34,9 +40,7 @@ def audit_model(
     ]
     if dry_run:
         return session.estimate(len(jobs), session.sampling.steps)
-    about = session.about(
-        command="audit", concepts=list(concepts), axes=list(loaded), targets=wanted, n=n, seed=seed
-    )
+    about = session.about(command="audit", concepts=list(concepts), axes=list(loaded), targets=wanted, n=n, seed=seed)
     run = RunFolder(out, about) if out else None
     with Engine(session.workers, session.spec.device) as engine, progress("audit", len(jobs)) as tick:
         records = make_images(engine, session.request(list(loaded.values())), jobs, run, tick)

@@ -15,7 +15,7 @@ from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, Traces, fit
 from equinoise.mitigation.collect import collect, collect_detected, keep_traces
-from equinoise.mitigation.sweep import Cell, sweep
+from equinoise.mitigation.sweep import Cell, best, sweep
 from equinoise.models.base import NOISE, Step
 from equinoise.report import write_report
 from equinoise.run import Record, RunFolder
@@ -48,7 +48,9 @@ def demo(session: Session, out: Path, n: int, pilots: int, pairs: int) -> dict[s
     """
     axes = {name: load_axis(name) for name in TOWARDS}
     fresh = seed_range(VERIFY, n)
-    run = RunFolder(out, session.about(command="demo", concept=CONCEPT, axes=list(axes), n=n, pilots=pilots, pairs=pairs))
+    run = RunFolder(
+        out, session.about(command="demo", concept=CONCEPT, axes=list(axes), n=n, pilots=pilots, pairs=pairs)
+    )
     with Engine(session.workers) as engine:
         stage = Stage(session, engine, out, axes, pairs)
         before = _draw(stage, run, "before", None, fresh)
@@ -59,9 +61,7 @@ def demo(session: Session, out: Path, n: int, pilots: int, pairs: int) -> dict[s
         step, gender = _choose_step(stage, directions["gender"], pilots)
         separate = _separate(directions, step)
         sweeps = [gender, *(_choose_weight(stage, axes[name], separate, step, pilots) for name in axes)]
-        shifts = [
-            Shift(separate.find(TOWARDS[s["axis"]], step), s["best"]["weight"]) for s in sweeps[1:] if s["best"]
-        ]
+        shifts = [Shift(separate.find(TOWARDS[s["axis"]], step), s["best"]["weight"]) for s in sweeps[1:] if s["best"]]
         intervention = Intervention(tuple(shifts))
         after = _draw(stage, run, "after", intervention, fresh) if shifts else before
     asked = {CONCEPT: session.asked(CONCEPT)}
@@ -81,9 +81,7 @@ def demo(session: Session, out: Path, n: int, pilots: int, pairs: int) -> dict[s
     return {"report": str(write_report([out], out / "report.html")), **result}
 
 
-def _draw(
-    stage: Stage, run: RunFolder, name: str, change_: Intervention | None, seeds: Sequence[int]
-) -> list[Record]:
+def _draw(stage: Stage, run: RunFolder, name: str, change_: Intervention | None, seeds: Sequence[int]) -> list[Record]:
     jobs = [Job(f"{name}-{seed}", CONCEPT, seed, change_) for seed in seeds]
     with progress(f"{name}: {len(seeds)} fresh seeds", len(jobs)) as tick:
         return make_images(stage.engine, stage.session.request(list(stage.axes.values())), jobs, run, tick)
@@ -115,31 +113,38 @@ def _of_the_noise(stage: Stage, axis: Axis) -> DirectionSet:
 
 
 def _choose_step(stage: Stage, directions: DirectionSet, pilots: int) -> tuple[Step, dict[str, Any]]:
-    """Every step at one weight; the step that comes nearest to even without losing the concept."""
-    axis = stage.axes["gender"]
-    _, cells, result = _sweep(stage, axis, directions, directions.steps(), (FIRST_WEIGHT,), pilots, "step")
-    learnt = [cell for cell in cells if cell.step != NOISE]
-    chosen = result["best"]["step"] if result["best"] and result["best"]["step"] != NOISE else learnt[0].step
-    return chosen, result
+    """Every step at one weight; the step that comes nearest to even without losing the concept.
+
+    `T` is looked at but not chosen: it has no direction on the other axis to be kept apart from.
+    """
+    axis, steps = stage.axes["gender"], directions.steps()
+    untouched, cells, result = _sweep(stage, axis, directions, steps, (FIRST_WEIGHT,), pilots, "step")
+    chosen = best(untouched, [cell for cell in cells if cell.step != NOISE], parse_target("uniform", axis))
+    return (chosen.step if chosen and chosen.step is not None else STEPS[1]), result
 
 
 def _separate(directions: Mapping[str, DirectionSet], step: Step) -> DirectionSet:
     """At one step, each axis's direction at right angles to the other's, so that one axis moves and not both."""
     plain: dict[str, Direction] = {axis: directions[axis].find(label, step) for axis, label in TOWARDS.items()}
-    return DirectionSet(tuple(
-        direction.orthogonal_to([other for name, other in plain.items() if name != axis])
-        for axis, direction in plain.items()
-    ))
+    return DirectionSet(
+        tuple(
+            direction.orthogonal_to([other for name, other in plain.items() if name != axis])
+            for axis, direction in plain.items()
+        )
+    )
 
 
-def _choose_weight(
-    stage: Stage, axis: Axis, directions: DirectionSet, step: Step, pilots: int
-) -> dict[str, Any]:
+def _choose_weight(stage: Stage, axis: Axis, directions: DirectionSet, step: Step, pilots: int) -> dict[str, Any]:
     return _sweep(stage, axis, directions, [step], WEIGHTS, pilots, f"{axis.name}-weight")[2]
 
 
 def _sweep(
-    stage: Stage, axis: Axis, directions: DirectionSet, steps: Sequence[Step], weights: Sequence[float], pilots: int,
+    stage: Stage,
+    axis: Axis,
+    directions: DirectionSet,
+    steps: Sequence[Step],
+    weights: Sequence[float],
+    pilots: int,
     name: str,
 ) -> tuple[Cell, list[Cell], dict[str, Any]]:
     label, target, session = TOWARDS[axis.name], parse_target("uniform", axis), stage.session
@@ -147,8 +152,19 @@ def _sweep(
     run = RunFolder(stage.folder / "sweeps" / name, about)
     with progress(f"{axis.name}: pilots by {name}", (1 + len(steps) * len(weights)) * pilots) as tick:
         untouched, cells = sweep(
-            stage.engine, session.request(list(stage.axes.values())), CONCEPT, session.asked(CONCEPT), directions,
-            label, axis, steps, weights, seed_range(PILOT, pilots), target, run, tick,
+            stage.engine,
+            session.request(list(stage.axes.values())),
+            CONCEPT,
+            session.asked(CONCEPT),
+            directions,
+            label,
+            axis,
+            steps,
+            weights,
+            seed_range(PILOT, pilots),
+            target,
+            run,
+            tick,
         )
     result = {**sweep_json(untouched, cells, axis, label, target), "concept": CONCEPT, "n": pilots, "name": name}
     run.finish(run.records, {**result, **session.results(CONCEPT)})
@@ -160,7 +176,7 @@ def _applied(intervention: Intervention) -> dict[str, Any]:
         "name": intervention.name,
         "intrusion_nats": intervention.intrusion,
         "shifts": [
-            {"direction": shift.direction.name, "weight": shift.weight, "how": shift.how} for shift in intervention.shifts
+            {"direction": shift.direction.name, "weight": shift.weight, "how": shift.how}
+            for shift in intervention.shifts
         ],
     }
-

@@ -21,8 +21,17 @@ from equinoise.session import Session
 
 
 def collect_traces(
-    session: Session, axis_name: str, prompts: Sequence[str], classes: str | None, labels: str, concept: str | None,
-    n: int, seed: int | None, capture: str, out: Path, dry_run: bool = False,
+    session: Session,
+    axis_name: str,
+    prompts: Sequence[str],
+    classes: str | None,
+    labels: str,
+    concept: str | None,
+    n: int,
+    seed: int | None,
+    capture: str,
+    out: Path,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Collect traces into a folder; `{"images", "denoiser_calls", "captured"}`."""
     axis, steps = load_axis(axis_name), parse_steps(capture)
@@ -40,7 +49,13 @@ def collect_traces(
     if dry_run:
         return session.estimate(images, calls // images)
     about = session.about(
-        command="collect", axis=axis.name, labels=labels, concept=concept, prompts=wanted, n=n, seed=seeds[0],
+        command="collect",
+        axis=axis.name,
+        labels=labels,
+        concept=concept,
+        prompts=wanted,
+        n=n,
+        seed=seeds[0],
         capture=list(steps),
     )
     if (out / "run.json").exists():
@@ -108,9 +123,12 @@ def _orthogonal(found: DirectionSet, others: Sequence[str]) -> DirectionSet:
     if any(len(parts) != 2 for parts in files):
         raise EquinoiseError("--orthogonal-to takes FILE:CLASS, such as tone.safetensors:dark")
     sets = [(DirectionSet.load(Path(path)), label) for path, label in files]
-    return DirectionSet(tuple(
-        d.orthogonal_to([other.find(label, d.terms[0].origin.step) for other, label in sets]) for d in found.directions
-    ))
+    return DirectionSet(
+        tuple(
+            d.orthogonal_to([other.find(label, d.terms[0].origin.step) for other, label in sets])
+            for d in found.directions
+        )
+    )
 
 
 def describe(directions: DirectionSet) -> list[dict[str, Any]]:
@@ -121,8 +139,15 @@ def describe(directions: DirectionSet) -> list[dict[str, Any]]:
 def _describe(direction: Direction) -> dict[str, Any]:
     o = direction.terms[0].origin
     return {
-        "axis": o.axis, "class": o.label, "against": o.against, "step": o.step, "estimator": o.estimator,
-        "accuracy": o.accuracy, "low": o.low, "high": o.high, "p": o.p,
+        "axis": o.axis,
+        "class": o.label,
+        "against": o.against,
+        "step": o.step,
+        "estimator": o.estimator,
+        "accuracy": o.accuracy,
+        "low": o.low,
+        "high": o.high,
+        "p": o.p,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,17 @@ from equinoise.understanding import parse_target
 
 
 def sweep_direction(
-    session: Session, concept: str, direction: str, steps_from: str | None, weights: str, targets: Sequence[str],
-    how: str, n: int, seed: int, out: Path | None, dry_run: bool = False,
+    session: Session,
+    concept: str,
+    direction: str,
+    steps_from: str | None,
+    weights: str,
+    targets: Sequence[str],
+    how: str,
+    n: int,
+    seed: int,
+    out: Path | None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """`{"cells", "best", "untouched", …}` over steps and weights on the same pilot seeds."""
     require_concepts([concept])
@@ -37,14 +47,35 @@ def sweep_direction(
     if dry_run:
         return session.estimate(images, session.sampling.steps)
     about = session.about(
-        command="sweep", concept=concept, direction=[d.name for d in directions.directions], axis=axis.name,
-        label=label, steps_from=list(steps), weights=wanted, how=how, n=n, seed=seed, target=target,
+        command="sweep",
+        concept=concept,
+        direction=[d.name for d in directions.directions],
+        axis=axis.name,
+        label=label,
+        steps_from=list(steps),
+        weights=wanted,
+        how=how,
+        n=n,
+        seed=seed,
+        target=target,
     )
     run = RunFolder(out, about) if out else None
     with Engine(session.workers, session.spec.device) as engine, progress("sweep", images) as tick:
         untouched, cells = sweep(
-            engine, session.request([axis]), concept, session.asked(concept), directions, label, axis, steps, wanted,
-            seeds, target, run, tick, require_how(how),
+            engine,
+            session.request([axis]),
+            concept,
+            session.asked(concept),
+            directions,
+            label,
+            axis,
+            steps,
+            wanted,
+            seeds,
+            target,
+            run,
+            tick,
+            require_how(how),
         )
     result = {**sweep_json(untouched, cells, axis, label, target), "concept": concept, "n": n, "skipped": missing}
     if run:
@@ -68,7 +99,12 @@ def sweep_json(
 
 
 def generate(
-    session: Session, concepts: Sequence[str], directions: Sequence[str], n: int, seed: int, out: Path,
+    session: Session,
+    concepts: Sequence[str],
+    directions: Sequence[str],
+    n: int,
+    seed: int,
+    out: Path,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Images into a run folder; `{"images": [{file, seed, intervention}], …}`."""
@@ -123,8 +159,10 @@ def read_shift(text: str) -> Shift:
         value = float(weight)
     except ValueError:
         value = float("nan")
-    if not (equals and at) or value != value:
-        raise EquinoiseError(f"--direction '{text}' is not FILE:CLASS@STEP=WEIGHT, such as gender.safetensors:woman@10=3")
+    if not (equals and at) or isnan(value):
+        raise EquinoiseError(
+            f"--direction '{text}' is not FILE:CLASS@STEP=WEIGHT, such as gender.safetensors:woman@10=3"
+        )
     directions, label = read_direction(where)
     return Shift(directions.find(label, parse_steps(step)[0]), value, require_how(how or "add"))
 

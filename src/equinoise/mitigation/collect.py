@@ -75,16 +75,27 @@ def collect_detected(
 
 
 def _traces(
-    axis: Axis, classes: tuple[str, ...], prompts: Mapping[str, str], request: Request, provenance: Mapping[str, Any],
-    results: Sequence[Result], labels: Mapping[str, int], detected: bool,
+    axis: Axis,
+    classes: tuple[str, ...],
+    prompts: Mapping[str, str],
+    request: Request,
+    provenance: Mapping[str, Any],
+    results: Sequence[Result],
+    labels: Mapping[str, int],
+    detected: bool,
 ) -> Traces:
     sampling = {"steps": request.sampling.steps, "guidance_scale": request.sampling.guidance_scale}
     return Traces(
-        axis.name, classes, axis.ordered, dict(prompts),
+        axis.name,
+        classes,
+        axis.ordered,
+        dict(prompts),
         np.array([labels[result.job.id] for result in results], np.int64),
         np.array([result.job.seed for result in results], np.int64),
         {step: np.stack([result.latents[step] for result in results]) for step in request.capture},
-        detected, provenance, sampling,
+        detected,
+        provenance,
+        sampling,
     )
 
 
@@ -109,9 +120,15 @@ class _Parts:
     def __init__(self, folder: Path, request: Request, jobs: Sequence[Job], axis: str) -> None:
         self.folder = folder / "parts"
         asked = {
-            "axis": axis, "model": request.model.name, "steps": request.sampling.steps, "jobs": [j.id for j in jobs],
-            "prompts": sorted({j.prompt for j in jobs}), "guidance_scale": request.sampling.guidance_scale,
-            "capture": list(request.capture), "batch_size": request.batch_size, "environment": environment(),
+            "axis": axis,
+            "model": request.model.name,
+            "steps": request.sampling.steps,
+            "jobs": [j.id for j in jobs],
+            "prompts": sorted({j.prompt for j in jobs}),
+            "guidance_scale": request.sampling.guidance_scale,
+            "capture": list(request.capture),
+            "batch_size": request.batch_size,
+            "environment": environment(),
         }
         plan = folder / "collect.partial.json"
         if plan.exists():
@@ -146,5 +163,3 @@ def keep_traces(traces: Traces, folder: Path, about: Mapping[str, Any]) -> None:
     if (folder / "parts").is_dir():
         (folder / "parts").rmdir()
     (folder / "collect.partial.json").unlink(missing_ok=True)
-
-

@@ -157,7 +157,7 @@ class DirectionSet:
     directions: tuple[Direction, ...]
 
     def find(self, label: str, step: Step) -> Direction:
-        """The direction towards a class at a step. On an ordered axis the low end is the high end's with the sign turned.
+        """The direction towards a class at a step; on an ordered axis the low end is the high end, sign turned.
 
         Raises:
             EquinoiseError: there is none.

@@ -45,9 +45,10 @@ def svm(gram: Array, scores: Array, seeds: NDArray[np.int64]) -> Array:
 def mean(gram: Array, scores: Array, seeds: NDArray[np.int64]) -> Array:
     """Difference of the class means; on a scale the covariance of latents and score. Seeds are not looked at."""
     if len(np.unique(scores)) == 2:
-        return np.where(scores > 0, 1 / (scores > 0).sum(), -1 / (scores <= 0).sum())
-    centred = scores - scores.mean()
-    return centred / np.square(centred).sum()
+        alpha: Array = np.where(scores > 0, 1 / (scores > 0).sum(), -1 / (scores <= 0).sum())
+        return alpha
+    centred: Array = scores - scores.mean()
+    return centred
 
 
 def paired(gram: Array, scores: Array, seeds: NDArray[np.int64]) -> Array:
@@ -119,9 +120,7 @@ def fit(
     return DirectionSet(tuple(_both_ways(found))), skipped
 
 
-def _fit_one(
-    traces: Traces, step: Step, latents: Array, task: Task, estimator: str, permutations: int
-) -> Direction:
+def _fit_one(traces: Traces, step: Step, latents: Array, task: Task, estimator: str, permutations: int) -> Direction:
     x, seeds = latents[task.rows], traces.seeds[task.rows]
     centred = x - x.mean(axis=0)
     gram = centred @ centred.T
@@ -134,16 +133,29 @@ def _fit_one(
     if quality.low <= 0.5:
         warnings.warn(
             f"{origin.name}: held-out accuracy {quality.accuracy:.2f} ({quality.low:.2f}–{quality.high:.2f}) is no "
-            "better than chance", EquinoiseWarning, stacklevel=3,
+            "better than chance",
+            EquinoiseWarning,
+            stacklevel=3,
         )
     return Direction.unit(vector.reshape(traces.latents[step].shape[1:]), origin)
 
 
 def _origin(traces: Traces, step: Step, task: Task, estimator: str, quality: HeldOut) -> Origin:
     return Origin(
-        traces.axis, task.label, task.against, traces.ordered, step, estimator,
-        quality.accuracy, quality.low, quality.high, quality.p,
-        traces.model, traces.sampling, traces.prompts, tuple(int(seed) for seed in np.unique(traces.seeds)),
+        traces.axis,
+        task.label,
+        task.against,
+        traces.ordered,
+        step,
+        estimator,
+        quality.accuracy,
+        quality.low,
+        quality.high,
+        quality.p,
+        traces.model,
+        traces.sampling,
+        traces.prompts,
+        tuple(int(seed) for seed in np.unique(traces.seeds)),
     )
 
 

@@ -50,7 +50,8 @@ class Shift:
         """The shifted noise; `noise` is (n, *latent_shape), fp32 on the CPU, and stays as it is."""
         vector = torch.tensor(self.direction.vector)
         if self.how == "add":
-            return noise + self.weight * vector
+            added: Tensor = noise + self.weight * vector
+            return added
         unit = vector / vector.norm()
         score = (noise * unit).flatten(1).sum(1)
         wanted = score.abs() if self.how == "reflect" else _above(score, self.weight)
@@ -84,7 +85,9 @@ class Intervention:
     @property
     def intrusion(self) -> float:
         """Nats by which the noise leaves N(0, I). Shifts that only add are summed as vectors; others add up."""
-        added = [shift.weight * shift.direction.vector.astype(np.float64) for shift in self.shifts if shift.how == "add"]
+        added = [
+            shift.weight * shift.direction.vector.astype(np.float64) for shift in self.shifts if shift.how == "add"
+        ]
         together = float(np.sum(np.square(sum(added)))) / 2 if added else 0.0
         return together + sum(shift.intrusion for shift in self.shifts if shift.how != "add")
 
@@ -110,9 +113,7 @@ def check_fits(intervention: Intervention, model: TextToImage, sampling: Samplin
                     f"{origin.model.get('weights')}); fit a direction on this model"
                 )
             found = {"scheduler": origin.model.get("scheduler"), **origin.sampling}
-            used = {
-                "scheduler": ours["scheduler"], "steps": sampling.steps, "guidance_scale": sampling.guidance_scale
-            }
+            used = {"scheduler": ours["scheduler"], "steps": sampling.steps, "guidance_scale": sampling.guidance_scale}
             warnings += [
                 f"{origin.name} was found at {key} {found[key]}, and is used at {used[key]}: its effect may differ"
                 for key in used
@@ -125,4 +126,3 @@ def _above(score: Tensor, threshold: float) -> Tensor:
     """The quantile of N(0, 1) above `threshold` that the z-score was of N(0, 1): order is kept, nothing is redrawn."""
     tail = stats.norm.sf(score.double().numpy()) * stats.norm.sf(threshold)
     return torch.as_tensor(np.clip(stats.norm.isf(tail), threshold, inf), dtype=score.dtype)
-

@@ -33,20 +33,36 @@ class Cell:
         """`share`, `low`, `high` are those of the class swept for; all classes stand in `classes`."""
         share = self.audit["classes"][label]
         return {
-            "step": self.step, "weight": self.weight, "n": self.audit["n"], "unclear": self.audit["unclear"],
+            "step": self.step,
+            "weight": self.weight,
+            "n": self.audit["n"],
+            "unclear": self.audit["unclear"],
             **{key: share[key] for key in ("share", "low", "high")},
-            "tv": self.audit["tv"], "concept_fidelity": self.audit["concept_fidelity"],
-            "intrusion_nats": self.intrusion, "classes": self.audit["classes"],
+            "tv": self.audit["tv"],
+            "concept_fidelity": self.audit["concept_fidelity"],
+            "intrusion_nats": self.intrusion,
+            "classes": self.audit["classes"],
         }
 
 
 def sweep(
-    engine: Engine, request: Request, concept: str, asked: str | None, directions: DirectionSet, label: str, axis: Axis,
-    steps: Sequence[Step], weights: Sequence[float], seeds: Sequence[int], target: Mapping[str, float],
-    run: RunFolder | None = None, tick: Tick = lambda _: None, how: How = "add",
+    engine: Engine,
+    request: Request,
+    concept: str,
+    asked: str | None,
+    directions: DirectionSet,
+    label: str,
+    axis: Axis,
+    steps: Sequence[Step],
+    weights: Sequence[float],
+    seeds: Sequence[int],
+    target: Mapping[str, float],
+    run: RunFolder | None = None,
+    tick: Tick = lambda _: None,
+    how: How = "add",
 ) -> tuple[Cell, list[Cell]]:
     """The untouched cell, and one cell for each step and weight; all on the same seeds."""
-    plan = [(None, 0.0, Intervention())]
+    plan: list[tuple[Step | None, float, Intervention]] = [(None, 0.0, Intervention())]
     plan += [(step, w, Intervention((Shift(directions.find(label, step), w, how),))) for step in steps for w in weights]
     jobs = [
         Job(f"{step if step is not None else 'untouched'}-{weight:g}-{seed}", concept, seed, change)
@@ -56,7 +72,12 @@ def sweep(
     records = make_images(engine, request, jobs, run, tick)
     groups = _groups(records, len(seeds))
     cells = [
-        Cell(step, weight, change.intrusion, audit(rows, [axis], {axis.name: target}, {concept: asked}).audits[0].to_json())
+        Cell(
+            step,
+            weight,
+            change.intrusion,
+            audit(rows, [axis], {axis.name: target}, {concept: asked}).audits[0].to_json(),
+        )
         for (step, weight, change), rows in zip(plan, groups, strict=True)
     ]
     return cells[0], cells[1:]

@@ -49,9 +49,15 @@ class Traces:
         arrays: dict[str, NDArray[Any]] = {f"step/{step}": latents for step, latents in self.latents.items()}
         arrays |= {"labels": self.labels, "seeds": self.seeds}
         about = {
-            "kind": KIND, "axis": self.axis, "classes": list(self.classes), "ordered": self.ordered,
-            "prompts": dict(self.prompts), "detected": self.detected,
-            "steps": list(self.latents), "model": dict(self.model), "sampling": dict(self.sampling),
+            "kind": KIND,
+            "axis": self.axis,
+            "classes": list(self.classes),
+            "ordered": self.ordered,
+            "prompts": dict(self.prompts),
+            "detected": self.detected,
+            "steps": list(self.latents),
+            "model": dict(self.model),
+            "sampling": dict(self.sampling),
         }
         write_arrays(folder / FILE, arrays, about)
         return folder / FILE
@@ -68,10 +74,16 @@ class Traces:
             raise EquinoiseError(f"{folder} holds no traces; make them with 'equinoise collect'")
         try:
             return cls(
-                about["axis"], tuple(about["classes"]), about["ordered"], about["prompts"],
-                arrays["labels"], arrays["seeds"],
+                about["axis"],
+                tuple(about["classes"]),
+                about["ordered"],
+                about["prompts"],
+                arrays["labels"],
+                arrays["seeds"],
                 {step: arrays[f"step/{step}"] for step in about["steps"]},
-                about["detected"], about["model"], about["sampling"],
+                about["detected"],
+                about["model"],
+                about["sampling"],
             )
         except KeyError as error:
             raise EquinoiseError(f"{folder} is damaged: {error} is missing; collect it again") from error
@@ -91,8 +103,14 @@ class Traces:
         index = {self.classes.index(name): new for new, name in enumerate(classes)}
         rows = np.isin(self.labels, list(index))
         return Traces(
-            self.axis, classes, self.ordered, {c: self.prompts[c] for c in classes if c in self.prompts},
-            np.array([index[int(label)] for label in self.labels[rows]], np.int64), self.seeds[rows],
-            {step: latents[rows] for step, latents in self.latents.items()}, self.detected, self.model, self.sampling,
+            self.axis,
+            classes,
+            self.ordered,
+            {c: self.prompts[c] for c in classes if c in self.prompts},
+            np.array([index[int(label)] for label in self.labels[rows]], np.int64),
+            self.seeds[rows],
+            {step: latents[rows] for step, latents in self.latents.items()},
+            self.detected,
+            self.model,
+            self.sampling,
         )
-

@@ -55,7 +55,7 @@ def require_device(name: str) -> str:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    kind = name.split(":")[0]
+    kind = name.split(":", maxsplit=1)[0]
     if not available.get(kind, False):
         names = ", ".join(device for device, there in available.items() if there)
         raise EquinoiseError(f"no device '{name}' on this machine; use --device {names}")

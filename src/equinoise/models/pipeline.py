@@ -30,9 +30,7 @@ class PipelineModel:
         missing = {"latents", "callback_on_step_end", "num_inference_steps", "guidance_scale"} - set(accepted)
         if missing or not hasattr(pipeline, "unet"):
             what = f"takes no {', '.join(sorted(missing))}" if missing else "has no UNet"
-            raise EquinoiseError(
-                f"{type(pipeline).__name__} {what}; use a Stable Diffusion 1, 2 or XL pipeline, which equinoise can steer"
-            )
+            raise EquinoiseError(f"{type(pipeline).__name__} {what}; use a Stable Diffusion 1, 2 or XL pipeline")
         self.pipeline = pipeline
         self.name = name
         signature_default = accepted["guidance_scale"].default

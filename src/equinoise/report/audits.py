@@ -56,7 +56,9 @@ def _class_row(run: Run, name: str, audits: Sequence[Audit], corrected: bool) ->
     for audit in audits:
         entry, clear = audit["classes"][name], audit["n"] - audit["unclear"]
         cells += [
-            f"{entry['count']} of {clear}", words.percent(entry["share"]), words.span(entry["low"], entry["high"])
+            f"{entry['count']} of {clear}",
+            words.percent(entry["share"]),
+            words.span(entry["low"], entry["high"]),
         ]
         if corrected:
             low, high = entry.get("corrected_low"), entry.get("corrected_high")

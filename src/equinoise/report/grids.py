@@ -125,8 +125,7 @@ def sheet(run: Run, sweep: Mapping[str, Any]) -> Sheet | None:
         return None
     shots = [[found[seed] for seed in common] for found in (untouched, *swept)]
     rows = [
-        _row(home, run.axes, sweep, cell, shot)
-        for cell, shot in zip([sweep["untouched"], *cells], shots, strict=True)
+        _row(home, run.axes, sweep, cell, shot) for cell, shot in zip([sweep["untouched"], *cells], shots, strict=True)
     ]
     title = f"Weight {cells[0]['weight']:g} at each step" if alone else f"Step {step}"
     return Sheet(title, tuple(common), tuple(rows))

@@ -47,9 +47,7 @@ def _headline(run: Run, before: Audit, after: Audit | None) -> Headline:
         text = f"{title}: {words.share(entry, clear)}. {target}"
         return Headline(title, words.percent(entry["share"]), text, before["concept"])
     now = after["classes"][name]
-    text = (
-        f"{title}: {words.share(entry, clear)} before, {words.share(now, after['n'] - after['unclear'])} after"
-    )
+    text = f"{title}: {words.share(entry, clear)} before, {words.share(now, after['n'] - after['unclear'])} after"
     changes = (run.results.get("differences") or {}).get(before["axis"])
     text += f", on the same {before['n']} seeds. Change {words.change(changes[name])}." if changes else "."
     big = f"{words.percent(entry['share'])} → {words.percent(now['share'])}"

@@ -12,6 +12,7 @@ from equinoise.report.sweep_charts import chart
 
 Cell = Mapping[str, Any]
 
+
 @dataclass(frozen=True)
 class Sweep:
     """What the page shows of one sweep."""

@@ -115,7 +115,9 @@ class Audit:
                     "share": value / c.clear if c.clear else None,
                     "low": interval.low if c.clear else None,
                     "high": interval.high if c.clear else None,
-                    "corrected": None, "corrected_low": None, "corrected_high": None,
+                    "corrected": None,
+                    "corrected_low": None,
+                    "corrected_high": None,
                 }
                 for (name, value), interval in zip(c.classes.items(), intervals, strict=True)
             },
