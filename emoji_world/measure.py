@@ -97,7 +97,7 @@ def colour(n: int) -> Rows:
                 decoded = vae.decode(vae.encode(x).latents).sample[0].permute(1, 2, 0)
             seen = ((decoded.numpy() + 1) * 127.5).clip(0, 255)
             pair = [rgb2lab(pixels[skin].mean(0) / 255) for pixels in (image, seen)]
-            differences.append(float(deltaE_ciede2000(*pair))  # type: ignore[no-untyped-call])
+            differences.append(float(deltaE_ciede2000(*pair)))  # type: ignore[no-untyped-call]
         values = np.array(differences)
         rows.append(
             {
