@@ -68,7 +68,8 @@ def main() -> None:
             latents = model.encode(x).latents
             decoded = model.decode(latents).sample
         # a weak pull keeps the latents from growing or vanishing
-        return reconstruction_loss(decoded.float(), x) + 0.001 * (latents.float().pow(2).mean() - 1).abs()
+        pull: Tensor = (latents.float().pow(2).mean() - 1).abs()
+        return reconstruction_loss(decoded.float(), x) + 0.001 * pull
 
     def decoder_only(step: int) -> Tensor:
         x = pixels(4, step)

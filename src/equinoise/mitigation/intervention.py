@@ -49,13 +49,15 @@ class Shift:
     def apply(self, noise: Tensor) -> Tensor:
         """The shifted noise; `noise` is (n, *latent_shape), fp32 on the CPU, and stays as it is."""
         vector = torch.tensor(self.direction.vector)
+        shifted: Tensor
         if self.how == "add":
-            added: Tensor = noise + self.weight * vector
-            return added
-        unit = vector / vector.norm()
-        score = (noise * unit).flatten(1).sum(1)
-        wanted = score.abs() if self.how == "reflect" else _above(score, self.weight)
-        return noise + (wanted - score).view(-1, *[1] * vector.ndim) * unit
+            shifted = noise + self.weight * vector
+        else:
+            unit = vector / vector.norm()
+            score = (noise * unit).flatten(1).sum(1)
+            wanted = score.abs() if self.how == "reflect" else _above(score, self.weight)
+            shifted = noise + (wanted - score).view(-1, *[1] * vector.ndim) * unit
+        return shifted
 
     @property
     def intrusion(self) -> float:
