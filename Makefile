@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= passive
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install demo test check clean
+.PHONY: install demo test check emoji-world clean
 
 install: $(VENV)/installed
 
@@ -26,6 +26,15 @@ test: install
 check: install
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+# the emoji model anew, from the drawings to the packaged weights: hours on two cores, resumes after a kill
+WORK ?= $(HOME)/.cache/equinoise-training
+emoji-world: install
+	test -f $(WORK)/bank.safetensors || $(BIN)/python -m emoji_world.bank -n 48000 -o $(WORK)/bank.safetensors
+	$(BIN)/python -m emoji_world.train_autoencoder --bank $(WORK)/bank.safetensors --work $(WORK)
+	$(BIN)/python -m emoji_world.train_clip --bank $(WORK)/bank.safetensors --work $(WORK)
+	OMP_NUM_THREADS=2 $(BIN)/python -m emoji_world.train_unet --bank $(WORK)/bank.safetensors --work $(WORK)
+	$(BIN)/python -m emoji_world.assemble --work $(WORK)
 
 clean:
 	rm -rf $(VENV) runs

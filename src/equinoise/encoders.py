@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
+from equinoise.quiet import quiet_libraries
 
 
 class ClipEncoder:
@@ -29,12 +30,13 @@ class ClipEncoder:
         Raises:
             EquinoiseError: no such model, or not a CLIP.
         """
-        from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
-
         try:
-            model = CLIPModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32).to(device)
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            return cls(model, tokenizer, AutoImageProcessor.from_pretrained(name, backend="pil"))
+            with quiet_libraries():
+                from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
+
+                model = CLIPModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32).to(device)
+                tokenizer = AutoTokenizer.from_pretrained(name)
+                return cls(model, tokenizer, AutoImageProcessor.from_pretrained(name, backend="pil"))
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:160]
             raise EquinoiseError(f"cannot load detector '{name}': {reason} (give --detector a CLIP folder)") from error

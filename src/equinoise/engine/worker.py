@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from functools import cache
 
@@ -18,6 +19,7 @@ from equinoise.models.pipeline import PipelineModel
 
 def start(threads: int) -> None:
     """Set up a worker process: its threads, and no denormal numbers, which are slow on some processors."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command itself stops; a worker has nothing to say
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)

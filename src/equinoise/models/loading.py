@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from equinoise.errors import EquinoiseError
 from equinoise.files import read_json
 from equinoise.models.base import ModelSpec
 from equinoise.models.pipeline import PipelineModel
+from equinoise.quiet import quiet_libraries
 
 EMOJI = Path(__file__).parent / "emoji"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -74,7 +72,7 @@ def _from_pretrained(name: str, folder: Path, dtype: torch.dtype) -> Any:
     if local and not (folder / "model_index.json").is_file():
         raise EquinoiseError(f"{folder} is not a diffusers pipeline: it has no model_index.json")
     try:
-        with _quiet():
+        with quiet_libraries():
             from diffusers import DiffusionPipeline
 
             return DiffusionPipeline.from_pretrained(
@@ -97,18 +95,3 @@ def _scheduler(name: str, current: Any) -> Any:
     if scheduler is None or not hasattr(scheduler, "from_config"):
         raise EquinoiseError(f"diffusers has no scheduler '{name}'; give a class name such as DDIMScheduler")
     return scheduler.from_config(current.config)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Loading bars and notices of the libraries stay out of our own output."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    from diffusers.utils import logging as diffusers_logging
-
-    diffusers_logging.set_verbosity_error()
-    diffusers_logging.disable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    yield
