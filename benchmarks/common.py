@@ -15,7 +15,7 @@ from equinoise.console import progress
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.mitigation import Intervention, Traces
-from equinoise.mitigation.collect import collect, keep_traces
+from equinoise.mitigation.collect import Keep, collect
 from equinoise.models.base import Step
 from equinoise.run import Record, RunFolder
 from equinoise.session import Session
@@ -35,13 +35,10 @@ def gather(
     name: str,
 ) -> Traces:
     """Traces from the same seeds for every prompt, kept under `runs/benchmarks` and taken from there if complete."""
-    folder = RUNS / name
-    if not (folder / "run.json").exists():
-        request = session.request([axis], steps)
-        with progress(name, len(seeds) * len(prompts)) as tick:
-            traces = collect(engine, request, axis, prompts, seeds, session.model.provenance, folder, tick)
-        keep_traces(traces, folder, session.about(command="collect", axis=axis.name, prompts=dict(prompts)))
-    return Traces.load(folder)
+    request, provenance = session.request([axis], steps), session.model.provenance
+    about = session.about(axis=axis.digest, prompts=dict(prompts), n=len(seeds), seed=seeds[0], capture=list(steps))
+    with progress(name, len(seeds) * len(prompts)) as tick:
+        return collect(engine, request, axis, prompts, seeds, provenance, Keep(RUNS / name, about), tick)
 
 
 def shares(
@@ -56,7 +53,9 @@ def shares(
     """Axis → audit object of one concept under one intervention; images are kept and resumed."""
     change = intervention if intervention.shifts else None
     jobs = [Job(str(seed), concept, seed, change) for seed in seeds]
-    run = RunFolder(RUNS / name, session.about(concept=concept, shift=intervention.name, n=len(seeds), seed=seeds[0]))
+    shifts = {shift.name: shift.direction.digest for shift in intervention.shifts}
+    about = session.about(concept=concept, shifts=shifts, n=len(seeds), seed=seeds[0])
+    run = RunFolder(RUNS / name, about)
     with progress(name, len(jobs)) as tick:
         records = make_images(engine, session.request(axes), jobs, run, tick)
     run.finish([job.id for job in jobs], {})

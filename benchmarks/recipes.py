@@ -16,7 +16,8 @@ from equinoise.engine import Engine
 from equinoise.mitigation import Direction, Intervention, Shift, fit
 from equinoise.seeds import COLLECT, VERIFY, seed_range
 from equinoise.session import Session, open_session
-from equinoise.statistics import paired_difference, wilson
+from equinoise.statistics import wilson
+from equinoise.understanding import change
 
 CONCEPTS = (
     "a photo of a doctor",
@@ -101,8 +102,7 @@ def _row(
 ) -> dict[str, Any]:
     woman, (dark, toned) = audits["gender"]["classes"]["woman"], dark_share(audits["tone"])
     darker = wilson(dark, toned)
-    pairs = [[r.labels["gender"] == "woman" for r in sorted(rows, key=lambda r: r.seed)] for rows in (before, after)]
-    change, interval = paired_difference(pairs[0], pairs[1])
+    changed = change(before, after, axes()[0])["woman"]
     return {
         "concept": concept.removeprefix("a photo of "),
         "shift": name,
@@ -110,9 +110,9 @@ def _row(
         "women": woman["share"],
         "low": woman["low"],
         "high": woman["high"],
-        "change": change,
-        "change_low": interval.low,
-        "change_high": interval.high,
+        "change": changed["difference"],
+        "change_low": changed["low"],
+        "change_high": changed["high"],
         "two_darkest": dark / toned,
         "dark_low": darker.low,
         "dark_high": darker.high,

@@ -13,8 +13,8 @@ import numpy as np
 from benchmarks.common import RUNS, axes, gather, tell
 from equinoise.console import progress
 from equinoise.engine import Engine
-from equinoise.mitigation import Traces, fit
-from equinoise.mitigation.collect import collect_detected, keep_traces
+from equinoise.mitigation import fit
+from equinoise.mitigation.collect import Keep, collect_detected
 from equinoise.mitigation.sweep import best, sweep
 from equinoise.models.base import NOISE, Step
 from equinoise.run import RunFolder
@@ -38,27 +38,19 @@ def main() -> None:
     with Engine(session.workers) as engine:
         prompts = {name: gender.generate[name][0] for name in gender.classes}
         traces = gather(session, engine, gender, prompts, seed_range(COLLECT, 50), STEPS, "sweep/traces")
-        folder = RUNS / "sweep" / "detected"
-        if not (folder / "run.json").exists():
-            seeds = seed_range(DETECTED, args.detected)
-            with progress("detected", len(seeds)) as tick:
-                noise = collect_detected(
-                    engine,
-                    session.request([gender], [NOISE]),
-                    gender,
-                    CONCEPT,
-                    seeds,
-                    session.model.provenance,
-                    folder,
-                    tick,
-                )
-            keep_traces(noise, folder, session.about(command="collect", labels="detected"))
-        directions = fit(Traces.load(folder), "mean", [NOISE])[0] + fit(traces, args.estimator)[0]
+        seeds, provenance = seed_range(DETECTED, args.detected), session.model.provenance
+        keep = Keep(RUNS / "sweep" / "detected", session.about(labels="detected", n=args.detected))
+        with progress("detected", len(seeds)) as tick:
+            request = session.request([gender], [NOISE])
+            noise = collect_detected(engine, request, gender, CONCEPT, seeds, provenance, keep, tick)
+        directions = fit(noise, "mean", [NOISE])[0] + fit(traces, args.estimator)[0]
         target, pilots = parse_target("uniform", gender), seed_range(PILOT, args.n)
-        run = RunFolder(RUNS / "sweep" / "cells", session.about(weights=weights, n=args.n, estimator=args.estimator))
+        used = {d.name: d.digest for d in directions.directions}
+        about = session.about(weights=weights, n=args.n, directions=used)
+        run = RunFolder(RUNS / "sweep" / "cells", about)
         steps = [NOISE, *STEPS]
         with progress("sweep", (1 + len(steps) * len(weights)) * args.n) as tick:
-            untouched, cells = sweep(
+            made = sweep(
                 engine,
                 session.request(axes()),
                 CONCEPT,
@@ -73,7 +65,7 @@ def main() -> None:
                 run,
                 tick,
             )
-        run.finish(run.records, {})
+        run.finish(made.order, {})
     rows = [
         {
             "step": "untouched" if cell.step is None else cell.step,
@@ -83,11 +75,13 @@ def main() -> None:
             "role_right": cell.audit["concept_fidelity"],
             "nats": cell.intrusion,
         }
-        for cell in [untouched, *cells]
+        for cell in [made.untouched, *made.cells]
     ]
     tell(rows, "sweep")
-    shares = np.array([cell.audit["classes"]["woman"]["share"] for cell in cells]).reshape(len(steps), len(weights))
-    chosen = best(untouched, cells, target)
+    shares = np.array([cell.audit["classes"]["woman"]["share"] for cell in made.cells]).reshape(
+        len(steps), len(weights)
+    )
+    chosen = best(made.untouched, made.cells, target)
     print(f"best: step {chosen.step}, weight {chosen.weight:g}" if chosen else "best: none")
     print(f"range of the mean share over steps (T included): {np.ptp(shares.mean(axis=1)):.3f}")
     print(f"range of the mean share over steps 0–45:          {np.ptp(shares[1:].mean(axis=1)):.3f}")

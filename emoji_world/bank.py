@@ -37,9 +37,11 @@ def make(path: Path, n: int, seed: int, workers: int) -> None:
         jobs = pool.map(_chunk, range(n // CHUNK), [seed] * (n // CHUNK))
         chunks = list(track(jobs, total=n // CHUNK, description=f"composing {n} pictures"))
     path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
     save_file(
-        {"images": np.concatenate([c[0] for c in chunks]), "scenes": np.concatenate([c[1] for c in chunks])}, path
+        {"images": np.concatenate([c[0] for c in chunks]), "scenes": np.concatenate([c[1] for c in chunks])}, partial
     )
+    partial.replace(path)
 
 
 def load(path: Path) -> Bank:

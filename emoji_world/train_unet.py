@@ -87,7 +87,9 @@ def encode(vae: AutoencoderTiny, images: np.ndarray, cache: Path) -> Tensor:
             x = torch.from_numpy(images[start : start + 64]).permute(0, 3, 1, 2).float() / 127.5 - 1
             with torch.autocast("cpu", torch.bfloat16):
                 chunks.append(vae.encode(x.contiguous(memory_format=torch.channels_last)).latents.half())
-        save_file({"latents": torch.cat(chunks).contiguous()}, cache)
+        partial = cache.with_suffix(".partial")
+        save_file({"latents": torch.cat(chunks).contiguous()}, partial)
+        partial.replace(cache)
     return load_file(cache)["latents"]
 
 

@@ -86,7 +86,7 @@ def test_audit_prints_the_audit_object_and_keeps_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_kept_audit_resumes_and_ends_the_same(cli: Callable, tmp_path: Path) -> None:
+def test_a_kept_audit_resumes_and_ends_the_same(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def audit(out: Path, *more: object) -> object:
         ran = cli(
             "audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", 6, "-o", out, "--json", *FAST, *more
@@ -112,7 +112,11 @@ def test_a_kept_audit_resumes_and_ends_the_same(cli: Callable, tmp_path: Path) -
         {p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file()} for d in (tmp_path / "whole", broken)
     )
     assert ours == theirs
-    assert audit(tmp_path / "whole") == first  # complete: nothing is computed again
+    monkeypatch.setattr(
+        "equinoise.engine.local.Engine.run", lambda *_: pytest.fail("computed again") if _[2] else iter(())
+    )
+    assert audit(tmp_path / "whole") == first
+    monkeypatch.undo()
     ran = cli("audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", 7, "-o", broken, *FAST)
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "another n" in ran.err
@@ -124,8 +128,61 @@ def test_collect_resumes_and_refuses_another(cli: Callable, traces: Path, tmp_pa
     assert again.json["images"] == 12
     other = cli("collect", "emoji", "--axis", "gender", "-n", 5, "--capture", "T,0,3", "-o", traces, *FAST)
     assert other.code == 2
-    assert "another collection" in other.err
+    assert "another n" in other.err
     assert sorted(p.name for p in traces.iterdir()) == ["run.json", "traces.safetensors"]
+
+
+def test_a_collection_that_was_cut_off_goes_on(cli: Callable, traces: Path, tmp_path: Path) -> None:
+    """Half of its parts are there; the rest is computed, and the result is that of one go."""
+    arguments = ("collect", "emoji", "--axis", "gender", "-n", 6, "--capture", "T,0,3", "--json", *FAST)
+    calls = 0
+
+    from equinoise.mitigation import collect as module
+
+    keep_part = module._keep_part
+
+    def dying(*given: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise KeyboardInterrupt
+        keep_part(*given)  # type: ignore[arg-type]
+
+    module._keep_part = dying  # type: ignore[assignment]
+    try:
+        stopped = cli(*arguments, "-o", tmp_path / "t")
+    finally:
+        module._keep_part = keep_part
+    assert stopped.code == 130
+    assert "stopped" in stopped.err
+    assert len(list((tmp_path / "t" / "parts").iterdir())) == 5
+    other = cli(*arguments[:-8], "-n", 6, "--capture", "T,0,2", *FAST, "-o", tmp_path / "t")
+    assert other.code == 2
+    assert cli(*arguments, "-o", tmp_path / "t").code == 0
+    for name in ("traces.safetensors", "run.json"):
+        assert (tmp_path / "t" / name).read_bytes() == (traces / name).read_bytes()
+
+
+def test_what_is_wrong_with_a_model_is_one_line(cli: Callable, tiny: Path, tmp_path: Path) -> None:
+    def audit(folder: Path, *more: object) -> str:
+        ran = cli("audit", folder, "--concept", "a cat", "--axis", "gender", "-n", 1, *more)
+        assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
+        return str(ran.err)
+
+    empty, cut = tmp_path / "empty", tmp_path / "cut"
+    empty.mkdir()
+    (empty / "model_index.json").write_text("{}")
+    assert "cannot load model" in audit(empty)
+    shutil.copytree(tiny, cut)
+    weights = next((cut / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert "cannot load model" in audit(cut)
+    assert "1000 denoising steps" in audit(tiny, "--steps", 2000)
+    assert "no scheduler" in audit(tiny, "--scheduler", "UNet2DConditionModel")
+    assert "no device" in audit(tiny, "--device", "cpu:foo")
+    out = tmp_path / "left"
+    assert "cannot load detector" in audit(tiny, "--detector", empty, "-o", out, "--steps", 2, "--workers", 1)
+    assert not out.exists()
 
 
 def test_sweep(cli: Callable, directions: Path, tmp_path: Path) -> None:
@@ -155,6 +212,8 @@ def test_sweep(cli: Callable, directions: Path, tmp_path: Path) -> None:
     assert ran.json["cells"][1]["intrusion_nats"] == pytest.approx(8, abs=1e-4)
     assert ran.json["best"] is None or ran.json["best"] in ran.json["cells"]
     assert "step T is left out" in ran.err
+    rows = [json.loads(line) for line in (tmp_path / "s" / "images" / "metadata.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows][:4] == [f"untouched-0.0-{3_000_000 + i}" for i in range(3)] + ["0-2.0-3000000"]
     assert cli("report", tmp_path / "s", "-o", tmp_path / "s.html", "--json").json == {
         "report": str(tmp_path / "s.html")
     }
@@ -260,6 +319,9 @@ BAD = [
     (["audit", "emoji", "--concept", "  ", "--axis", "gender"], "concept is empty"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", "0"], "-n 0"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", "many"], "many"),
+    (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", "99999999999"], "more than"),
+    (["demo", "-o", "x", "--pairs", "0"], "--pairs 0"),
+    (["demo", "-o", "x", "--pilots", "0"], "--pilots 0"),
     (["audit", "emoji", "--concept", CONCEPT], "--axis"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "--target", "gender=half"], "no class 'half'"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "--target", "tone=uniform"], "one of the axes"),
@@ -270,7 +332,7 @@ BAD = [
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "--seed", "-5"], "--seed -5"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "--device", "tpu"], "no device 'tpu'"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "--detector", "/nowhere"], "cannot load detector"),
-    (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-o", "/dev/null"], "is not a run"),
+    (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-o", "/dev/null"], "not a folder"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-o", "/proc/nope"], "cannot write"),
     (["audit", "/nowhere/model", "--concept", CONCEPT, "--axis", "gender"], "cannot load model"),
     (["collect", "emoji", "--axis", "gender", "--capture", "0,50", "-o", "x"], "step 50 does not exist"),

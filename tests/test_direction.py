@@ -79,6 +79,9 @@ def test_orthogonal_part() -> None:
     assert abs(rest.cosine(f)) < 1e-6
     assert np.linalg.norm(rest.vector) == pytest.approx(1, abs=1e-6)
     assert rest.cosine(d) > 0
+    assert rest.name == "woman@10⟂woman@10⟂woman@10"
+    assert rest.terms[0].origin.accuracy is None
+    assert rest.digest != d.digest
     with pytest.raises(EquinoiseError, match="lies wholly"):
         d.orthogonal_to([d])
 
@@ -138,6 +141,8 @@ def test_reflection_keeps_the_distance_and_turns_the_side() -> None:
 
 def test_intrusion_is_the_divergence_from_standard_normal_noise() -> None:
     d = direction()
+    with pytest.raises(EquinoiseError, match="no normal draw"):
+        Shift(d, 40, "truncate")
     assert Shift(d, 4).intrusion == pytest.approx(8)
     assert Shift(d, 0, "truncate").intrusion == pytest.approx(np.log(2))
     assert Shift(d, 5, "reflect").intrusion == pytest.approx(np.log(2))

@@ -133,3 +133,48 @@ def test_traces_survive_the_disk_and_subsets(tmp_path: object) -> None:
     (folder / "traces.safetensors").write_bytes(b"1234567")
     with pytest.raises(EquinoiseError, match="damaged"):
         Traces.load(folder)
+
+
+@pytest.mark.parametrize("estimator", ["svm", "mean"])
+def test_a_rare_class_is_told_as_well_as_a_common_one(estimator: str) -> None:
+    """Detected classes are unequal: 12 against 68 with the signal of 40 against 40."""
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal(300) / np.sqrt(300)
+    labels = np.where(np.arange(80) < 12, 1.0, -1.0)
+    x = rng.standard_normal((80, 300)) * 0.5 + 2 * labels[:, None] * truth
+    x -= x.mean(0)
+    gram = x @ x.T / np.trace(x @ x.T) * 80
+    found = held_out(ESTIMATORS[estimator], gram, labels, np.arange(80), 19)
+    assert found.accuracy > 0.85
+    assert found.p == 0.05
+    assert found.low < 0.85  # twelve images say little
+
+
+def test_classes_that_were_not_seen_do_not_stop_the_others() -> None:
+    made, _ = traces(n=20, classes=("hut", "house", "mansion"))
+    part = made.subset(("hut", "house"))
+    unseen = type(made)(
+        made.axis,
+        made.classes,
+        False,
+        made.prompts,
+        part.labels,
+        part.seeds,
+        part.latents,
+        True,
+        made.model,
+        made.sampling,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EquinoiseWarning)
+        directions, skipped = fit(unseen, "mean", [10], 1)
+    assert "hut-vs-house" in directions.labels()
+    assert "mansion" not in directions.labels()
+    assert skipped
+
+
+def test_not_a_number_is_refused() -> None:
+    made, _ = traces(n=10)
+    made.latents[10][0, 0] = np.nan
+    with pytest.raises(EquinoiseError, match="hold NaN"):
+        fit(made, "mean", [10], 1)

@@ -40,6 +40,18 @@ def test_it_is_the_pipelines_own_call(model: PipelineModel) -> None:
         assert a.tobytes() == b.tobytes()
 
 
+def test_a_scheduler_that_adds_noise_goes_by_the_seed_too(tiny: Path) -> None:
+    spec = ModelSpec(str(tiny), scheduler="EulerAncestralDiscrete")
+    generators = [torch.Generator().manual_seed(seed) for seed in (4, 5)]
+    bare = load(spec).pipeline(["a cat"] * 2, generator=generators, num_inference_steps=4, guidance_scale=3.0).images
+    for first in ([4, 5], [9, 5]):
+        asked = Request(spec, Sampling(4, 3.0), 2)
+        with Engine(1) as engine:
+            made = list(engine.run(asked, [Job(str(seed), "a cat", seed) for seed in first]))
+        assert made[1].image is not None
+        assert made[1].image.tobytes() == bare[1].tobytes()
+
+
 def test_captures_and_early_stop(model: PipelineModel) -> None:
     noise = draw_noise([1, 2, 3], model.latent_shape)
     calls = []

@@ -42,7 +42,9 @@ def test_a_resumed_run_ends_byte_identical_to_an_unbroken_one(tmp_path: Path) ->
     make(tmp_path / "whole", [0, 1, 2, 3])
     make(tmp_path / "broken", [3, 1, 0, 2], stop_at=2)
     with (tmp_path / "broken" / "journal.jsonl").open("a") as journal:
-        journal.write('{"file_name": "a-0.png", "id": "a-')  # the line that was being written
+        journal.write('{"file_name": "a-0.png", "id": "a-é"'[:-2])  # the line that was being written
+    with (tmp_path / "broken" / "journal.jsonl").open("ab") as journal_bytes:
+        journal_bytes.write("é".encode()[:1])
     make(tmp_path / "broken", [0, 1, 2, 3])
     assert files(tmp_path / "whole") == files(tmp_path / "broken")
     assert set(files(tmp_path / "whole")) == {
@@ -52,10 +54,43 @@ def test_a_resumed_run_ends_byte_identical_to_an_unbroken_one(tmp_path: Path) ->
     }
 
 
+def test_a_kill_while_finishing_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "whole", [0, 1])
+    for killed_at in ("run.json", "metadata.jsonl"):
+        folder = tmp_path / killed_at
+
+        def write(path: Path, content: bytes, name: str = killed_at) -> None:
+            if path.name == name:
+                raise KeyboardInterrupt
+            write_whole(path, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("equinoise.run.write_whole", write)
+            patch.setattr("equinoise.files.write_whole", write)
+            with pytest.raises(KeyboardInterrupt):
+                make(folder, [0, 1])
+        make(folder, [0, 1])
+        assert files(folder) == files(tmp_path / "whole")
+
+
+def test_nothing_is_written_before_the_first_image(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "r", ABOUT)
+    assert not (tmp_path / "r").exists()
+
+
 def test_records_come_back(tmp_path: Path) -> None:
     make(tmp_path / "r", [0, 1])
     assert read_records(tmp_path / "r") == [record(0), record(1)]
     assert RunFolder(tmp_path / "r", ABOUT).records.keys() == {"a-0", "a-1"}
+
+
+def test_any_text_survives(tmp_path: Path) -> None:
+    strange = Record("a", "a photo\u2028of a \x85 doctor é", 1)
+    run = RunFolder(tmp_path / "r", ABOUT)
+    run.add(strange, picture(1))
+    assert RunFolder(tmp_path / "r", ABOUT).records == {"a": strange}
+    run.finish(["a"], {})
+    assert read_records(tmp_path / "r") == [strange]
 
 
 def test_other_tools_open_a_run(tmp_path: Path) -> None:
@@ -74,7 +109,7 @@ def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
         RunFolder(tmp_path / "r", {**ABOUT, "seed": 1})
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("do not touch")
-    with pytest.raises(EquinoiseError, match="is not a run"):
+    with pytest.raises(EquinoiseError, match="holds something else"):
         RunFolder(tmp_path / "other", ABOUT)
     assert files(tmp_path / "other").keys() == {"thesis.txt"}
     with pytest.raises(EquinoiseError, match="not a finished run"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,12 @@ class Axis:
     ordered: bool
     generate: Mapping[str, tuple[str, ...]]
     detect: Mapping[str, tuple[str, ...]]
+
+    @property
+    def digest(self) -> str:
+        """A short hash of the classes and their prompts: an axis edited under the same name is another axis."""
+        content = [self.name, self.ordered, [(c, self.generate[c], self.detect[c]) for c in self.classes]]
+        return sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def require(self, name: str) -> str:
         """`name` if it is a class of this axis.

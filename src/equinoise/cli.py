@@ -142,6 +142,7 @@ def sweep(
     steps_from: Annotated[str | None, typer.Option("--steps-from", help="steps of the direction; default: all")] = None,
     weights: Annotated[str, typer.Option("--weights")] = "0.5,1,2,3,4,6,8,12,16",
     target: Targets = None,
+    axis: Annotated[str | None, typer.Option("--axis", help="default: the direction's, from the catalogue")] = None,
     how: Annotated[str, typer.Option("--how", help="add, truncate or reflect")] = "add",
     n: Annotated[int, typer.Option("-n", help="images a cell")] = 32,
     seed: Annotated[int, typer.Option("--seed")] = PILOT,
@@ -163,7 +164,7 @@ def sweep(
         model, steps, guidance_scale, scheduler, device, dtype, batch_size, workers, detector, unclear_below
     )
     result = commands.sweep_direction(
-        session, concept, direction, steps_from, weights, target or (), how, n, seed, out, dry_run
+        session, concept, direction, steps_from, weights, target or (), axis, how, n, seed, out, dry_run
     )
     show(result, json, _dry if dry_run else _sweep_table)
 
@@ -244,9 +245,16 @@ def _audit_table(result: dict[str, Any]) -> Table:
 def _fit_table(result: dict[str, Any]) -> Table:
     table = Table("axis", "class", "step", "estimator", "held-out accuracy", "95% interval", "p")
     for d in result["directions"]:
-        interval = f"{d['low']:.2f} – {d['high']:.2f}"
+        known = d["accuracy"] is not None  # not of a direction made orthogonal to others
+        interval = f"{d['low']:.2f} – {d['high']:.2f}" if known else "–"
         table.add_row(
-            d["axis"], d["class"], str(d["step"]), d["estimator"], f"{d['accuracy']:.2f}", interval, f"{d['p']:.2f}"
+            d["axis"],
+            d["class"],
+            str(d["step"]),
+            d["estimator"],
+            f"{d['accuracy']:.2f}" if known else "–",
+            interval,
+            f"{d['p']:.2f}" if known else "–",
         )
     return table
 
@@ -285,7 +293,7 @@ def _demo_table(result: dict[str, Any]) -> Table:
 def _dry(result: dict[str, Any]) -> str:
     return (
         f"{result['images']} images, {result['denoiser_calls']} denoiser calls, "
-        f"about {result['estimated_seconds']:.0f} s on one thread"
+        f"about {result['estimated_seconds']:.0f} s with {result['workers']} worker(s)"
     )
 
 

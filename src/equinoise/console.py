@@ -20,15 +20,18 @@ from equinoise.errors import EquinoiseError, EquinoiseWarning
 ERRORS = Console(stderr=True, highlight=False)
 
 
+INTERRUPTED = 130
+
+
 def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
     """Run a typer app; the exit code. Whatever a user can mend is one line on stderr and a 2."""
     warnings.showwarning = _show_warning
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", EquinoiseWarning)
     try:
-        return int(app(args=arguments, standalone_mode=False) or 0)
+        code = int(app(args=arguments, standalone_mode=False) or 0)
     except Exit as stop:
-        return stop.exit_code
+        code = stop.exit_code
     except TyperException as error:
         return _fail(error.format_message())
     except EquinoiseError as error:
@@ -36,12 +39,14 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (KeyboardInterrupt, Abort):
-        _fail("stopped; the same command goes on where it was")
-        return 130
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # typer turns Ctrl-C into an exit with this code
+        _fail("stopped; with -o the same command goes on where it was")
+    return code
 
 
 def _fail(message: str) -> int:
-    one_line = " ".join(message.split())
+    one_line = " ".join(message.split()).encode("utf-8", "backslashreplace").decode()
     print(f"equinoise: error: {one_line}", file=sys.stderr)
     return 2
 

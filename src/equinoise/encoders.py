@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
@@ -37,7 +38,7 @@ class ClipEncoder:
                 model = CLIPModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32).to(device)
                 tokenizer = AutoTokenizer.from_pretrained(name)
                 return cls(model, tokenizer, AutoImageProcessor.from_pretrained(name, backend="pil"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:160]
             raise EquinoiseError(f"cannot load detector '{name}': {reason} (give --detector a CLIP folder)") from error
 

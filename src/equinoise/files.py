@@ -34,6 +34,19 @@ def write_whole(path: Path, content: bytes) -> None:
         raise EquinoiseError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
 
 
+def append(path: Path, line: str) -> None:
+    """Add a line to a journal.
+
+    Raises:
+        EquinoiseError: no permission or no space.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as journal:
+            journal.write(line)
+    except OSError as error:
+        raise EquinoiseError(f"cannot write {path}: {error.strerror or error}; make room and run it again") from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Stable, readable JSON; NaN and infinity are refused."""
     write_whole(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())

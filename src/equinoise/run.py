@@ -20,7 +20,7 @@ from typing import Any
 from PIL import Image
 
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_json, write_json, write_whole
+from equinoise.files import append, read_json, write_json, write_whole
 
 PACKAGES = ("equinoise", "torch", "diffusers", "transformers", "scikit-learn", "numpy", "safetensors")
 UNTOUCHED = "none"
@@ -66,7 +66,10 @@ def environment() -> dict[str, str]:
 
 
 class RunFolder:
-    """A run being made, or made: images, their records, and `run.json`."""
+    """A run being made, or made: images, their records, and `run.json`.
+
+    Nothing is written before the first image, so that a command that fails at once leaves nothing behind.
+    """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         """Open a folder for the run that `about` describes; one that was interrupted or is complete is gone on with.
@@ -80,52 +83,71 @@ class RunFolder:
         self._journal = path / "journal.jsonl"
         self._partial = path / "run.partial.json"
         if (path / "run.json").exists():
-            self._require_same(path / "run.json")
+            require_same(path, path / "run.json", self.about)
             self.records = {record.id: record for record in read_records(path)}
+            self._clean()
         elif self._partial.exists():
-            self._require_same(self._partial)
+            require_same(path, self._partial, self.about)
             self._read_journal()
-        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise EquinoiseError(f"{path} exists and is not a run; choose another folder with -o")
         else:
-            write_json(self._partial, self.about)
+            require_empty(path)
 
     def add(self, record: Record, image: Image.Image) -> None:
         """Keep one image: first the file, then the line that says it is there."""
+        if not self._partial.exists():
+            write_json(self._partial, self.about)
         write_whole(self.path / record.file, png(image))
-        try:
-            with self._journal.open("a", encoding="utf-8") as journal:
-                journal.write(_line(record))
-        except OSError as error:
-            raise EquinoiseError(f"cannot write {self._journal}: {error.strerror or error}") from error
+        append(self._journal, _line(record))
         self.records[record.id] = record
 
     def finish(self, order: Iterable[str], results: Mapping[str, Any]) -> None:
-        """Write the records in the given order and `run.json`, and drop the journal."""
+        """Write the records in the given order and, last, `run.json`; drop the journal."""
         lines = [_line(self.records[key]) for key in order]
         write_whole(self.path / "images" / "metadata.jsonl", "".join(lines).encode())
         write_json(self.path / "run.json", {**self.about, "results": dict(results)})
+        self._clean()
+
+    def _clean(self) -> None:
         self._journal.unlink(missing_ok=True)
         self._partial.unlink(missing_ok=True)
-
-    def _require_same(self, path: Path) -> None:
-        kept = read_json(path)
-        for key in ("about", "environment"):
-            ours, theirs = json.loads(json.dumps(self.about[key])), kept.get(key, {})
-            for name in [*ours, *(name for name in theirs if name not in ours)]:
-                if ours.get(name) != theirs.get(name):
-                    was = json.dumps(theirs.get(name))[:60]
-                    raise EquinoiseError(f"{self.path} holds a run with another {name} ({was}); choose another -o")
 
     def _read_journal(self) -> None:
         if not self._journal.exists():
             return
-        for line in self._journal.read_text(encoding="utf-8").splitlines():
-            try:
-                record = _parse(json.loads(line))
-            except (ValueError, TypeError, KeyError):
-                continue  # the line that was being written when the run was cut off
-            self.records[record.id] = record
+        *lines, rest = self._journal.read_bytes().split(b"\n")
+        self.records = {record.id: record for record in map(_parse, lines)}
+        if rest:  # the line that was being written when the run was cut off
+            write_whole(self._journal, b"".join(line + b"\n" for line in lines))
+
+
+def require_same(folder: Path, path: Path, ours: Mapping[str, Any]) -> None:
+    """Check that a kept description says what ours says.
+
+    Raises:
+        EquinoiseError: it differs; the message names what.
+    """
+    kept = read_json(path)
+    for key, value in json.loads(json.dumps(ours)).items():
+        theirs = kept.get(key) if isinstance(kept, dict) else None
+        if theirs == value:
+            continue
+        names = [*value, *(theirs if isinstance(theirs, dict) else {})]
+        name = next((n for n in names if not isinstance(theirs, dict) or value.get(n) != theirs.get(n)), key)
+        was = json.dumps(theirs.get(name) if isinstance(theirs, dict) else theirs)[:60]
+        raise EquinoiseError(f"{folder} holds work with another {name} ({was}); choose another folder with -o")
+
+
+def require_empty(folder: Path) -> None:
+    """Check that a folder is free to be written to; what an interrupted write of ours left does not count.
+
+    Raises:
+        EquinoiseError: something is there.
+    """
+    if folder.is_dir():
+        if any(not (p.name.startswith(".") and p.name.endswith(".partial")) for p in folder.iterdir()):
+            raise EquinoiseError(f"{folder} holds something else already; choose another folder with -o")
+    elif folder.exists():
+        raise EquinoiseError(f"{folder} is not a folder; choose a folder with -o")
 
 
 def read_records(path: Path) -> list[Record]:
@@ -138,9 +160,9 @@ def read_records(path: Path) -> list[Record]:
     if not table.exists():
         raise EquinoiseError(f"{path} is not a finished run: it has no images/metadata.jsonl")
     try:
-        return [_parse(json.loads(line)) for line in table.read_text(encoding="utf-8").splitlines()]
-    except (ValueError, TypeError, KeyError) as error:
-        raise EquinoiseError(f"{table} is damaged: {error}; make the run again") from error
+        return [_parse(line) for line in table.read_bytes().split(b"\n") if line]
+    except OSError as error:
+        raise EquinoiseError(f"cannot read {table}: {error.strerror or error}") from error
 
 
 def _line(record: Record) -> str:
@@ -148,6 +170,10 @@ def _line(record: Record) -> str:
     return json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _parse(row: dict[str, Any]) -> Record:
-    row.pop("file_name")
-    return Record(**row)
+def _parse(line: bytes) -> Record:
+    try:
+        row = json.loads(line)
+        row.pop("file_name")
+        return Record(**row)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise EquinoiseError(f"a run's list of images is damaged ({error}); make the run again") from error

@@ -14,14 +14,19 @@ VERIFY = 4_000_000
 GENERATE = 5_000_000
 
 
-def seed_range(first: int, n: int) -> list[int]:
+MOST = 10_000_000
+
+
+def seed_range(first: int, n: int, flag: str = "-n") -> list[int]:
     """n seeds from the first.
 
     Raises:
-        EquinoiseError: n is not positive, or a seed would not fit a torch generator.
+        EquinoiseError: n is not positive or absurdly large, or a seed would not fit a torch generator.
     """
     if n < 1:
-        raise EquinoiseError(f"-n {n}: at least one image is needed")
+        raise EquinoiseError(f"{flag} {n}: at least one image is needed")
+    if n > MOST:
+        raise EquinoiseError(f"{flag} {n}: more than {MOST:,} images at once; make several runs")
     if first < 0 or first + n > 2**63:
         raise EquinoiseError(f"--seed {first}: seeds go from 0 to 2**63")
     return list(range(first, first + n))

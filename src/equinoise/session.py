@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec, asked_role, role_axis
-from equinoise.detectors.loading import UNCLEAR_BELOW, default_detector
+from equinoise.detectors.loading import UNCLEAR_BELOW, default_detector, fingerprint
 from equinoise.engine import Request
+from equinoise.engine.local import cores
 from equinoise.errors import EquinoiseError
-from equinoise.models import ModelSpec, Sampling, load
+from equinoise.models import ModelSpec, Sampling, load_once
 from equinoise.models.base import Step, draw_noise
 from equinoise.models.loading import describe
 from equinoise.models.pipeline import PipelineModel
@@ -49,7 +52,11 @@ class Session:
             "device": self.spec.device,
             "batch_size": self.batch_size,
             "threads": 1 if self.spec.device == "cpu" else None,
-            "detector": {"name": self.detector.name, "unclear_below": self.detector.unclear_below},
+            "detector": {
+                "name": self.detector.name,
+                "weights": fingerprint(self.detector.name),
+                "unclear_below": self.detector.unclear_below,
+            },
         }
 
     def results(self, concept: str | None = None) -> dict[str, Any]:
@@ -62,18 +69,31 @@ class Session:
         }
 
     def estimate(self, images: int, steps_each: int) -> dict[str, Any]:
-        """What `--dry-run` prints: images, denoiser calls, and a time from one timed call of a full batch."""
-        noise = draw_noise(range(self.batch_size), self.model.latent_shape)
-        started = time.perf_counter()
-        self.model.generate(["a photo"] * self.batch_size, noise, self.sampling, capture=(0,), decode=False)
-        seconds = time.perf_counter() - started
-        calls = -(-images // self.batch_size) * steps_each
+        """What `--dry-run` prints: images, denoiser calls, and a time from one timed call of a full batch.
+
+        On a CPU the call is timed on one thread, as workers run, and the batches are shared among them.
+        """
+        workers = (self.workers or cores()) if self.spec.device.startswith("cpu") else 1
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            seconds = min(self._timed_call() for _ in range(2))  # the first warms up
+        finally:
+            torch.set_num_threads(threads)
+        batches = -(-images // self.batch_size)
         return {
             "dry_run": True,
             "images": images,
             "denoiser_calls": images * steps_each,
-            "estimated_seconds": round(calls * seconds, 1),
+            "estimated_seconds": round(-(-batches // workers) * steps_each * seconds, 1),
+            "workers": workers,
         }
+
+    def _timed_call(self) -> float:
+        noise = draw_noise(range(self.batch_size), self.model.latent_shape)
+        started = time.perf_counter()
+        self.model.generate(["a photo"] * self.batch_size, noise, self.sampling, capture=(0,), decode=False)
+        return time.perf_counter() - started
 
 
 def open_session(
@@ -93,8 +113,6 @@ def open_session(
     Raises:
         EquinoiseError: the model cannot be loaded, or a setting makes no sense.
     """
-    if steps < 1:
-        raise EquinoiseError(f"--steps {steps}: at least one denoising step is needed")
     if batch_size < 1:
         raise EquinoiseError(f"--batch-size {batch_size}: at least one image makes a batch")
     if guidance_scale is not None and not 0 <= guidance_scale < 1000:
@@ -102,7 +120,8 @@ def open_session(
     if not 0 <= unclear_below <= 1:
         raise EquinoiseError(f"--unclear-below {unclear_below} is not a probability")
     spec = ModelSpec(name, device, dtype, scheduler)
-    model = load(spec)
+    model = load_once(spec)
+    model.require_total(steps)
     scale = model.default_guidance if guidance_scale is None else guidance_scale
     reads = DetectorSpec(detector or default_detector(name), device, unclear_below)
     return Session(spec, model, Sampling(steps, float(scale)), reads, batch_size, workers)

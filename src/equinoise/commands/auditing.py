@@ -40,7 +40,14 @@ def audit_model(
     ]
     if dry_run:
         return session.estimate(len(jobs), session.sampling.steps)
-    about = session.about(command="audit", concepts=list(concepts), axes=list(loaded), targets=wanted, n=n, seed=seed)
+    about = session.about(
+        command="audit",
+        concepts=list(concepts),
+        axes={name: axis.digest for name, axis in loaded.items()},
+        targets=wanted,
+        n=n,
+        seed=seed,
+    )
     run = RunFolder(out, about) if out else None
     with Engine(session.workers, session.spec.device) as engine, progress("audit", len(jobs)) as tick:
         records = make_images(engine, session.request(list(loaded.values())), jobs, run, tick)

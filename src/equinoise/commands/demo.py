@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from equinoise.console import progress
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, Traces, fit
-from equinoise.mitigation.collect import collect, collect_detected, keep_traces
-from equinoise.mitigation.sweep import Cell, best, sweep
+from equinoise.mitigation.collect import Keep, collect, collect_detected
+from equinoise.mitigation.sweep import Sweep, best, sweep
 from equinoise.models.base import NOISE, Step
 from equinoise.report import write_report
 from equinoise.run import Record, RunFolder
@@ -48,9 +48,8 @@ def demo(session: Session, out: Path, n: int, pilots: int, pairs: int) -> dict[s
     """
     axes = {name: load_axis(name) for name in TOWARDS}
     fresh = seed_range(VERIFY, n)
-    run = RunFolder(
-        out, session.about(command="demo", concept=CONCEPT, axes=list(axes), n=n, pilots=pilots, pairs=pairs)
-    )
+    seed_range(PILOT, pilots, "--pilots"), seed_range(COLLECT, pairs, "--pairs")
+    run = RunFolder(out, _about(session, axes.values(), command="demo", n=n, pilots=pilots, pairs=pairs))
     with Engine(session.workers) as engine:
         stage = Stage(session, engine, out, axes, pairs)
         before = _draw(stage, run, "before", None, fresh)
@@ -88,28 +87,28 @@ def _draw(stage: Stage, run: RunFolder, name: str, change_: Intervention | None,
 
 
 def _prompted(stage: Stage, axis: Axis) -> Traces:
-    folder = stage.folder / "traces" / axis.name
-    if (folder / "run.json").exists():
-        return Traces.load(folder)
-    seeds = seed_range(COLLECT, stage.pairs)
     prompts = {label: axis.generate[label][0] for label in axis.classes}
-    request = stage.session.request([axis], [step for step in STEPS if step != NOISE])
+    seeds, steps = seed_range(COLLECT, stage.pairs), [step for step in STEPS if step != NOISE]
+    about = _about(stage.session, [axis], command="collect", prompts=prompts, n=len(seeds), capture=steps)
+    request, provenance = stage.session.request([axis], steps), stage.session.model.provenance
     with progress(f"{axis.name}: latents of {len(prompts)} classes", len(seeds) * len(prompts)) as tick:
-        traces = collect(stage.engine, request, axis, prompts, seeds, stage.session.model.provenance, folder, tick)
-    keep_traces(traces, folder, stage.session.about(command="collect", axis=axis.name, prompts=prompts))
-    return traces
+        keep = Keep(stage.folder / "traces" / axis.name, about)
+        return collect(stage.engine, request, axis, prompts, seeds, provenance, keep, tick)
 
 
 def _of_the_noise(stage: Stage, axis: Axis) -> DirectionSet:
     """The direction at step T, from the noise of neutral images by what they turned out to show."""
-    folder = stage.folder / "traces" / f"{axis.name}-detected"
-    if not (folder / "run.json").exists():
-        seeds, provenance = seed_range(DETECTED, 2 * stage.pairs), stage.session.model.provenance
-        request = stage.session.request([axis], [NOISE])
-        with progress(f"{axis.name}: noise of images by what they show", len(seeds)) as tick:
-            traces = collect_detected(stage.engine, request, axis, CONCEPT, seeds, provenance, folder, tick)
-        keep_traces(traces, folder, stage.session.about(command="collect", axis=axis.name, labels="detected"))
-    return fit(Traces.load(folder), "mean")[0]
+    seeds, provenance = seed_range(DETECTED, 2 * stage.pairs), stage.session.model.provenance
+    about = _about(stage.session, [axis], command="collect", labels="detected", n=len(seeds), capture=[NOISE])
+    request = stage.session.request([axis], [NOISE])
+    with progress(f"{axis.name}: noise of images by what they show", len(seeds)) as tick:
+        keep = Keep(stage.folder / "traces" / f"{axis.name}-detected", about)
+        traces = collect_detected(stage.engine, request, axis, CONCEPT, seeds, provenance, keep, tick)
+    return fit(traces, "mean")[0]
+
+
+def _about(session: Session, axes: Iterable[Axis], **more: Any) -> dict[str, Any]:
+    return session.about(concept=CONCEPT, axes={axis.name: axis.digest for axis in axes}, **more)
 
 
 def _choose_step(stage: Stage, directions: DirectionSet, pilots: int) -> tuple[Step, dict[str, Any]]:
@@ -118,8 +117,9 @@ def _choose_step(stage: Stage, directions: DirectionSet, pilots: int) -> tuple[S
     `T` is looked at but not chosen: it has no direction on the other axis to be kept apart from.
     """
     axis, steps = stage.axes["gender"], directions.steps()
-    untouched, cells, result = _sweep(stage, axis, directions, steps, (FIRST_WEIGHT,), pilots, "step")
-    chosen = best(untouched, [cell for cell in cells if cell.step != NOISE], parse_target("uniform", axis))
+    made, result = _sweep(stage, axis, directions, steps, (FIRST_WEIGHT,), pilots, "step")
+    learnt = [cell for cell in made.cells if cell.step != NOISE]
+    chosen = best(made.untouched, learnt, parse_target("uniform", axis))
     return (chosen.step if chosen and chosen.step is not None else STEPS[1]), result
 
 
@@ -135,7 +135,7 @@ def _separate(directions: Mapping[str, DirectionSet], step: Step) -> DirectionSe
 
 
 def _choose_weight(stage: Stage, axis: Axis, directions: DirectionSet, step: Step, pilots: int) -> dict[str, Any]:
-    return _sweep(stage, axis, directions, [step], WEIGHTS, pilots, f"{axis.name}-weight")[2]
+    return _sweep(stage, axis, directions, [step], WEIGHTS, pilots, f"{axis.name}-weight")[1]
 
 
 def _sweep(
@@ -146,12 +146,13 @@ def _sweep(
     weights: Sequence[float],
     pilots: int,
     name: str,
-) -> tuple[Cell, list[Cell], dict[str, Any]]:
+) -> tuple[Sweep, dict[str, Any]]:
     label, target, session = TOWARDS[axis.name], parse_target("uniform", axis), stage.session
-    about = session.about(command="sweep", concept=CONCEPT, axis=axis.name, steps_from=list(steps), weights=weights)
+    used = {d.name: d.digest for d in directions.directions}
+    about = _about(session, [axis], command="sweep", directions=used, steps=steps, weights=weights, n=pilots)
     run = RunFolder(stage.folder / "sweeps" / name, about)
     with progress(f"{axis.name}: pilots by {name}", (1 + len(steps) * len(weights)) * pilots) as tick:
-        untouched, cells = sweep(
+        made = sweep(
             stage.engine,
             session.request(list(stage.axes.values())),
             CONCEPT,
@@ -166,9 +167,9 @@ def _sweep(
             run,
             tick,
         )
-    result = {**sweep_json(untouched, cells, axis, label, target), "concept": CONCEPT, "n": pilots, "name": name}
-    run.finish(run.records, {**result, **session.results(CONCEPT)})
-    return untouched, cells, result
+    result = {**sweep_json(made, axis, label, target), "concept": CONCEPT, "n": pilots, "name": name}
+    run.finish(made.order, {**result, **session.results(CONCEPT)})
+    return made, result
 
 
 def _applied(intervention: Intervention) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from equinoise.axes import Axis, load_axis
 from equinoise.console import progress, warn
 from equinoise.engine import Engine
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_json
 from equinoise.mitigation import DirectionSet, Traces
-from equinoise.mitigation.collect import collect, collect_detected, keep_traces
+from equinoise.mitigation.collect import Keep, collect, collect_detected
 from equinoise.mitigation.direction import Direction
 from equinoise.mitigation.estimators import Skipped, fit
 from equinoise.models.base import NOISE, Step, parse_steps, require_steps
@@ -41,6 +40,8 @@ def collect_traces(
     detected = labels == "detected"
     if detected and not (concept and concept.strip()):
         raise EquinoiseError("--labels detected needs the neutral prompt to draw: --concept 'a photo of a doctor'")
+    if detected and (prompts or classes):
+        raise EquinoiseError("--labels detected draws --concept only; leave out --prompt and --classes")
     wanted = prompts_of(axis, prompts, classes)
     default = DETECTED if detected else COLLECT
     seeds = seed_range(default if seed is None else seed, n)
@@ -50,27 +51,27 @@ def collect_traces(
         return session.estimate(images, calls // images)
     about = session.about(
         command="collect",
-        axis=axis.name,
+        axis={axis.name: axis.digest},
         labels=labels,
         concept=concept,
-        prompts=wanted,
+        prompts=None if detected else wanted,
         n=n,
         seed=seeds[0],
         capture=list(steps),
     )
-    if (out / "run.json").exists():
-        if read_json(out / "run.json").get("about") != about:
-            raise EquinoiseError(f"{out} holds another collection; choose another folder with -o")
-        traces = Traces.load(out)
-    else:
-        with Engine(session.workers, session.spec.device) as engine, progress("collect", images) as tick:
-            request, provenance = session.request([axis], steps), session.model.provenance
-            if detected and concept:
-                traces = collect_detected(engine, request, axis, concept, seeds, provenance, out, tick)
-            else:
-                traces = collect(engine, request, axis, wanted, seeds, provenance, out, tick)
-        keep_traces(traces, out, about)
-    return {"images": images, "denoiser_calls": calls, "captured": list(traces.latents), "labelled": len(traces.labels)}
+    keep = Keep(out, about)
+    with Engine(session.workers, session.spec.device) as engine, progress("collect", images) as tick:
+        request, provenance = session.request([axis], steps), session.model.provenance
+        if detected and concept:
+            traces = collect_detected(engine, request, axis, concept, seeds, provenance, keep, tick)
+        else:
+            traces = collect(engine, request, axis, wanted, seeds, provenance, keep, tick)
+    return {
+        "images": images,
+        "denoiser_calls": calls,
+        "captured": list(traces.latents),
+        "labelled": len(traces.labels),
+    }
 
 
 def prompts_of(axis: Axis, given: Sequence[str], classes: str | None = None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError
 from equinoise.mitigation import DirectionSet, Intervention, Shift
 from equinoise.mitigation.intervention import HOWS, How, check_fits
-from equinoise.mitigation.sweep import Cell, best, sweep
+from equinoise.mitigation.sweep import Sweep, best, sweep
 from equinoise.models.base import Step, parse_steps
 from equinoise.run import RunFolder
 from equinoise.seeds import overlap, seed_range
@@ -29,6 +29,7 @@ def sweep_direction(
     steps_from: str | None,
     weights: str,
     targets: Sequence[str],
+    axis_name: str | None,
     how: str,
     n: int,
     seed: int,
@@ -38,7 +39,7 @@ def sweep_direction(
     """`{"cells", "best", "untouched", …}` over steps and weights on the same pilot seeds."""
     require_concepts([concept])
     directions, label = read_direction(direction)
-    axis = load_axis(_axis_of(directions, label))
+    axis = load_axis(axis_name or _axis_of(directions, label))
     steps, missing = _steps(directions, steps_from)
     wanted, seeds = parse_weights(weights), seed_range(seed, n)
     target = targets_of(targets, {axis.name: axis}).get(axis.name) or parse_target("uniform", axis)
@@ -49,8 +50,8 @@ def sweep_direction(
     about = session.about(
         command="sweep",
         concept=concept,
-        direction=[d.name for d in directions.directions],
-        axis=axis.name,
+        direction={d.name: d.digest for d in directions.directions},
+        axis={axis.name: axis.digest},
         label=label,
         steps_from=list(steps),
         weights=wanted,
@@ -61,7 +62,7 @@ def sweep_direction(
     )
     run = RunFolder(out, about) if out else None
     with Engine(session.workers, session.spec.device) as engine, progress("sweep", images) as tick:
-        untouched, cells = sweep(
+        made = sweep(
             engine,
             session.request([axis]),
             concept,
@@ -77,23 +78,21 @@ def sweep_direction(
             tick,
             require_how(how),
         )
-    result = {**sweep_json(untouched, cells, axis, label, target), "concept": concept, "n": n, "skipped": missing}
+    result = {**sweep_json(made, axis, label, target), "concept": concept, "n": n, "skipped": missing}
     if run:
-        run.finish(run.records, {**result, **session.results(concept)})
+        run.finish(made.order, {**result, **session.results(concept)})
     return result
 
 
-def sweep_json(
-    untouched: Cell, cells: Sequence[Cell], axis: Axis, label: str, target: dict[str, float]
-) -> dict[str, Any]:
+def sweep_json(made: Sweep, axis: Axis, label: str, target: dict[str, float]) -> dict[str, Any]:
     """A sweep as the command prints it."""
-    chosen = best(untouched, cells, target)
+    chosen = best(made.untouched, made.cells, target)
     return {
         "axis": axis.name,
         "class": label,
         "target": target,
-        "untouched": untouched.to_json(label),
-        "cells": [cell.to_json(label) for cell in cells],
+        "untouched": made.untouched.to_json(label),
+        "cells": [cell.to_json(label) for cell in made.cells],
         "best": chosen.to_json(label) if chosen else None,
     }
 
@@ -120,7 +119,11 @@ def generate(
     if dry_run:
         return session.estimate(len(jobs), session.sampling.steps)
     about = session.about(
-        command="generate", concepts=list(concepts), directions=[s.name for s in intervention.shifts], n=n, seed=seed
+        command="generate",
+        concepts=list(concepts),
+        directions={s.name: s.direction.digest for s in intervention.shifts},
+        n=n,
+        seed=seed,
     )
     run = RunFolder(out, about)
     with Engine(session.workers, session.spec.device) as engine, progress("generate", len(jobs)) as tick:

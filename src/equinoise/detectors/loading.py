@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from equinoise.axes import Axis
@@ -27,9 +28,21 @@ class DetectorSpec:
     unclear_below: float = UNCLEAR_BELOW
 
 
+def fingerprint(name: str) -> str | None:
+    """A short hash of a local detector's weights; None for one from the hub."""
+    digest = sha256()
+    for path in sorted(Path(_folder(name)).glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16] if Path(_folder(name)).is_dir() else None
+
+
+def _folder(name: str) -> str:
+    return str(EMOJI / "clip") if name == "emoji" else name
+
+
 def load_detector(spec: DetectorSpec) -> ZeroShotDetector:
     """The zero-shot detector: `emoji`, a folder with a `CLIPModel`, or a hub name."""
-    name = str(EMOJI / "clip") if spec.name == "emoji" else spec.name
+    name = _folder(spec.name)
     return ZeroShotDetector(ClipEncoder.from_pretrained(name, spec.device))
 
 

@@ -28,7 +28,7 @@ class Engine:
         """
         if workers is not None and workers < 1:
             raise EquinoiseError(f"--workers {workers}: at least one is needed")
-        self.workers = (workers or _cores()) if device.startswith("cpu") else 0
+        self.workers = (workers or cores()) if device.startswith("cpu") else 0
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Engine:
@@ -69,5 +69,6 @@ class Engine:
                 future.cancel()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,9 +12,8 @@ import torch
 
 from equinoise.detectors import DetectorSpec, ZeroShotDetector, load_detector
 from equinoise.engine.jobs import Job, Request, Result
-from equinoise.models import ModelSpec, load
-from equinoise.models.base import draw_noise
-from equinoise.models.pipeline import PipelineModel
+from equinoise.models import load_once
+from equinoise.models.base import draw
 
 
 def start(threads: int) -> None:
@@ -28,14 +27,19 @@ def start(threads: int) -> None:
 def work(request: Request, jobs: Sequence[Job]) -> list[Result]:
     """Do one batch. It is padded to the fixed size with its last job, so that its last bits do not depend on it."""
     padded = [*jobs, *[jobs[-1]] * (request.batch_size - len(jobs))]
-    model = _model(request.model)
-    noise = draw_noise([job.seed for job in padded], model.latent_shape)
+    model = load_once(request.model)
+    noise, generators = draw([job.seed for job in padded], model.latent_shape)
     changed = [job.change.apply(z[None])[0] if job.change else z for job, z in zip(padded, noise, strict=True)]
     made = model.generate(
-        [job.prompt for job in padded], torch.stack(changed), request.sampling, request.capture, request.decode
+        [job.prompt for job in padded],
+        torch.stack(changed),
+        request.sampling,
+        request.capture,
+        request.decode,
+        generators,
     )
     detections: list[dict[str, dict[str, float]]] = [{} for _ in jobs]
-    if made.images and request.detector:
+    if made.images and request.detector and request.axes:
         detector = _detector(request.detector)
         for axis in request.axes:
             for found, row in zip(detections, detector.probabilities(made.images, axis), strict=False):
@@ -49,11 +53,6 @@ def work(request: Request, jobs: Sequence[Job]) -> list[Result]:
         )
         for index, job in enumerate(jobs)
     ]
-
-
-@cache
-def _model(spec: ModelSpec) -> PipelineModel:
-    return load(spec)
 
 
 @cache

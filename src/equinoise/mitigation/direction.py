@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Origin:
         sampling: steps and guidance scale.
         prompts: class → the prompt that generated it.
         seeds: the seeds it was made from.
+        orthogonal_to: names of the directions it was made orthogonal to; its accuracy is then not known.
     """
 
     axis: str
@@ -50,11 +52,12 @@ class Origin:
     sampling: Mapping[str, Any]
     prompts: Mapping[str, str]
     seeds: tuple[int, ...]
+    orthogonal_to: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """`woman@10`."""
-        return f"{self.label}@{self.step}"
+        """`woman@10`, or `woman@10⟂dark@10`."""
+        return "⟂".join([f"{self.label}@{self.step}", *self.orthogonal_to])
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,11 @@ class Direction:
             for term in self.terms
         )
 
+    @property
+    def digest(self) -> str:
+        """A short hash of the vector, by which two directions of one name are told apart."""
+        return sha256(self.vector.tobytes()).hexdigest()[:16]
+
     def __add__(self, other: Direction) -> Direction:
         self._require_same_space(other)
         return Direction(self.vector + other.vector, (*self.terms, *other.terms))
@@ -139,7 +147,12 @@ class Direction:
         length = np.linalg.norm(rest)
         if length < 1e-6 * np.linalg.norm(vector):
             raise EquinoiseError(f"{self.name} lies wholly in the span of the directions it should be orthogonal to")
-        return Direction((rest / length).astype(np.float32).reshape(self.vector.shape), self.terms)
+        names = tuple(other.name for other in others)
+        terms = tuple(
+            Term(t.coefficient, replace(t.origin, orthogonal_to=names, accuracy=None, low=None, high=None, p=None))
+            for t in self.terms
+        )
+        return Direction((rest / length).astype(np.float32).reshape(self.vector.shape), terms)
 
     def _require_same_space(self, other: Direction) -> None:
         mine, theirs = self.terms[0].origin.model, other.terms[0].origin.model
@@ -208,4 +221,4 @@ class DirectionSet:
 
 
 def _origin(fields: dict[str, Any]) -> Origin:
-    return Origin(**{**fields, "seeds": tuple(fields["seeds"])})
+    return Origin(**{**fields, "seeds": tuple(fields["seeds"]), "orthogonal_to": tuple(fields["orthogonal_to"])})

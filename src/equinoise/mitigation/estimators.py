@@ -34,7 +34,7 @@ def svm(gram: Array, scores: Array, seeds: NDArray[np.int64]) -> Array:
     Classes of unequal size are weighted alike.
     """
     if len(np.unique(scores)) == 2:
-        model = SVC(kernel="precomputed", C=1.0, class_weight="balanced").fit(gram, scores > 0)
+        model = SVC(kernel="precomputed", C=1.0, class_weight="balanced").fit(gram, scores > scores.mean())
     else:
         model = SVR(kernel="precomputed", C=1.0, epsilon=0.1).fit(gram, scores)
     alpha = np.zeros(len(scores))
@@ -45,7 +45,8 @@ def svm(gram: Array, scores: Array, seeds: NDArray[np.int64]) -> Array:
 def mean(gram: Array, scores: Array, seeds: NDArray[np.int64]) -> Array:
     """Difference of the class means; on a scale the covariance of latents and score. Seeds are not looked at."""
     if len(np.unique(scores)) == 2:
-        alpha: Array = np.where(scores > 0, 1 / (scores > 0).sum(), -1 / (scores <= 0).sum())
+        upper = scores > scores.mean()
+        alpha: Array = np.where(upper, 1 / upper.sum(), -1 / (~upper).sum())
         return alpha
     centred: Array = scores - scores.mean()
     return centred
@@ -115,7 +116,12 @@ def fit(
             skipped.append(Skipped(traces.axis, step, reason))
             continue
         latents = traces.latents[step].reshape(len(traces.labels), -1).astype(np.float64)
+        if not np.isfinite(latents).all():
+            raise EquinoiseError(f"the latents of step {step} hold NaN or infinity; collect them in float32")
         for task in _tasks(traces):
+            if len(np.unique(task.scores)) < 2:
+                skipped.append(Skipped(traces.axis, step, f"no two classes to tell '{task.label}' by were seen"))
+                continue
             found.append(_fit_one(traces, step, latents, task, estimator, permutations))
     return DirectionSet(tuple(_both_ways(found))), skipped
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
@@ -21,6 +22,9 @@ from equinoise.models.base import Sampling, TextToImage
 from equinoise.run import UNTOUCHED
 
 How = Literal["add", "truncate", "reflect"]
+FARTHEST = 8.0
+"""Beyond this z-score the tail of a normal has too little mass to be drawn from in double precision."""
+
 HOWS: tuple[How, ...] = ("add", "truncate", "reflect")
 
 
@@ -40,36 +44,44 @@ class Shift:
     def __post_init__(self) -> None:
         if not np.isfinite(self.weight):
             raise EquinoiseError(f"weight {self.weight} is not a finite number")
+        if self.how == "truncate" and abs(self.weight) > FARTHEST:
+            raise EquinoiseError(f"no normal draw lies above {self.weight:g}; truncate takes weights to {FARTHEST:g}")
 
     @property
     def name(self) -> str:
         """`woman@10=3`, or `woman@10=3,truncate`."""
         return f"{self.direction.name}={self.weight:g}" + ("" if self.how == "add" else f",{self.how}")
 
-    def apply(self, noise: Tensor) -> Tensor:
-        """The shifted noise; `noise` is (n, *latent_shape), fp32 on the CPU, and stays as it is."""
-        vector = torch.tensor(self.direction.vector)
-        shifted: Tensor
-        if self.how == "add":
-            shifted = noise + self.weight * vector
-        else:
-            unit = vector / vector.norm()
-            score = (noise * unit).flatten(1).sum(1)
-            wanted = score.abs() if self.how == "reflect" else _above(score, self.weight)
-            shifted = noise + (wanted - score).view(-1, *[1] * vector.ndim) * unit
-        return shifted
+    @property
+    def added(self) -> NDArray[np.float32]:
+        """weight·vector: what `add` adds to the noise."""
+        product: NDArray[np.float32] = np.float32(self.weight) * self.direction.vector
+        return product
+
+    def along(self, noise: Tensor) -> Tensor:
+        """`truncate` or `reflect`: the noise (n, *latent_shape) with only its part along the direction changed."""
+        unit = torch.tensor(self.direction.vector)
+        unit = unit / unit.norm()
+        score = (noise * unit).flatten(1).sum(1)
+        wanted = score.abs() if self.how == "reflect" else _above(score, self.weight)
+        changed: Tensor = noise + (wanted - score).view(-1, *[1] * unit.ndim) * unit
+        return changed
 
     @property
     def intrusion(self) -> float:
         """Kullback–Leibler divergence of the shifted noise from N(0, I), in nats (natural logarithm)."""
         if self.how == "add":
-            return float((self.weight * np.linalg.norm(self.direction.vector)) ** 2 / 2)
+            return float(np.square(self.added, dtype=np.float64).sum() / 2)
         return log(2) if self.how == "reflect" else float(-stats.norm.logsf(self.weight))
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """What is done to the noise of one image: nothing, or one or several shifts in turn."""
+    """What is done to the noise of one image: nothing, or one or several shifts.
+
+    Shifts that add are summed to one vector before anything is added, so that d and −d cancel to the last bit; the
+    others follow in turn.
+    """
 
     shifts: tuple[Shift, ...] = ()
 
@@ -80,18 +92,24 @@ class Intervention:
 
     def apply(self, noise: Tensor) -> Tensor:
         """The noise after all shifts (n, *latent_shape)."""
+        if (added := self._added()) is not None:
+            noise = noise + torch.tensor(added)
         for shift in self.shifts:
-            noise = shift.apply(noise)
+            if shift.how != "add":
+                noise = shift.along(noise)
         return noise
 
     @property
     def intrusion(self) -> float:
-        """Nats by which the noise leaves N(0, I). Shifts that only add are summed as vectors; others add up."""
-        added = [
-            shift.weight * shift.direction.vector.astype(np.float64) for shift in self.shifts if shift.how == "add"
-        ]
-        together = float(np.sum(np.square(sum(added)))) / 2 if added else 0.0
+        """Nats by which the noise leaves N(0, I): of the sum of what is added, and of each other shift."""
+        added = self._added()
+        together = float(np.square(added, dtype=np.float64).sum() / 2) if added is not None else 0.0
         return together + sum(shift.intrusion for shift in self.shifts if shift.how != "add")
+
+    def _added(self) -> NDArray[np.float32] | None:
+        """The sum of weight·vector over the shifts that add; None where there is none."""
+        parts = [shift.added for shift in self.shifts if shift.how == "add"]
+        return sum(parts[1:], parts[0]) if parts else None
 
 
 def check_fits(intervention: Intervention, model: TextToImage, sampling: Sampling) -> list[str]:

@@ -16,8 +16,9 @@ from equinoise.run import Record, RunFolder
 from equinoise.statistics import total_variation
 from equinoise.understanding import audit
 
-FIDELITY_KEPT = 0.95
-"""A cell can be best only if its concept fidelity is at least this part of the untouched images' own."""
+KEPT = 0.95
+"""A cell can be best only if its concept fidelity and its share of clear images are at least this part of the
+untouched images' own."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,15 @@ class Cell:
         }
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """The untouched cell, one cell for each step and weight, and the ids of the images in order."""
+
+    untouched: Cell
+    cells: tuple[Cell, ...]
+    order: tuple[str, ...]
+
+
 def sweep(
     engine: Engine,
     request: Request,
@@ -60,42 +70,46 @@ def sweep(
     run: RunFolder | None = None,
     tick: Tick = lambda _: None,
     how: How = "add",
-) -> tuple[Cell, list[Cell]]:
-    """The untouched cell, and one cell for each step and weight; all on the same seeds."""
+) -> Sweep:
+    """Every step and weight, and the untouched images, on the same seeds."""
     plan: list[tuple[Step | None, float, Intervention]] = [(None, 0.0, Intervention())]
     plan += [(step, w, Intervention((Shift(directions.find(label, step), w, how),))) for step in steps for w in weights]
     jobs = [
-        Job(f"{step if step is not None else 'untouched'}-{weight:g}-{seed}", concept, seed, change)
+        Job(f"{'untouched' if step is None else step}-{weight!r}-{seed}", concept, seed, change)
         for step, weight, change in plan
         for seed in seeds
     ]
     records = make_images(engine, request, jobs, run, tick)
-    groups = _groups(records, len(seeds))
     cells = [
-        Cell(
-            step,
-            weight,
-            change.intrusion,
-            audit(rows, [axis], {axis.name: target}, {concept: asked}).audits[0].to_json(),
-        )
-        for (step, weight, change), rows in zip(plan, groups, strict=True)
+        Cell(step, weight, change.intrusion, _audited(rows, axis, target, concept, asked))
+        for (step, weight, change), rows in zip(plan, _groups(records, len(seeds)), strict=True)
     ]
-    return cells[0], cells[1:]
+    return Sweep(cells[0], tuple(cells[1:]), tuple(job.id for job in jobs))
+
+
+def _audited(
+    rows: Sequence[Record], axis: Axis, target: Mapping[str, float], concept: str, asked: str | None
+) -> dict[str, Any]:
+    return audit(rows, [axis], {axis.name: target}, {concept: asked}).audits[0].to_json()
 
 
 def best(untouched: Cell, cells: Sequence[Cell], target: Mapping[str, float]) -> Cell | None:
-    """The cell nearest to the target among those that keep the concept; of equals the smallest weight.
+    """The cell nearest to the target among those that keep the concept and stay clear; of equals the smallest weight.
 
     None where no cell keeps it, or none is nearer than the untouched images.
     """
-    kept = [cell for cell in cells if _keeps(cell, untouched) and cell.audit["tv"] is not None]
+    kept = [cell for cell in cells if _keeps(cell, untouched)]
     nearest = min(kept, key=lambda cell: (round(_distance(cell, target), 6), abs(cell.weight)), default=None)
     return nearest if nearest and _distance(nearest, target) < _distance(untouched, target) else None
 
 
 def _keeps(cell: Cell, untouched: Cell) -> bool:
-    before, after = untouched.audit["concept_fidelity"], cell.audit["concept_fidelity"]
-    return before is None or after >= FIDELITY_KEPT * before
+    """Concept fidelity (where known) and the share of clear images stay near those of the untouched images."""
+    before, after = untouched.audit, cell.audit
+    clear = [1 - found["unclear"] / found["n"] for found in (before, after)]
+    if clear[1] < KEPT * clear[0]:
+        return False
+    return before["concept_fidelity"] is None or after["concept_fidelity"] >= KEPT * before["concept_fidelity"]
 
 
 def _distance(cell: Cell, target: Mapping[str, float]) -> float:

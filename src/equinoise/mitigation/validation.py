@@ -22,7 +22,11 @@ Ids = NDArray[np.int64]
 
 
 class HeldOut(NamedTuple):
-    """Balanced accuracy with its 95% interval (Wilson over seeds, not images), and the permutation p-value."""
+    """Balanced accuracy with its 95% interval and the permutation p-value.
+
+    The interval is Wilson's at the number of images that the balanced accuracy is worth, 4 / (1/n₁ + 1/n₂) for two
+    classes, and never at more than the number of seeds.
+    """
 
     accuracy: float
     low: float
@@ -39,11 +43,19 @@ def held_out(
     held-out images, that are ranked the right way round.
     """
     accuracy = _accuracy(estimate, gram, scores, seeds)
-    interval = wilson(round(accuracy * len(np.unique(seeds))), len(np.unique(seeds)))
+    n = _worth(scores, seeds)
+    interval = wilson(round(accuracy * n), n)
     rng = np.random.default_rng(0)
     null = [_accuracy(estimate, gram, _permuted(scores, seeds, rng), seeds) for _ in range(permutations)]
     p = (1 + sum(value >= accuracy for value in null)) / (1 + permutations)
     return HeldOut(accuracy, min(interval.low, accuracy), max(interval.high, accuracy), p)
+
+
+def _worth(scores: Array, seeds: Ids) -> int:
+    """The number of independent images that the accuracy is worth."""
+    values, counts = np.unique(scores, return_counts=True)
+    groups = len(np.unique(seeds))
+    return groups if len(values) != 2 else min(groups, max(1, round(4 / (1 / counts).sum())))
 
 
 def _accuracy(estimate: Callable[[Array, Array, Ids], Array], gram: Array, scores: Array, seeds: Ids) -> float:
@@ -55,13 +67,15 @@ def _accuracy(estimate: Callable[[Array, Array, Ids], Array], gram: Array, score
         for train, test in GroupKFold(folds, shuffle=True, random_state=0).split(scores, groups=seeds)
     ]
     right = np.sum(parts, axis=0)
-    return float(np.mean([hits / total for hits, total in right if total]))
+    per_class = [hits / total for hits, total in right if total]
+    return float(np.mean(per_class)) if per_class else 0.5
 
 
 def _fold(
     estimate: Callable[[Array, Array, Ids], Array], gram: Array, scores: Array, seeds: Ids, train: Ids, test: Ids
 ) -> Array:
     """(kinds, 2): how many of each kind were right, and how many there were."""
+    upper = scores > scores.mean()
     if len(np.unique(scores[train])) < 2:
         alpha = np.zeros(len(train))  # a class too rare to be learnt without these images: nothing can be told
     else:
@@ -69,13 +83,15 @@ def _fold(
     projection = gram[np.ix_(test, train)] @ alpha
     if len(np.unique(scores)) > 2:
         return _ranked(projection, scores[test])
-    ours = gram[np.ix_(train, train)] @ alpha
-    sides = [ours[side].mean() for side in (scores[train] > 0, scores[train] <= 0) if side.any()]
+    # without the part that an image has in its own projection, which would push the threshold past every other image
+    inner = gram[np.ix_(train, train)]
+    ours = inner @ alpha - np.diag(inner) * alpha
+    sides = [ours[side].mean() for side in (upper[train], ~upper[train]) if side.any()]
     threshold = sum(sides) / len(sides)
     # a projection exactly on the threshold says nothing: half right
-    said = np.sign(projection - threshold) * np.where(scores[test] > 0, 1, -1)
+    said = np.sign(projection - threshold) * np.where(upper[test], 1, -1)
     right = (1 + np.where(np.abs(projection - threshold) < 1e-12, 0, said)) / 2
-    return np.array([[right[side].sum(), side.sum()] for side in (scores[test] > 0, scores[test] <= 0)])
+    return np.array([[right[side].sum(), side.sum()] for side in (upper[test], ~upper[test])])
 
 
 def _ranked(projection: Array, scores: Array) -> Array:

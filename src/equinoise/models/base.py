@@ -67,9 +67,11 @@ class TextToImage(Protocol):
         sampling: Sampling,
         capture: Sequence[Step] = (),
         decode: bool = True,
+        generators: list[torch.Generator] | None = None,
     ) -> Generated:
         """Images from the given noise (n, *latent_shape), one prompt each.
 
+        `generators`, one an image, feed schedulers that add noise of their own.
         Stops after the last captured step where `decode` is off.
         """
 
@@ -79,7 +81,16 @@ def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
 
     The same seed gives the same tensor whatever batch, worker or device asks for it.
     """
-    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    return draw(seeds, shape)[0]
+
+
+def draw(seeds: Sequence[int], shape: tuple[int, ...]) -> tuple[Tensor, list[torch.Generator]]:
+    """The noise of `draw_noise`, and each image's generator as it stands after drawing it.
+
+    A scheduler that adds noise on its way goes on from there, as in a pipeline that drew the latents itself.
+    """
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.stack([torch.randn(shape, generator=generator) for generator in generators]), generators
 
 
 def parse_steps(text: str) -> list[Step]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_json
@@ -36,10 +38,19 @@ def load(spec: ModelSpec | str) -> PipelineModel:
     return PipelineModel(pipeline, spec.name, describe(spec.name).get("guidance_scale"))
 
 
+@cache
+def load_once(spec: ModelSpec) -> PipelineModel:
+    """As `load`; a process holds each model once."""
+    return load(spec)
+
+
 def describe(name: str) -> dict[str, Any]:
     """What a model's folder says of itself in `world.json` (default guidance, roles, planted shares); else empty."""
     card = (EMOJI if name == "emoji" else Path(name)) / "world.json"
-    return dict(read_json(card)) if card.is_file() else {}
+    world = read_json(card) if card.is_file() else {}
+    if not isinstance(world, dict):
+        raise EquinoiseError(f"{card} is damaged: it is not a table")
+    return world
 
 
 def require_device(name: str) -> str:
@@ -81,7 +92,7 @@ def _from_pretrained(name: str, folder: Path, dtype: torch.dtype) -> Any:
                 use_safetensors=True,
                 local_files_only=local,
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
         raise EquinoiseError(
             f"cannot load model '{name}': {reason} (use emoji, a pipeline folder, or a hub name within reach)"
@@ -92,6 +103,6 @@ def _scheduler(name: str, current: Any) -> Any:
     import diffusers
 
     scheduler = getattr(diffusers, name, None) or getattr(diffusers, f"{name}Scheduler", None)
-    if scheduler is None or not hasattr(scheduler, "from_config"):
+    if not (isinstance(scheduler, type) and issubclass(scheduler, diffusers.SchedulerMixin)):
         raise EquinoiseError(f"diffusers has no scheduler '{name}'; give a class name such as DDIMScheduler")
-    return scheduler.from_config(current.config)
+    return scheduler.from_config(current.config)  # type: ignore[attr-defined]

@@ -64,6 +64,16 @@ class PipelineModel:
             "weights": _hash(self.pipeline.unet),
         }
 
+    def require_total(self, steps: int) -> None:
+        """Check that the scheduler has that many steps to take.
+
+        Raises:
+            EquinoiseError: it has not.
+        """
+        most = int(self.pipeline.scheduler.config.num_train_timesteps)
+        if not 1 <= steps <= most:
+            raise EquinoiseError(f"--steps {steps}: {self.name} takes from 1 to {most} denoising steps")
+
     @torch.inference_mode()
     def generate(
         self,
@@ -72,6 +82,7 @@ class PipelineModel:
         sampling: Sampling,
         capture: Sequence[Step] = (),
         decode: bool = True,
+        generators: list[torch.Generator] | None = None,
     ) -> Generated:
         """Run the pipeline's own call on the given noise; see `TextToImage.generate`.
 
@@ -84,6 +95,7 @@ class PipelineModel:
                 f"{(len(prompts), *self.latent_shape)}"
             )
         require_steps(capture, sampling.steps)
+        self.require_total(sampling.steps)
         captured: dict[Step, Tensor] = {NOISE: noise.float().cpu()} if NOISE in capture else {}
         wanted = {int(step) for step in capture if step != NOISE}
         if not decode and not wanted:
@@ -95,6 +107,7 @@ class PipelineModel:
             guidance_scale=sampling.guidance_scale,
             callback_on_step_end=_capturing(captured, wanted, None if decode else max(wanted)),
             output_type="pil" if decode else "latent",
+            generator=generators,
         )
         return Generated(list(result.images) if decode else None, captured)
 

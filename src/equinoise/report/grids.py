@@ -16,7 +16,7 @@ from equinoise.report.sweeps import best_step, cell_share
 from equinoise.run import UNTOUCHED, Record, read_records
 
 SHOWN, MOST, CONCEPTS, SHEET = 24, 64, 8, 8
-SHIFT = re.compile(r"(?P<turned>-1·)?(?P<label>.+)@(?P<step>[^@=]+)=(?P<weight>[^=,]+)(,\w+)?")
+SHIFT = re.compile(r"(?P<turned>-1·)?(?P<label>[^@]+)@(?P<step>[^@=⟂]+)(⟂[^=]*)?=(?P<weight>[^=,]+)(,\w+)?")
 """The name of an intervention with one direction: `woman@10=3`, or `-1·dark@10=3` towards the other end."""
 
 Shot = tuple[Record, ...]
