@@ -2,7 +2,7 @@
 
 SVM and difference of means each with other seeds for men than for women, as scripts without shared seeds have it, and
 with the same seeds for both; the mean with the same seeds is the paired difference. All directions are of length 1, so
-the same weight is the same intrusion. Cosines are over five samples, the effect is that of the first.
+the same weight is the same intrusion. Cosines are over three samples, the effect is that of the first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from equinoise.seeds import COLLECT, VERIFY, seed_range
 from equinoise.session import open_session
 
 SIZES = (10, 25, 50, 100)
-REPEATS = 5
+REPEATS = 3
 TRUTH = 1_000
 STEP = 10
 

@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder with vae/; checkpoints and results go there")
-    parser.add_argument("--steps", type=int, default=5_800)
+    parser.add_argument("--steps", type=int, default=5_150)
     parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--warm-start", type=Path, help="checkpoint of an earlier run")

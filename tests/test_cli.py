@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -84,6 +84,11 @@ def test_audit_prints_the_audit_object_and_keeps_nothing(
     assert 0 <= audits[0]["concept_fidelity"] <= 1
     assert [p["prompts"] for p in ran.json["pooled"]] == [2, 2]
     assert not list(tmp_path.iterdir())
+
+
+def _nothing_to_do(engine: object, request: object, jobs: list[object]) -> Iterator[object]:
+    assert not jobs, "computed again"
+    return iter(())
 
 
 def test_a_kept_audit_resumes_and_ends_the_same(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
