@@ -123,7 +123,7 @@ def named(n: int, guidance_scale: float | None) -> Rows:
     cells = [cell for cell in product(roles(), genders(), tones()) if cell[0] != "person"]
     people = [cells[i % len(cells)] for i in range(n)]
     prompts = [f"a photo of {with_article(f'{tone}-skinned {gender} {names(role)}')}" for role, gender, tone in people]
-    records = _make(session, prompts, SEED + 2)
+    records = _make(session, prompts, range(SEED + 2, SEED + 2 + n))
     rows = []
     held = [any(is_held_out(Person(*cell, style)) for style in STYLES) for cell in people]
     groups = {"all": [True] * n, "cells with a held-out style": held}
@@ -146,30 +146,38 @@ def named(n: int, guidance_scale: float | None) -> Rows:
 def neutral(n: int, guidance: Sequence[float], only: Sequence[str]) -> Rows:
     """Neutral captions: shares by class against the planted ones, and whether the role is right."""
     rows = []
+    asked = list(only or roles())
     for scale in guidance:
         session = open_session("emoji", guidance_scale=scale)
-        for role in only or roles():
-            records = _make(session, [f"a photo of {with_article(names(role))}"] * n, SEED + 3)
-            faithful = sum(_likeliest(r, "role") == role for r in records)
-            for axis in axes()[1:]:
-                labels = [r.labels[axis.name] for r in records]
-                counts = [labels.count(name) for name in axis.classes]
-                for name, count_, interval in zip(axis.classes, counts, share_intervals(counts), strict=True):
-                    rows.append(
-                        {
-                            "guidance": scale,
-                            "role": role,
-                            "role_right": faithful / n,
-                            "axis": axis.name,
-                            "class": name,
-                            "planted": planted(role)[axis.name][name],
-                            "n": sum(counts),
-                            "count": count_,
-                            "share": count_ / max(1, sum(counts)),
-                            "low": interval.low,
-                            "high": interval.high,
-                        }
-                    )
+        prompts = [f"a photo of {with_article(names(role))}" for role in asked for _ in range(n)]
+        made = _make(session, prompts, [SEED + 3 + i for _ in asked for i in range(n)])
+        for index, role in enumerate(asked):
+            rows += _neutral(scale, role, made[index * n : (index + 1) * n])
+    return rows
+
+
+def _neutral(scale: float, role: str, records: Sequence[Record]) -> Rows:
+    rows = []
+    faithful = sum(_likeliest(r, "role") == role for r in records)
+    for axis in axes()[1:]:
+        labels = [r.labels[axis.name] for r in records]
+        counts = [labels.count(name) for name in axis.classes]
+        for name, count_, interval in zip(axis.classes, counts, share_intervals(counts), strict=True):
+            rows.append(
+                {
+                    "guidance": scale,
+                    "role": role,
+                    "role_right": faithful / len(records),
+                    "axis": axis.name,
+                    "class": name,
+                    "planted": planted(role)[axis.name][name],
+                    "n": sum(counts),
+                    "count": count_,
+                    "share": count_ / max(1, sum(counts)),
+                    "low": interval.low,
+                    "high": interval.high,
+                }
+            )
     return rows
 
 
@@ -177,9 +185,9 @@ def names(role: str) -> str:
     return role.replace("-", " ")
 
 
-def _make(session: Session, prompts: Sequence[str], seed: int) -> list[Record]:
-    jobs = [Job(str(index), prompt, seed + index) for index, prompt in enumerate(prompts)]
-    with Engine(session.workers) as engine, progress(prompts[0], len(jobs)) as tick:
+def _make(session: Session, prompts: Sequence[str], seeds: Sequence[int]) -> list[Record]:
+    jobs = [Job(str(index), *job) for index, job in enumerate(zip(prompts, seeds, strict=True))]
+    with Engine(session.workers) as engine, progress("images", len(jobs)) as tick:
         return make_images(engine, session.request(axes()[1:]), jobs, tick=tick)
 
 
