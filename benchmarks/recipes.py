@@ -2,7 +2,7 @@
 
 The paper's recipe: 50 images a class ("a photo of a woman" / "a photo of a man"; "a photo of a man" / "a photo of a
 black man"), SVM at step 10, w = 10, directions summed. The best: paired directions from the same seeds, each at right
-angles to the other axis, at the step and weights given on the command line (chosen with `equinoise sweep` on pilots).
+angles to the other axis, at the step that `benchmarks.sweep` found best and the weights found best on pilot doctors.
 """
 
 from __future__ import annotations
@@ -11,13 +11,18 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.common import axes, dark_share, gather, shares, tell
+from benchmarks.common import RUNS, axes, dark_share, gather, shares, tell
+from equinoise.axes import Axis
+from equinoise.console import progress
 from equinoise.engine import Engine
-from equinoise.mitigation import Direction, Intervention, Shift, fit
-from equinoise.seeds import COLLECT, VERIFY, seed_range
+from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, fit
+from equinoise.mitigation.sweep import best as nearest
+from equinoise.mitigation.sweep import sweep
+from equinoise.run import RunFolder
+from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.session import Session, open_session
 from equinoise.statistics import wilson
-from equinoise.understanding import change
+from equinoise.understanding import change, parse_target
 
 CONCEPTS = (
     "a photo of a doctor",
@@ -27,6 +32,7 @@ CONCEPTS = (
     "a photo of a woman",
 )
 PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 10, 10.0, 50
+WEIGHTS = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -61,30 +67,51 @@ def papers(session: Session, engine: Engine) -> Recipe:
     )
 
 
-def best(session: Session, engine: Engine, step: int, woman_weight: float, dark_weight: float) -> Recipe:
-    gender, tone = axes()
-    seeds = seed_range(COLLECT, PER_CLASS)
+def best(session: Session, engine: Engine, step: int, pilots: int) -> Recipe:
+    """Paired and orthogonalised; each weight is the one that comes nearest to an even axis on pilot doctors."""
+    chosen: dict[str, tuple[Direction, float]] = {}
     found = {}
-    for axis, label in ((gender, "woman"), (tone, "dark")):
+    for axis, label in zip(axes(), ("woman", "dark"), strict=True):
         prompts = {name: axis.generate[name][0] for name in axis.classes}
+        seeds = seed_range(COLLECT, PER_CLASS)
         traces = gather(session, engine, axis, prompts, seeds, [step], f"recipes/best-{axis.name}-{step}")
         found[label] = fit(traces, "paired")[0].find(label, step)
-    woman, dark = found["woman"], found["dark"]
-    print(f"cosine of the woman and the dark direction at step {step}: {woman.cosine(dark):.3f}")
-    return Recipe("best", woman.orthogonal_to([dark]), dark.orthogonal_to([woman]), woman_weight, dark_weight)
+    print(f"cosine of the woman and the dark direction at step {step}: {found['woman'].cosine(found['dark']):.3f}")
+    for axis, label, other in zip(axes(), ("woman", "dark"), ("dark", "woman"), strict=True):
+        direction = found[label].orthogonal_to([found[other]])
+        chosen[label] = (direction, _weight(session, engine, axis, direction, label, step, pilots))
+    (woman, w), (dark, v) = chosen["woman"], chosen["dark"]
+    print(f"weights chosen on {pilots} pilot doctors: woman {w:g}, dark {v:g}")
+    return Recipe("best", woman, dark, w, v)
+
+
+def _weight(
+    session: Session, engine: Engine, axis: Axis, direction: Direction, label: str, step: int, pilots: int
+) -> float:
+    even, seeds = parse_target("uniform", axis), seed_range(PILOT, pilots)
+    about = session.about(weights=WEIGHTS, n=pilots, direction=direction.digest)
+    run = RunFolder(RUNS / "recipes" / f"pilots-{label}", about)
+    only, request = DirectionSet((direction,)), session.request(axes())
+    with progress(f"pilots: {label}", (1 + len(WEIGHTS)) * pilots) as tick:
+        asked = session.asked(CONCEPTS[0])
+        made = sweep(engine, request, CONCEPTS[0], asked, only, label, axis, [step], WEIGHTS, seeds, even, run, tick)
+    run.finish(made.order, {})
+    chosen = nearest(made.untouched, made.cells, even)
+    if chosen is None:
+        raise SystemExit(f"no pilot weight of the {label} direction came nearer to even")
+    return chosen.weight
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=128)
-    parser.add_argument("--step", type=int, default=10)
-    parser.add_argument("--woman-weight", type=float, default=3.0)
-    parser.add_argument("--dark-weight", type=float, default=3.0)
+    parser.add_argument("--step", type=int, default=20)
+    parser.add_argument("--pilots", type=int, default=24)
     args = parser.parse_args()
     session = open_session("emoji")
     seeds, rows = seed_range(VERIFY, args.n), []
     with Engine(session.workers) as engine:
-        recipes = [papers(session, engine), best(session, engine, args.step, args.woman_weight, args.dark_weight)]
+        recipes = [papers(session, engine), best(session, engine, args.step, args.pilots)]
         for concept in CONCEPTS:
             slug = concept.split()[-1]
             before, untouched = shares(session, engine, concept, Intervention(), seeds, axes(), f"recipes/{slug}")
