@@ -323,7 +323,7 @@ BAD = [
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gendr"], "no axis 'gendr'"),
     (["audit", "emoji", "--concept", "  ", "--axis", "gender"], "concept is empty"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", "0"], "-n 0"),
-    (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", "many"], "many"),
+    (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", "many"], "valid integer"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-n", "99999999999"], "more than"),
     (["demo", "-o", "x", "--pairs", "0"], "--pairs 0"),
     (["demo", "-o", "x", "--pilots", "0"], "--pilots 0"),

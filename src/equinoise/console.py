@@ -62,7 +62,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; yields the function to call with each number of finished images."""
+    """A bar on stderr, where that is a terminal; yields the function to call with each number of finished images."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -70,7 +70,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=ERRORS, transient=not ERRORS.is_terminal) as bar:
+    with Progress(*columns, console=ERRORS, disable=not ERRORS.is_terminal) as bar:
         task = bar.add_task(title, total=total)
         yield lambda finished: bar.advance(task, finished)
 

@@ -64,8 +64,9 @@ def require_device(name: str) -> str:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    kind = name.split(":", maxsplit=1)[0]
-    if not available.get(kind, False):
+    kind, colon, index = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if not available.get(kind, False) or (colon and not (index.isdecimal() and int(index) < count)):
         names = ", ".join(device for device, there in available.items() if there)
         raise EquinoiseError(f"no device '{name}' on this machine; use --device {names}")
     return name
