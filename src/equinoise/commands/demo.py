@@ -26,7 +26,7 @@ from equinoise.understanding import audit, change, parse_target
 CONCEPT = "a photo of a doctor"
 STEPS: tuple[Step, ...] = (NOISE, 0, 5, 10, 15, 20)
 FIRST_WEIGHT = 3.0
-WEIGHTS = (1.0, 2.0, 4.0, 6.0)
+WEIGHTS = (0.5, 1.0, 2.0, 3.0, 4.0)
 TOWARDS = {"gender": "woman", "tone": "dark"}
 
 
@@ -59,9 +59,12 @@ def demo(session: Session, out: Path, n: int, pilots: int, pairs: int) -> dict[s
         everything.save(out / "directions.safetensors")
         step, gender = _choose_step(stage, directions["gender"], pilots)
         separate = _separate(directions, step)
-        sweeps = [gender, *(_choose_weight(stage, axes[name], separate, step, pilots) for name in axes)]
-        shifts = [Shift(separate.find(TOWARDS[s["axis"]], step), s["best"]["weight"]) for s in sweeps[1:] if s["best"]]
-        intervention = Intervention(tuple(shifts))
+        sweeps, shifts = [gender], tuple[Shift, ...]()
+        for name in ("tone", "gender"):  # the second weight is chosen with the first shift in place
+            sweeps.append(_choose_weight(stage, axes[name], separate, step, pilots, shifts))
+            if chosen := sweeps[-1]["best"]:
+                shifts += (Shift(separate.find(TOWARDS[name], step), chosen["weight"]),)
+        intervention = Intervention(shifts)
         after = _draw(stage, run, "after", intervention, fresh) if shifts else before
     asked = {CONCEPT: session.asked(CONCEPT)}
     audits = [audit(records, list(axes.values()), asked=asked).to_json() for records in (before, after)]
@@ -134,8 +137,10 @@ def _separate(directions: Mapping[str, DirectionSet], step: Step) -> DirectionSe
     )
 
 
-def _choose_weight(stage: Stage, axis: Axis, directions: DirectionSet, step: Step, pilots: int) -> dict[str, Any]:
-    return _sweep(stage, axis, directions, [step], WEIGHTS, pilots, f"{axis.name}-weight")[1]
+def _choose_weight(
+    stage: Stage, axis: Axis, directions: DirectionSet, step: Step, pilots: int, beside: tuple[Shift, ...]
+) -> dict[str, Any]:
+    return _sweep(stage, axis, directions, [step], WEIGHTS, pilots, f"{axis.name}-weight", beside)[1]
 
 
 def _sweep(
@@ -146,10 +151,20 @@ def _sweep(
     weights: Sequence[float],
     pilots: int,
     name: str,
+    beside: tuple[Shift, ...] = (),
 ) -> tuple[Sweep, dict[str, Any]]:
     label, target, session = TOWARDS[axis.name], parse_target("uniform", axis), stage.session
     used = {d.name: d.digest for d in directions.directions}
-    about = _about(session, [axis], command="sweep", directions=used, steps=steps, weights=weights, n=pilots)
+    about = _about(
+        session,
+        [axis],
+        command="sweep",
+        directions=used,
+        steps=steps,
+        weights=weights,
+        n=pilots,
+        beside=[shift.name for shift in beside],
+    )
     run = RunFolder(stage.folder / "sweeps" / name, about)
     with progress(f"{axis.name}: pilots by {name}", (1 + len(steps) * len(weights)) * pilots) as tick:
         made = sweep(
@@ -166,8 +181,15 @@ def _sweep(
             target,
             run,
             tick,
+            beside=beside,
         )
-    result = {**sweep_json(made, axis, label, target), "concept": CONCEPT, "n": pilots, "name": name}
+    result = {
+        **sweep_json(made, axis, label, target),
+        "concept": CONCEPT,
+        "n": pilots,
+        "name": name,
+        "beside": [shift.name for shift in beside],
+    }
     run.finish(made.order, {**result, **session.results(CONCEPT)})
     return made, result
 

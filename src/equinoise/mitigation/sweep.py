@@ -17,8 +17,10 @@ from equinoise.statistics import total_variation
 from equinoise.understanding import audit
 
 KEPT = 0.95
-"""A cell can be best only if its concept fidelity and its share of clear images are at least this part of the
-untouched images' own."""
+"""A cell can be best only if its concept fidelity is at least this part of the untouched images' own."""
+
+CLEAR = 0.85
+"""The same for the share of clear images: lower, since images between two classes of a scale are rightly unclear."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,15 @@ def sweep(
     run: RunFolder | None = None,
     tick: Tick = lambda _: None,
     how: How = "add",
+    beside: tuple[Shift, ...] = (),
 ) -> Sweep:
-    """Every step and weight, and the untouched images, on the same seeds."""
+    """Every step and weight, and the untouched images, on the same seeds. `beside` is applied in every cell too."""
     plan: list[tuple[Step | None, float, Intervention]] = [(None, 0.0, Intervention())]
-    plan += [(step, w, Intervention((Shift(directions.find(label, step), w, how),))) for step in steps for w in weights]
+    plan += [
+        (step, w, Intervention((*beside, Shift(directions.find(label, step), w, how))))
+        for step in steps
+        for w in weights
+    ]
     jobs = [
         Job(f"{'untouched' if step is None else step}-{weight!r}-{seed}", concept, seed, change)
         for step, weight, change in plan
@@ -107,7 +114,7 @@ def _keeps(cell: Cell, untouched: Cell) -> bool:
     """Concept fidelity (where known) and the share of clear images stay near those of the untouched images."""
     before, after = untouched.audit, cell.audit
     clear = [1 - found["unclear"] / found["n"] for found in (before, after)]
-    if clear[1] < KEPT * clear[0]:
+    if clear[1] < CLEAR * clear[0]:
         return False
     return before["concept_fidelity"] is None or after["concept_fidelity"] >= KEPT * before["concept_fidelity"]
 
