@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= passive
 export TOKENIZERS_PARALLELISM := false
+# tests change folder; what they cover is gathered here all the same
+export COVERAGE_FILE := $(CURDIR)/.coverage
 
 .PHONY: install demo test check emoji-world clean
 

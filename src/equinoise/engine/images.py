@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PIL import Image
-
 from equinoise.detectors import read_label
 from equinoise.engine.jobs import Job, Request, Result
 from equinoise.engine.local import Engine
@@ -28,19 +26,6 @@ def make_images(
         done[record.id] = record
         tick(1)
     return [done[job.id] for job in jobs]
-
-
-def keep_images(
-    engine: Engine, request: Request, jobs: Sequence[Job], tick: Tick = lambda _: None
-) -> list[tuple[Record, Image.Image]]:
-    """As `make_images` without a folder, with the images in memory."""
-    order = {job.id: index for index, job in enumerate(jobs)}
-    made = []
-    for result in engine.run(request, jobs):
-        if result.image is not None:
-            made.append((_record(request, result), result.image))
-        tick(1)
-    return sorted(made, key=lambda pair: order[pair[0].id])
 
 
 def _record(request: Request, result: Result) -> Record:
