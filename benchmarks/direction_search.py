@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.svm import SVC
 
 from benchmarks.common import tell
@@ -81,9 +82,10 @@ def authors(n: int) -> int:
     return 2 * n * STEPS
 
 
-def _primal(x: np.ndarray, n: int) -> None:
-    normal = SVC(kernel="linear", C=1.0).fit(x, np.repeat([1, 0], n)).coef_
-    normal /= np.linalg.norm(normal)
+def _primal(x: NDArray[np.float32], n: int) -> NDArray[np.float64]:
+    """Unit normal of the linear support vector machine that tells the first n rows from the others."""
+    normal: NDArray[np.float64] = SVC(kernel="linear", C=1.0).fit(x, np.repeat([1, 0], n)).coef_
+    return normal / float(np.linalg.norm(normal))
 
 
 PROCEDURES: dict[str, Callable[[int], int]] = {"ours": ours, "fair": fair, "authors": authors}

@@ -2,7 +2,7 @@
 
 SVM and difference of means each with other seeds for men than for women, as scripts without shared seeds have it, and
 with the same seeds for both; the mean with the same seeds is the paired difference. All directions are of length 1, so
-the same weight is the same intrusion. Cosines are over three samples, the effect is that of the first.
+the same weight is the same intrusion. Cosines are over several samples, the effect is that of the first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from equinoise.seeds import COLLECT, VERIFY, seed_range
 from equinoise.session import open_session
 
 SIZES = (10, 25, 50, 100)
-REPEATS = 3
 TRUTH = 1_000
 STEP = 10
 
@@ -65,11 +64,12 @@ def estimate(traces: Traces, variant: str, n: int, repeat: int) -> Direction:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=128)
+    parser.add_argument("--repeats", type=int, default=3, help="samples whose cosine is taken")
     parser.add_argument("--weight", type=float, default=3.0)
     args = parser.parse_args()
     warnings.simplefilter("ignore", EquinoiseWarning)
     session, (gender, tone) = open_session("emoji"), axes()
-    seeds = seed_range(COLLECT, TRUTH + REPEATS * 2 * max(SIZES))
+    seeds = seed_range(COLLECT, TRUTH + args.repeats * 2 * max(SIZES))
     concept, fresh, rows = "a photo of a doctor", seed_range(VERIFY, args.n), []
     with Engine(session.workers) as engine:
         prompts = {name: gender.generate[name][0] for name in gender.classes}
@@ -108,7 +108,7 @@ def main() -> None:
         measure("reference", truth, [1.0], TRUTH)
         for n in SIZES:
             for variant in VARIANTS:
-                found = [estimate(traces, variant, n, repeat) for repeat in range(REPEATS)]
+                found = [estimate(traces, variant, n, repeat) for repeat in range(args.repeats)]
                 measure(variant, found[0], [direction.cosine(truth) for direction in found], n)
     tell(rows, "estimators")
 
