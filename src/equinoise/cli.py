@@ -125,15 +125,15 @@ def calibrate_detector(
     unclear_below: Annotated[
         float | None, typer.Option("--unclear-below", help="keep this threshold instead of choosing one")
     ] = None,
-    max_error: Annotated[
-        float, typer.Option("--max-error", help="wrong clear answers that the chosen threshold may leave")
-    ] = 0.02,
+    wrong_cost: Annotated[
+        float, typer.Option("--wrong-cost", help="how many unclear answers a wrong one is as bad as")
+    ] = 2.0,
     json: Json = False,
 ) -> None:
     """What a detector gets wrong, counted on images whose class is known."""
     from equinoise.commands.calibrating import calibrate_detector as calibrate
 
-    show(calibrate(folder, axis, out, detector, device, unclear_below, max_error), json, tables.calibration_table)
+    show(calibrate(folder, axis, out, detector, device, unclear_below, wrong_cost), json, tables.calibration_table)
 
 
 @app.command()

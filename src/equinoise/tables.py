@@ -8,20 +8,24 @@ from rich.table import Table
 
 
 def audit_table(result: dict[str, Any]) -> Table:
-    """One row a class."""
-    table = Table("concept", "axis", "class", "count", "share", "95% interval", "corrected", "target")
-    for entry in result["audits"]:
+    """One row a class; corrected shares where the detector's errors are known."""
+    audits = result["audits"]
+    corrected = any(found["corrected"] is not None for entry in audits for found in entry["classes"].values())
+    table = Table("concept", "axis", "class", "count", "share (95%)", *["corrected (95%)"] * corrected, "target")
+    for entry in audits:
+        names = [_concept(entry), entry["axis"]]
         for name, found in entry["classes"].items():
             table.add_row(
-                entry["concept"],
-                entry["axis"],
+                *names,
                 name,
                 f"{found['count']} of {entry['n'] - entry['unclear']}",
-                _percent(found["share"]),
-                f"{_percent(found['low'])} – {_percent(found['high'])}",
-                _corrected(found),
+                _share(found["share"], found["low"], found["high"]),
+                *[_share(found["corrected"], found["corrected_low"], found["corrected_high"])] * corrected,
                 _percent(entry["target"][name]),
             )
+            names = ["", ""]
+        if entry["unclear"]:
+            table.add_row("", "", "unclear", f"{entry['unclear']} of {entry['n']}")
         table.add_section()
     table.caption = "; ".join(
         f"{look['concept']}: {look['n']} images, {'narrow enough' if look['reached'] else 'not narrow enough yet'}"
@@ -30,10 +34,12 @@ def audit_table(result: dict[str, Any]) -> Table:
     return table
 
 
-def _corrected(found: dict[str, Any]) -> str:
-    if found["corrected"] is None:
-        return "–"
-    return f"{_percent(found['corrected'])} ({_percent(found['corrected_low'])} – {_percent(found['corrected_high'])})"
+def _concept(entry: dict[str, Any]) -> str:
+    return str(entry["concept"]) + (f" [{entry['intervention']}]" if "intervention" in entry else "")
+
+
+def _share(share: float | None, low: float | None, high: float | None) -> str:
+    return f"{_percent(share)} ({_percent(low)}–{_percent(high)})"
 
 
 def check_table(result: dict[str, Any]) -> Table:

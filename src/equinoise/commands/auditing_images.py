@@ -17,6 +17,7 @@ from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError
 from equinoise.reader import Reader, open_reader
 from equinoise.run import Record
+from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.folders import ImageFolder, read_folder
 
 BATCH = 64
@@ -37,11 +38,12 @@ def audit_images(
         EquinoiseError: a folder or image cannot be read, two folders hold the same image, or a concept is not there.
     """
     axes = list(question.axes.values())
-    found = [read_folder(folder, axes) for folder in folders]
-    chosen = detector or detector_of(found)
-    reader = open_reader(chosen, axes, device, unclear_below, question.confusion_files)
-    wanted = [_only(folder, concepts) for folder in found]
+    wanted = [_only(read_folder(folder, axes), concepts) for folder in folders]
     _require_apart(folders, wanted)
+    if detector is None and all(_labelled(record, axes) for folder in wanted for record in folder.records):
+        return _as_labelled(wanted, question)
+    chosen = detector or detector_of(wanted)
+    reader = open_reader(chosen, axes, device, unclear_below, question.confusion_files)
     with progress("reading images", sum(len(folder.files) for folder in wanted)) as tick:
         records = [record for folder in wanted for record in read_images(folder, axes, reader, detector is None, tick)]
     asked = {concept: reader.asked(concept) for concept in dict.fromkeys(r.prompt for r in records)}
@@ -49,6 +51,20 @@ def audit_images(
         asked = {}
     result = question.answer(records, asked, reader.confusions)
     return {**result, "detector": reader.about(), "corrected_by": dict(reader.origins)}
+
+
+def _labelled(record: Record, axes: Sequence[Axis]) -> bool:
+    """Whether somebody else's labels came along for every axis."""
+    return not record.detections and all(axis.name in record.labels for axis in axes)
+
+
+def _as_labelled(folders: Sequence[ImageFolder], question: Question) -> dict[str, Any]:
+    """No detector is needed; errors of whoever labelled are corrected by what is known of them."""
+    records = [record for folder in folders for record in folder.records]
+    given = calibrations_for(question.confusion_files, list(question.axes.values()))
+    confusions = {name: found.ordered_as(question.axes[name].classes) for name, found in given.items()}
+    corrected_by = {name: dict(found.about) for name, found in given.items()}
+    return {**question.answer(records, {}, confusions), "detector": None, "corrected_by": corrected_by}
 
 
 def read_images(

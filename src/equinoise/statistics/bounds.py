@@ -39,5 +39,5 @@ def variation_bounds(intervals: Sequence[Interval], target: Sequence[float]) -> 
         integrality=[*np.ones(len(t)), 0],
         bounds=Bounds([*np.zeros(len(t)), -1.0], [*np.ones(len(t)), 1.0]),
     )
-    most = float(found.x[-1])  # v itself; the programme always has a solution, s = 0 and v = 0
+    most = -float(found.fun or 0.0)  # there always is a solution: s = 0 and v = 0
     return Interval(float(least), min(1.0, max(float(least), most)))

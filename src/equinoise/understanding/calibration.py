@@ -65,28 +65,30 @@ def as_table(confusion: Confusion) -> dict[str, dict[str, int]]:
     }
 
 
-def choose_threshold(
-    true: NDArray[np.int64], probabilities: NDArray[np.float64], max_error: float
-) -> tuple[float, bool]:
-    """The lowest threshold at which at most `max_error` of the clear answers are wrong, and whether there is one.
+def choose_threshold(true: NDArray[np.int64], probabilities: NDArray[np.float64], wrong_cost: float) -> float:
+    """The threshold at which the detector disagrees least with people, unclear counted as an answer; the lowest such.
 
-    `true` (n,) class of each image, −1 where a person could not tell: any clear answer on those is wrong.
-    `probabilities` (n, K). Where no threshold does, the one with the fewest wrong clear answers among those that keep
-    half of the images clear (selective classification: Geifman and El-Yaniv 2017, NeurIPS).
+    Chow's rule (1970, IEEE Trans. Inf. Theory 16) on a sample: a wrong class costs `wrong_cost`, unclear where people
+    can tell costs 1, and a class where people cannot tell costs 1. So without images that people cannot tell, an
+    answer is given up where it would be wrong more often than once in `wrong_cost`.
+
+    `true` (n,): class of each image, −1 where a person could not tell. `probabilities` (n, K).
     """
-    best, wrong = probabilities.max(axis=1), probabilities.argmax(axis=1) != true
-    order = np.argsort(-best, kind="stable")
-    answered = np.arange(1, len(order) + 1)
-    errors = np.cumsum(wrong[order]) / answered
-    # images of equal probability are answered together
-    ends = np.append(np.diff(best[order]) != 0, True)
-    good = np.flatnonzero(ends & (errors <= max_error))
-    if len(good):
-        last = int(good[-1])
-        floor = 1 / probabilities.shape[1] if last == len(order) - 1 else float(best[order][last])
-        return floor, True
-    kept = np.flatnonzero(ends & (answered >= len(order) / 2))
-    return float(best[order][kept[errors[kept].argmin()]]), False
+    best, told = probabilities.max(axis=1), true >= 0
+    wrong = told & (probabilities.argmax(axis=1) != true)
+    order = np.argsort(best, kind="stable")
+    # cost of saying unclear to the k least sure images, for k = 0 … n
+    given_up = np.concatenate([[0.0], np.cumsum(told[order].astype(float))])
+    answered = wrong_cost * wrong.astype(float) + (~told).astype(float)
+    kept = answered.sum() - np.concatenate([[0.0], np.cumsum(answered[order])])
+    thresholds = np.concatenate([[1 / probabilities.shape[1]], np.nextafter(best[order], 2)])
+    apart = np.append(best[order][1:] > best[order][:-1], True)  # images of equal probability share their fate
+    possible = np.concatenate([[True], apart])
+    cost = np.where(possible, given_up + kept, np.inf)
+    k = int(cost.argmin())
+    if k in (0, len(order)):
+        return float(thresholds[k])
+    return float((best[order][k - 1] + best[order][k]) / 2)  # halfway, so that neither neighbour is on the edge
 
 
 def confuse(true: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> Confusion:
