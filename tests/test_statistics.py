@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from equinoise import statistics as s
+from equinoise.statistics.sequences import critical
 
 counts = st.lists(st.integers(0, 200), min_size=2, max_size=7).filter(lambda c: sum(c) > 1)
 
@@ -183,27 +184,55 @@ def test_variation_bounds_against_every_corner() -> None:
     )
 
 
-def test_a_confidence_sequence_is_wider_and_solves_its_equation() -> None:
+def test_a_confidence_sequence_is_wider_than_a_fixed_samples_interval_and_mirrors() -> None:
     for count, n in [(0, 10), (5, 10), (10, 10), (20, 125), (3, 1000)]:
-        low, high = s.confidence_sequence(count, n)
-        wilson = s.wilson(count, n)
+        low, high = s.confidence_sequence(count, n, 1000, 20)
+        wilson, mirrored = s.wilson(count, n), s.confidence_sequence(n - count, n, 1000, 20)
         assert low <= wilson.low + 1e-9
         assert high >= wilson.high - 1e-9
-        for end in {low, high} - {0.0, 1.0}:
-            mixture = stats.betabinom(n, 0.5, 0.5).pmf(count) / stats.binom(n, end).pmf(count)
-            assert mixture == pytest.approx(1 / 0.05, rel=1e-6)
-    assert s.confidence_sequence(0, 0) == (0, 1)
+        assert (low, high) == (pytest.approx(1 - mirrored.high), pytest.approx(1 - mirrored.low))
+    assert s.confidence_sequence(0, 0, 100, 5) == (0, 1)
+    with pytest.raises(ValueError, match="beyond the horizon"):
+        s.confidence_sequence(5, 11, 10, 5)
+
+
+def test_critical_values_are_the_published_ones() -> None:
+    """O'Brien and Fleming's constants at 5%, two-sided, as tabulated by Jennison and Turnbull (2000, table 2.3)."""
+    published = {1: 1.960, 2: 1.977, 3: 2.004, 4: 2.024, 5: 2.040, 10: 2.087, 20: 2.126}
+    for looks, value in published.items():
+        assert critical(looks, 0.05) == pytest.approx(value, abs=1.5e-3)
+
+
+@pytest.mark.parametrize(("horizon", "every"), [(128, 32), (256, 32), (100, 10)])
+def test_a_confidence_sequence_holds_at_all_looks_at_once(horizon: int, every: int) -> None:
+    """Exact, over all paths: the chance that the true share is never outside, for shares from 0.2% to 50%."""
+    for p in [*np.linspace(0.002, 0.05, 13), *np.linspace(0.06, 0.5, 23)]:
+        inside, step = np.array([1.0]), stats.binom.pmf(np.arange(every + 1), every, p)
+        for n in range(every, horizon + 1, every):
+            inside = np.convolve(inside, step)
+            intervals = [s.confidence_sequence(x, n, horizon, horizon // every) for x in range(n + 1)]
+            inside *= [low <= p <= high for low, high in intervals]
+        assert inside.sum() >= 0.95, p
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_horizon_is_just_enough(classes: int) -> None:
+    n = s.horizon_for(0.2, classes, 32)
+    for size, narrow in ((n, True), (n - 32, False)):
+        counts = [size // 2, size - size // 2, *[0] * (classes - 2)]
+        widths = [high - low for low, high in s.share_sequences(counts, size, size // 32)]
+        assert (max(widths) <= 0.2) is narrow
 
 
 def test_looking_often_misses_with_wilson_and_not_with_a_confidence_sequence() -> None:
-    rng, p, n, runs = np.random.default_rng(3), 0.3, 300, 200
+    rng, p, n, runs = np.random.default_rng(3), 0.3, 300, 100
     missed = {"wilson": 0, "sequence": 0}
     for _ in range(runs):
         seen = np.cumsum(rng.random(n) < p)
-        looks = [(int(seen[m - 1]), m) for m in range(10, n + 1, 10)]
+        looks = [(int(seen[m - 1]), m) for m in range(20, n + 1, 20)]
         missed["wilson"] += any(not low <= p <= high for low, high in (s.wilson(*look) for look in looks))
         missed["sequence"] += any(
-            not low <= p <= high for low, high in (s.confidence_sequence(*look) for look in looks)
+            not low <= p <= high for low, high in (s.confidence_sequence(*look, n, 15) for look in looks)
         )
     assert missed["sequence"] <= 0.05 * runs
     assert missed["wilson"] > 0.1 * runs

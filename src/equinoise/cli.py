@@ -62,7 +62,10 @@ def audit(
     confusion: Annotated[
         list[Path] | None, typer.Option("--confusion", help="CSV true,predicted,count, or what calibrate-detector made")
     ] = None,
-    n: Annotated[int | None, typer.Option("-n", help="images a concept: 128; with --until-width at most: 2000")] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", help="images a concept: 128; with --until-width at most, default: enough for any shares"),
+    ] = None,
     until_width: Annotated[
         float | None, typer.Option("--until-width", help="stop as soon as every interval is this narrow, such as 0.2")
     ] = None,

@@ -48,6 +48,10 @@ class Question:
         """For the record of a run."""
         return {"axes": {name: axis.digest for name, axis in self.axes.items()}, "targets": dict(self.targets)}
 
+    def all_axes(self) -> list[Axis]:
+        """The axes and the intersections."""
+        return [*self.axes.values(), *map(crossed, self.crosses)]
+
     def answer(
         self,
         records: Sequence[Record],

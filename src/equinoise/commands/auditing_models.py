@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +16,40 @@ from equinoise.errors import EquinoiseError
 from equinoise.run import Record, RunFolder
 from equinoise.seeds import seed_range
 from equinoise.session import Session, require_concepts
-from equinoise.statistics import share_intervals, share_sequences
+from equinoise.statistics import horizon_for, share_intervals, share_sequences
 
+DEFAULT_N = 128
 LOOK_EVERY = 32
 """Images between two looks of a sequential audit: two batches, so that two workers have something to do."""
 
 
 @dataclass(frozen=True)
 class Until:
-    """When a sequential audit stops: every confidence sequence at most this wide, or n images."""
+    """When a sequential audit stops: every confidence sequence at most this wide, or no images left."""
 
     width: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.width < 1:
-            raise EquinoiseError(f"--until-width {self.width}: the width of an interval lies between 0 and 1")
+        if not 0.01 <= self.width < 1:
+            raise EquinoiseError(f"--until-width {self.width}: the width of an interval lies between 0.01 and 1")
 
 
 def audit_model(
     session: Session,
     concepts: Sequence[str],
     question: Question,
-    n: int,
+    n: int | None,
     seed: int,
     out: Path | None,
     until: Until | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """The audit object over n images of each concept, on the same seeds; with `until` over at most n.
+    """The audit object over n images of each concept (128), on the same seeds.
 
-    A sequential audit looks every 32 images; its intervals are confidence sequences, which hold at every look at once.
+    With `until` over at most n: by default as many as are enough whatever the shares turn out to be. It looks every 32
+    images; its intervals are confidence sequences, which hold at every look at once.
     """
+    n = _enough(question, until) if n is None else n
     seeds, named = seed_range(seed, n), require_concepts(concepts)
     if dry_run:
         return session.estimate(len(named) * n, session.sampling.steps)
@@ -53,7 +57,7 @@ def audit_model(
     about = session.about(command="audit", concepts=named, **question.about(), n=n, seed=seed, **more)
     run = RunFolder(out, about) if out else None
     request, asked = session.request(list(question.axes.values())), {c: session.asked(c) for c in named}
-    intervals = share_sequences if until else share_intervals
+    intervals = partial(share_sequences, horizon=n, looks=-(-n // LOOK_EVERY)) if until else share_intervals
 
     def answer(records: Sequence[Record]) -> dict[str, Any]:
         return question.answer(records, asked, session.reader.confusions, intervals)
@@ -76,6 +80,12 @@ def audit_model(
     if run:
         run.finish([record.id for record in records], {**result, **session.results(named[0])})
     return result
+
+
+def _enough(question: Question, until: Until | None) -> int:
+    if until is None:
+        return DEFAULT_N
+    return max(horizon_for(until.width, len(axis.classes), LOOK_EVERY) for axis in question.all_axes())
 
 
 def _until(

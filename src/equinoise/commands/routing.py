@@ -11,8 +11,6 @@ from equinoise.errors import EquinoiseError
 from equinoise.options import ModelOptions
 
 Kind = Literal["labels", "images", "model"]
-DEFAULT_N = 128
-SEQUENTIAL_N = 2000
 
 
 def kind_of(source: str) -> Kind:
@@ -77,8 +75,7 @@ def audit_any(
         raise EquinoiseError("give a neutral prompt, such as --concept 'a photo of a doctor'")
     until = None if until_width is None else Until(until_width)
     session = options.open(sources[0], detector, unclear_below, list(question.axes.values()), confusions)
-    most = n if n is not None else SEQUENTIAL_N if until else DEFAULT_N
-    return audit_model(session, concepts, question, most, seed, out, until, options.dry_run)
+    return audit_model(session, concepts, question, n, seed, out, until, options.dry_run)
 
 
 def _refuse(kind: Kind, given: dict[str, Any]) -> None:

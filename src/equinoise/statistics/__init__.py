@@ -22,7 +22,7 @@ from equinoise.statistics.intervals import (
     wilson,
 )
 from equinoise.statistics.scale import spearman
-from equinoise.statistics.sequences import confidence_sequence, share_sequences
+from equinoise.statistics.sequences import confidence_sequence, horizon_for, share_sequences
 
 __all__ = [
     "Confusion",
@@ -36,6 +36,7 @@ __all__ = [
     "entropy_bits",
     "gap_squared_unbiased",
     "heim_imbalance",
+    "horizon_for",
     "kl_bits",
     "mean_over_prompts",
     "mean_pairwise_gap",
