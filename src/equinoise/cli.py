@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Measure social bias in text-to-image models and mitigate it by shifting the initial noise.",
 )
 
-Model = Annotated[str, typer.Argument(help="emoji, a pipeline folder, or a hub name")]
+Model = Annotated[str, typer.Argument(help="emoji, mixture, a pipeline folder, or a hub name")]
 Concepts = Annotated[list[str], typer.Option("--concept", help="neutral prompt under audit; may be repeated")]
 Concept = Annotated[str, typer.Option("--concept", help="neutral prompt")]
 Axes = Annotated[list[str], typer.Option("--axis", help="axis by name, or a .toml file; may be repeated")]
@@ -43,7 +43,7 @@ Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps")]
 Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, float16 or bfloat16")]
 Workers = Annotated[int | None, typer.Option("--workers", help="one-thread processes on a CPU; default: the cores")]
 Batch = Annotated[int, typer.Option("--batch-size", help="fixed compute batch; part of the result")]
-Detector = Annotated[str | None, typer.Option("--detector", help="emoji, a CLIP folder, or a hub name")]
+Detector = Annotated[str | None, typer.Option("--detector", help="emoji, mixture, a CLIP folder, or a hub name")]
 Unclear = Annotated[
     float, typer.Option("--unclear-below", help="an image whose best class is less probable is unclear")
 ]

@@ -1,0 +1,70 @@
+"""Latents ↔ coordinates ↔ pictures: a latent pixel is a block of 8 × 8 pixels of one colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equinoise.errors import EquinoiseError
+from equinoise.models.mixture.flow import Array
+from equinoise.models.mixture.world import COORDINATES, LATENT_SHAPE, basis
+
+ENLARGED = 8
+GREY, CONTRAST = 127.5, 63.75
+"""Pixel = GREY + CONTRAST · latent, so that latents from −2 to 2 have a colour; rounding to 8 bits is 0.02 s."""
+
+
+def to_coordinates(latents: Array) -> tuple[Array, Array]:
+    """Latents (n, 192) → coordinates (12, n), and what is left of the latents (n, 192) beside them."""
+    coordinates = np.stack([(latents * pattern).sum(axis=1) for pattern in basis()])
+    return coordinates, latents - from_coordinates(coordinates)
+
+
+def from_coordinates(coordinates: Array) -> Array:
+    """Coordinates (12, n) → latents (n, 192) with nothing beside them."""
+    latents = np.zeros((coordinates.shape[1], basis().shape[1]))
+    for values, pattern in zip(coordinates, basis(), strict=True):
+        latents += values[:, None] * pattern
+    return latents
+
+
+def along(latents: Array | None, coordinates: Sequence[str]) -> Array:
+    """The part of one image's latents (3, 8, 8) along some coordinates, in their order; zeros for None."""
+    if latents is None:
+        return np.zeros(len(coordinates))
+    whole, _ = to_coordinates(np.reshape(latents, (1, -1)))
+    part: Array = whole[[COORDINATES.index(name) for name in coordinates], 0]
+    return part
+
+
+def lifted(coordinates: Sequence[str], values: Array) -> Array:
+    """The unit vector (3, 8, 8) that has the given values along some coordinates, up to its length."""
+    whole = np.zeros((len(COORDINATES), 1))
+    whole[[COORDINATES.index(name) for name in coordinates], 0] = values / np.linalg.norm(values)
+    return from_coordinates(whole).reshape(LATENT_SHAPE)
+
+
+def to_pictures(latents: Array) -> list[Image.Image]:
+    """Latents (n, 192) → RGB pictures of 64 × 64 pixels."""
+    pixels = np.clip(np.rint(GREY + CONTRAST * latents), 0, 255).astype(np.uint8)
+    shaped = pixels.reshape(-1, *LATENT_SHAPE).transpose(0, 2, 3, 1)
+    return [Image.fromarray(row) for row in shaped.repeat(ENLARGED, axis=1).repeat(ENLARGED, axis=2)]
+
+
+def from_pictures(images: Sequence[Image.Image]) -> Array:
+    """RGB pictures → latents (n, 192): the mean of each block.
+
+    Raises:
+        EquinoiseError: a picture of another size.
+    """
+    colours, height, width = LATENT_SHAPE
+    size = (ENLARGED * width, ENLARGED * height)
+    if any(image.size != size for image in images):
+        raise EquinoiseError("the mixture's detector reads the mixture's own pictures only, 64 × 64; use another")
+    pixels: NDArray[np.float64] = np.stack([np.asarray(image.convert("RGB"), np.float64) for image in images])
+    blocks = pixels.reshape(-1, height, ENLARGED, width, ENLARGED, colours).mean(axis=(2, 4))
+    latents: Array = (blocks.transpose(0, 3, 1, 2).reshape(len(images), -1) - GREY) / CONTRAST
+    return latents
