@@ -10,7 +10,7 @@ from PIL import Image
 from equinoise.axes import Axis
 from equinoise.errors import EquinoiseError
 from equinoise.models.mixture.flow import Array, Block, Law, log_density, responsibilities
-from equinoise.models.mixture.pictures import from_pictures, to_coordinates
+from equinoise.models.mixture.pictures import from_pictures
 from equinoise.models.mixture.prompts import require_axis, uniform_law
 from equinoise.models.mixture.world import AXES, COORDINATES, SUBJECTS
 
@@ -29,9 +29,9 @@ class MixtureDetector:
         """(n, classes), each row summing to 1.
 
         Raises:
-            EquinoiseError: an axis that this world does not have, or pictures of another size.
+            EquinoiseError: an axis that this world does not have, or pictures that are not the mixture's.
         """
-        y, _ = to_coordinates(from_pictures(images))
+        y = from_pictures(images)
         if axis.name == ROLE and set(axis.classes) <= set(SUBJECTS):
             known, found = tuple(SUBJECTS), subjects(y)
         else:

@@ -12,7 +12,7 @@ from PIL import Image
 from equinoise.errors import EquinoiseError
 from equinoise.models.mixture.detector import shown, subjects
 from equinoise.models.mixture.flow import Array
-from equinoise.models.mixture.pictures import from_pictures, to_coordinates
+from equinoise.models.mixture.pictures import from_pictures
 from equinoise.models.mixture.prompts import PERSON, words
 from equinoise.models.mixture.world import AXES, SUBJECTS
 
@@ -67,9 +67,9 @@ class MixtureEncoder:
         """(n, 17) unit vectors.
 
         Raises:
-            EquinoiseError: a picture of another size.
+            EquinoiseError: a picture that is not the mixture's.
         """
-        y, _ = to_coordinates(from_pictures(images))
+        y = from_pictures(images)
         return _unit((_weights(y)[:, :, None] * vectors()[:, None]).sum(axis=0))
 
 

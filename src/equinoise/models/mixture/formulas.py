@@ -107,8 +107,8 @@ def noise_edges(prompt: str, axis: str, guidance: float, unclear_below: float) -
     edges = np.array([_edges(uniform, index, unclear_below) for index in range(len(uniform.means))])
     if guidance == 1:
         below = stats.norm.cdf((edges[..., None] - block.means[:, 0]) / SPREAD) @ block.weights
-        at_infinity: Array = stats.norm.ppf(np.clip(below, 0, 1))
-        return at_infinity
+        z: Array = stats.norm.ppf(np.clip(below, 0, 1))
+        return z
     finite = np.isfinite(edges)
     field = flow.guided(law_of(prompt), law_of(""), guidance, block.coordinates)
     edges[finite] = flow.integrate(field, edges[finite][None], np.linspace(0, 1, BACK_STEPS + 1))[0]

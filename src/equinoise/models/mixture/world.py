@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from hashlib import sha256
-from math import cos, prod, radians, sin
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,7 @@ SUBJECTS: Mapping[str, Subject] = {
         ("farmer", "gardener"),
         _person(0.25, 0.10, 0.12, 0.18, 0.26, 0.34),
         64.0,
-        {"gender": cos(radians(30)), "texture": sin(radians(30))},
+        {"gender": 0.75**0.5, "texture": 0.5},  # 30 degrees,
     ),
     "building": Subject(("building",), (Table(("house",), (0.10, 0.15, 0.25, 0.50)),)),
 }
