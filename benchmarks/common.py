@@ -19,7 +19,7 @@ from equinoise.mitigation.collect import Keep, collect
 from equinoise.models.base import Step
 from equinoise.run import Record, RunFolder
 from equinoise.session import Session
-from equinoise.understanding.audit import Audit, count, parse_target
+from equinoise.understanding import Audit, parse_target, tally
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path("runs") / "benchmarks"
@@ -60,8 +60,8 @@ def shares(
         records = make_images(engine, session.request(axes), jobs, run, tick)
     run.finish([job.id for job in jobs], {})
     asked = session.asked(concept)
-    counted = {axis.name: count(concept, records, axis, asked) for axis in axes}
-    return {axis.name: Audit(counted[axis.name], parse_target("uniform", axis)).to_json() for axis in axes}, records
+    counted = zip(axes, tally(records, axes, {concept: asked}), strict=True)
+    return {axis.name: Audit(found, parse_target("uniform", axis)).to_json() for axis, found in counted}, records
 
 
 def axes() -> list[Axis]:

@@ -26,9 +26,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from emoji_world.measure import show
-from equinoise.axes import Axis, load_axis
+from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.console import progress
-from equinoise.detectors import UNCLEAR, load_detector, read_label
+from equinoise.detectors import load_detector, read_label
 from equinoise.engine import Engine, Job
 from equinoise.models.base import NOISE, Step
 from equinoise.models.pipeline import require_pipeline
@@ -60,7 +60,7 @@ def main() -> None:
     latents = {step: np.stack([r.latents[step] for r in ordered]).astype(np.float32) for step in steps}
     rows = []
     for axis in axes:
-        final = [read_label(r.detections[axis.name], session.detector.unclear_below) for r in ordered]
+        final = [read_label(r.detections[axis.name], session.detector.threshold(axis.name)) for r in ordered]
         for step in [s for s in steps if s == NOISE or s in STEPS]:
             rows.append(_row(session, axis, step, latents, final))
     show(rows)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from fairlearn.metrics import demographic_parity_difference
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from equinoise import statistics as s
 
@@ -31,13 +34,11 @@ def test_two_classes_are_wilson_and_mirror_each_other() -> None:
     assert (woman.low, woman.high) == (pytest.approx(0.106, abs=5e-4), pytest.approx(0.234, abs=5e-4))
 
 
-def test_simultaneous_intervals_are_goodmans() -> None:
-    observed, n = [5, 10, 30, 55], 100
-    chi = stats.chi2.ppf(1 - 0.05 / 4, 1)
+def test_simultaneous_intervals_are_exact_at_bonferroni() -> None:
+    observed, n = [0, 10, 30, 60], 100
     for x, interval in zip(observed, s.share_intervals(observed), strict=True):
-        root = math.sqrt(chi * (chi + 4 * x * (n - x) / n))
-        assert interval.low == pytest.approx((chi + 2 * x - root) / (2 * (n + chi)))
-        assert interval.high == pytest.approx((chi + 2 * x + root) / (2 * (n + chi)))
+        expected = proportion_confint(x, n, alpha=0.05 / 4, method="beta")
+        assert interval == (pytest.approx(expected[0]), pytest.approx(expected[1]))
 
 
 @given(counts)
@@ -109,12 +110,114 @@ def test_paired_difference_covers_and_uses_the_pairing() -> None:
 
 
 def test_interval_over_prompts_counts_prompts() -> None:
-    assert s.over_prompts([0.3]) is None
+    assert s.over_prompts([0.3], 100) is None
     shares = [0.1, 0.5, 0.3, 0.2]
-    interval = s.over_prompts(shares)
+    interval = s.over_prompts(shares, 4000)
     expected = stats.t.interval(0.95, 3, np.mean(shares), stats.sem(shares))
-    assert interval is not None
+    assert interval is not None  # too few prompts to resample: t alone
     assert interval.high == pytest.approx(expected[1])
+    assert interval.low == pytest.approx(max(0, expected[0]), abs=1e-9)
+
+
+def test_prompts_that_agree_know_no_more_than_their_images() -> None:
+    assert s.over_prompts([0.0] * 10, 160) == s.wilson(0, 160)
+
+
+def test_skewed_prompts_widen_the_interval_where_t_is_too_narrow() -> None:
+    shares = [0.0] * 8 + [0.1, 0.6]
+    t, found = stats.t.interval(0.95, 9, np.mean(shares), stats.sem(shares)), s.mean_over_prompts(shares)
+    assert found is not None
+    assert found.high > t[1] + 0.05
+    assert found == s.mean_over_prompts(shares)  # resampling is seeded
+
+
+def test_wilson_agrees_with_statsmodels() -> None:
+    for count, n in [(0, 7), (3, 7), (125, 128), (500, 1000)]:
+        assert s.wilson(count, n) == pytest.approx(proportion_confint(count, n, method="wilson"))
+
+
+def test_parity_difference_is_fairlearns() -> None:
+    """An image counted once for each class, selected where it shows it: the selection rate of a class is its share."""
+    classes, labels = ["a", "b", "c"], ["a"] * 5 + ["b"] * 20 + ["c"] * 10
+    selected = [label == c for c in classes for label in labels]
+    groups = [c for c in classes for _ in labels]
+    expected = demographic_parity_difference(selected, selected, sensitive_features=groups)
+    assert s.parity_difference([labels.count(c) / len(labels) for c in classes]) == pytest.approx(expected)
+
+
+def test_named_imbalances() -> None:
+    assert s.heim_imbalance([0.16, 0.84]) == pytest.approx(abs(0.16 - 0.5))  # HEIM: |share of women − 0.5|
+    tones = [0.3, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.0]
+    assert s.heim_imbalance(tones) == pytest.approx(sum(abs(p - 0.1) for p in tones) / 10)  # HEIM: ten Monk tones
+    assert s.mean_pairwise_gap([0.2, 0.8]) == pytest.approx(0.6)
+    assert s.mean_pairwise_gap([1, 0, 0, 0]) == pytest.approx(2 / 4)
+    assert s.mean_pairwise_gap([0.25] * 4) == 0
+
+
+@given(counts)
+def test_bounds_hold_the_measure_and_are_reached(observed: list[int]) -> None:
+    n, k = sum(observed), len(observed)
+    shares, target = [x / n for x in observed], [(i + 1) / (k * (k + 1) / 2) for i in range(k)]
+    intervals = s.share_intervals(observed)
+    parity, variation = s.parity_bounds(intervals), s.variation_bounds(intervals, target)
+    assert parity.low - 1e-9 <= s.parity_difference(shares) <= parity.high + 1e-9
+    assert variation.low - 1e-9 <= s.total_variation(shares, target) <= variation.high + 1e-9
+
+
+def test_variation_bounds_against_every_corner() -> None:
+    """Brute force: the most is at a corner of the box cut by the simplex, where all but one share are at an end."""
+    intervals, target = s.share_intervals([20, 30, 40, 10]), [0.4, 0.3, 0.2, 0.1]
+    most = 0.0
+    for free in range(4):
+        for ends in itertools.product(*[intervals[i] for i in range(4) if i != free]):
+            rest = 1 - sum(ends)
+            if intervals[free].low <= rest <= intervals[free].high:
+                shares = [*ends[:free], rest, *ends[free:]]
+                most = max(most, s.total_variation(shares, target))
+    assert s.variation_bounds(intervals, target).high == pytest.approx(most)
+    assert s.variation_bounds(intervals, target).low == pytest.approx(
+        max(
+            sum(max(0, i.low - t) for i, t in zip(intervals, target, strict=True)),
+            sum(max(0, t - i.high) for i, t in zip(intervals, target, strict=True)),
+        )
+    )
+
+
+def test_a_confidence_sequence_is_wider_and_solves_its_equation() -> None:
+    for count, n in [(0, 10), (5, 10), (10, 10), (20, 125), (3, 1000)]:
+        low, high = s.confidence_sequence(count, n)
+        wilson = s.wilson(count, n)
+        assert low <= wilson.low + 1e-9
+        assert high >= wilson.high - 1e-9
+        for end in {low, high} - {0.0, 1.0}:
+            mixture = stats.betabinom(n, 0.5, 0.5).pmf(count) / stats.binom(n, end).pmf(count)
+            assert mixture == pytest.approx(1 / 0.05, rel=1e-6)
+    assert s.confidence_sequence(0, 0) == (0, 1)
+
+
+def test_looking_often_misses_with_wilson_and_not_with_a_confidence_sequence() -> None:
+    rng, p, n, runs = np.random.default_rng(3), 0.3, 300, 200
+    missed = {"wilson": 0, "sequence": 0}
+    for _ in range(runs):
+        seen = np.cumsum(rng.random(n) < p)
+        looks = [(int(seen[m - 1]), m) for m in range(10, n + 1, 10)]
+        missed["wilson"] += any(not low <= p <= high for low, high in (s.wilson(*look) for look in looks))
+        missed["sequence"] += any(
+            not low <= p <= high for low, high in (s.confidence_sequence(*look) for look in looks)
+        )
+    assert missed["sequence"] <= 0.05 * runs
+    assert missed["wilson"] > 0.1 * runs
+
+
+def test_bias_amplification() -> None:
+    assert s.bias_amplification([0.1, 0.9], [0.3, 0.7]) == pytest.approx(0.2)
+    assert s.bias_amplification([0.5, 0.5], [0.3, 0.7]) == pytest.approx(-0.2)
+    assert s.bias_amplification([0.3, 0.7], [0.3, 0.7]) == 0
+    assert s.bias_amplification([0.1, 0.9], [0.5, 0.5]) is None
+    low, high = s.difference_from(0.1, s.Interval(0.05, 0.2), 0.3)
+    assert (low, high) == (pytest.approx(-0.25), pytest.approx(-0.1))
+    counted = s.difference_from(0.1, s.Interval(0.05, 0.2), 0.3, s.Interval(0.2, 0.4))
+    assert counted.low < low < high < counted.high
 
 
 def test_spearman() -> None:

@@ -13,6 +13,9 @@ from typing import Any
 
 from equinoise.errors import EquinoiseError
 
+UNCLEAR = "unclear"
+"""What an image is read as that shows no class of an axis plainly; never a class itself."""
+
 CATALOGUE = Path(__file__).with_name("axes.toml")
 
 
@@ -97,6 +100,10 @@ def _parse(name: str, table: Any, path: Path) -> Axis:
         raise EquinoiseError(
             f"axis '{name}' in {path} needs classes.NAME = {{ generate = [...], detect = [...] }}: {error}"
         ) from error
+    if UNCLEAR in axis.classes:
+        raise EquinoiseError(
+            f"axis '{name}' in {path} has a class '{UNCLEAR}', which is what an image without a class is"
+        )
     if len(axis.classes) < 2:
         raise EquinoiseError(f"axis '{name}' in {path} needs at least two classes")
     if not all(prompts[kind][label] for kind in prompts for label in axis.classes):

@@ -1,19 +1,20 @@
-"""The command line: one thin function a command. The contract of names and JSON is in `docs/cli.md`."""
+"""The command line: one thin function a command. The contract of names and JSON is in `docs/cli.md`.
+
+What a command needs is imported by the command, so that labels are audited, checked and helped with in no time.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from equinoise import commands
+from equinoise import tables
 from equinoise.console import run_app, show
-from equinoise.detectors.loading import UNCLEAR_BELOW
+from equinoise.options import Detector, Json, ModelOptions, Unclear, spread
 from equinoise.seeds import AUDIT, COLLECT, GENERATE, PILOT
-from equinoise.session import Session, open_session
 
 app = typer.Typer(
     add_completion=False,
@@ -23,30 +24,13 @@ app = typer.Typer(
 )
 
 Model = Annotated[str, typer.Argument(help="emoji, mixture, a pipeline folder, or a hub name")]
-Concepts = Annotated[list[str], typer.Option("--concept", help="neutral prompt under audit; may be repeated")]
 Concept = Annotated[str, typer.Option("--concept", help="neutral prompt")]
+Concepts = Annotated[list[str], typer.Option("--concept", help="neutral prompt; may be repeated")]
 Axes = Annotated[list[str], typer.Option("--axis", help="axis by name, or a .toml file; may be repeated")]
 OneAxis = Annotated[str, typer.Option("--axis", help="axis by name, or a .toml file")]
 Targets = Annotated[list[str] | None, typer.Option("--target", help="AXIS=uniform or AXIS=CLASS:P,…")]
-Orthogonal = Annotated[list[str] | None, typer.Option("--orthogonal-to", help="FILE:CLASS; may be repeated")]
-Shifts = Annotated[
-    list[str] | None, typer.Option("--direction", help="FILE:CLASS@STEP=WEIGHT[,truncate|reflect]; may be repeated")
-]
 Out = Annotated[Path, typer.Option("-o", "--out", help="where the result goes; a run that was cut off goes on there")]
 MaybeOut = Annotated[Path | None, typer.Option("-o", "--out", help="run folder; without it nothing is kept")]
-Json = Annotated[bool, typer.Option("--json", help="the result as one JSON object on stdout")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="print images, denoiser calls and time, and do nothing")]
-Steps = Annotated[int, typer.Option("--steps", help="denoising steps")]
-Guidance = Annotated[float | None, typer.Option("--guidance-scale", help="default: the model's own")]
-Scheduler = Annotated[str | None, typer.Option("--scheduler", help="diffusers class, such as DDIMScheduler")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps")]
-Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, float16 or bfloat16")]
-Workers = Annotated[int | None, typer.Option("--workers", help="one-thread processes on a CPU; default: the cores")]
-Batch = Annotated[int, typer.Option("--batch-size", help="fixed compute batch; part of the result")]
-Detector = Annotated[str | None, typer.Option("--detector", help="emoji, mixture, a CLIP folder, or a hub name")]
-Unclear = Annotated[
-    float, typer.Option("--unclear-below", help="an image whose best class is less probable is unclear")
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -57,39 +41,108 @@ def _root(context: typer.Context) -> None:
 
 
 @app.command()
+@spread
 def audit(
-    model: Model,
-    concept: Concepts,
+    source: Annotated[list[str], typer.Argument(help="a model; or folders of images or runs; or CSV files of counts")],
     axis: Axes,
+    options: ModelOptions,
+    concept: Annotated[
+        list[str] | None, typer.Option("--concept", help="neutral prompt; of images and labels only these")
+    ] = None,
     target: Targets = None,
-    n: Annotated[int, typer.Option("-n")] = 128,
+    cross: Annotated[
+        list[str] | None, typer.Option("--cross", help="the intersection of axes as well, such as gender,tone")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", help="classes of an axis that is not built in, comma-separated")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="CSV concept,axis,class,share|count to measure amplification by")
+    ] = None,
+    confusion: Annotated[
+        list[Path] | None, typer.Option("--confusion", help="CSV true,predicted,count, or what calibrate-detector made")
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", help="images a concept: 128; with --until-width at most: 2000")] = None,
+    until_width: Annotated[
+        float | None, typer.Option("--until-width", help="stop as soon as every interval is this narrow, such as 0.2")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed")] = AUDIT,
     out: MaybeOut = None,
-    steps: Steps = 50,
-    guidance_scale: Guidance = None,
-    scheduler: Scheduler = None,
-    device: Device = "cpu",
-    dtype: Dtype = None,
-    workers: Workers = None,
-    batch_size: Batch = 16,
     detector: Detector = None,
-    unclear_below: Unclear = UNCLEAR_BELOW,
+    unclear_below: Unclear = None,
     json: Json = False,
-    dry_run: DryRun = False,
 ) -> None:
-    """Share of each class over generated images, with intervals and distance to the target."""
-    session = open_session(
-        model, steps, guidance_scale, scheduler, device, dtype, batch_size, workers, detector, unclear_below
+    """Share of each class over generated images, given images or given labels, with intervals."""
+    from equinoise.commands.routing import audit_any
+
+    result = audit_any(
+        source,
+        options,
+        axis,
+        concepts=concept or (),
+        targets=target or (),
+        crosses=cross or (),
+        classes=classes,
+        reference=reference,
+        confusions=confusion or (),
+        n=n,
+        until_width=until_width,
+        seed=seed,
+        out=out,
+        detector=detector,
+        unclear_below=unclear_below,
     )
-    result = commands.audit_model(session, concept, axis, target or (), n, seed, out, dry_run)
-    show(result, json, _dry if dry_run else _audit_table)
+    show(result, json, tables.dry if "dry_run" in result else tables.audit_table)
 
 
 @app.command()
+def check(
+    run: Annotated[Path, typer.Argument(help="a run that was audited, or the JSON of an audit")],
+    max_spd: Annotated[
+        float | None, typer.Option("--max-spd", help="limit of the largest share − the smallest")
+    ] = None,
+    max_tv: Annotated[float | None, typer.Option("--max-tv", help="limit of the distance to the target")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="inconclusive fails too")] = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="JUnit XML for a build server")] = None,
+    json: Json = False,
+) -> None:
+    """Pass, fail or inconclusive: do the whole intervals lie within the limits? Exit 1 where they do not."""
+    from equinoise.commands.checking import check_run
+
+    result, passed = check_run(run, max_spd, max_tv, strict, junit)
+    show(result, json, tables.check_table)
+    if not passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def calibrate_detector(
+    folder: Annotated[Path, typer.Argument(help="labelled images, a sub-folder a class; `unclear` may be one")],
+    axis: OneAxis,
+    out: Annotated[Path, typer.Option("-o", "--out", help="confusion matrix: .csv, or .json with the threshold")],
+    detector: Detector = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or mps")] = "cpu",
+    unclear_below: Annotated[
+        float | None, typer.Option("--unclear-below", help="keep this threshold instead of choosing one")
+    ] = None,
+    wrong_cost: Annotated[
+        float, typer.Option("--wrong-cost", help="how many unclear answers a wrong one is as bad as")
+    ] = 2.0,
+    json: Json = False,
+) -> None:
+    """What a detector gets wrong, counted on images whose class is known."""
+    from equinoise.commands.calibrating import calibrate_detector as calibrate
+
+    show(calibrate(folder, axis, out, detector, device, unclear_below, wrong_cost), json, tables.calibration_table)
+
+
+@app.command()
+@spread
 def collect(
     model: Model,
     axis: OneAxis,
     out: Out,
+    options: ModelOptions,
     prompt: Annotated[list[str] | None, typer.Option("--prompt")] = None,
     classes: Annotated[str | None, typer.Option("--classes", help="only these, comma-separated")] = None,
     labels: Annotated[str, typer.Option("--labels", help="prompted (default), or detected on --concept")] = "prompted",
@@ -97,26 +150,18 @@ def collect(
     n: Annotated[int, typer.Option("-n", help="images a class")] = 50,
     seed: Annotated[int | None, typer.Option("--seed", help=f"default {COLLECT}")] = None,
     capture: Annotated[str, typer.Option("--capture")] = "0,5,10,15,20,25,30,35,40,45",
-    steps: Steps = 50,
-    guidance_scale: Guidance = None,
-    scheduler: Scheduler = None,
-    device: Device = "cpu",
-    dtype: Dtype = None,
-    workers: Workers = None,
-    batch_size: Batch = 16,
     detector: Detector = None,
-    unclear_below: Unclear = UNCLEAR_BELOW,
+    unclear_below: Unclear = None,
     json: Json = False,
-    dry_run: DryRun = False,
 ) -> None:
     """Latents of every class of an axis from the same seeds, at the captured steps."""
-    session = open_session(
-        model, steps, guidance_scale, scheduler, device, dtype, batch_size, workers, detector, unclear_below
+    from equinoise.commands.learning import collect_traces
+
+    session = options.open(model, detector, unclear_below)
+    result = collect_traces(
+        session, axis, prompt or (), classes, labels, concept, n, seed, capture, out, options.dry_run
     )
-    result = commands.collect_traces(
-        session, axis, prompt or (), classes, labels, concept, n, seed, capture, out, dry_run
-    )
-    show(result, json, _dry if dry_run else _plain)
+    show(result, json, tables.dry if options.dry_run else tables.plain)
 
 
 @app.command()
@@ -131,14 +176,18 @@ def fit(
     json: Json = False,
 ) -> None:
     """A unit direction for each class and step, with its held-out accuracy."""
-    show(commands.fit_directions(traces, out, estimator, orthogonal_to or (), permutations), json, _fit_table)
+    from equinoise.commands.learning import fit_directions
+
+    show(fit_directions(traces, out, estimator, orthogonal_to or (), permutations), json, tables.fit_table)
 
 
 @app.command()
+@spread
 def sweep(
     model: Model,
     concept: Concept,
     direction: Annotated[str, typer.Option("--direction", help="FILE:CLASS")],
+    options: ModelOptions,
     steps_from: Annotated[str | None, typer.Option("--steps-from", help="steps of the direction; default: all")] = None,
     weights: Annotated[str, typer.Option("--weights")] = "0.5,1,2,3,4,6,8,12,16",
     target: Targets = None,
@@ -147,51 +196,39 @@ def sweep(
     n: Annotated[int, typer.Option("-n", help="images a cell")] = 32,
     seed: Annotated[int, typer.Option("--seed")] = PILOT,
     out: MaybeOut = None,
-    steps: Steps = 50,
-    guidance_scale: Guidance = None,
-    scheduler: Scheduler = None,
-    device: Device = "cpu",
-    dtype: Dtype = None,
-    workers: Workers = None,
-    batch_size: Batch = 16,
     detector: Detector = None,
-    unclear_below: Unclear = UNCLEAR_BELOW,
+    unclear_below: Unclear = None,
     json: Json = False,
-    dry_run: DryRun = False,
 ) -> None:
     """What a direction does to a concept at each step and weight, on the same pilot seeds."""
-    session = open_session(
-        model, steps, guidance_scale, scheduler, device, dtype, batch_size, workers, detector, unclear_below
+    from equinoise.commands.shifting import sweep_direction
+
+    session = options.open(model, detector, unclear_below)
+    result = sweep_direction(
+        session, concept, direction, steps_from, weights, target or (), axis, how, n, seed, out, options.dry_run
     )
-    result = commands.sweep_direction(
-        session, concept, direction, steps_from, weights, target or (), axis, how, n, seed, out, dry_run
-    )
-    show(result, json, _dry if dry_run else _sweep_table)
+    show(result, json, tables.dry if options.dry_run else tables.sweep_table)
 
 
 @app.command()
+@spread
 def generate(
     model: Model,
     concept: Concepts,
     out: Out,
+    options: ModelOptions,
     direction: Annotated[
         list[str] | None, typer.Option("--direction", help="FILE:CLASS@STEP=WEIGHT[,truncate|reflect]")
     ] = None,
     n: Annotated[int, typer.Option("-n")] = 16,
     seed: Annotated[int, typer.Option("--seed")] = GENERATE,
-    steps: Steps = 50,
-    guidance_scale: Guidance = None,
-    scheduler: Scheduler = None,
-    device: Device = "cpu",
-    dtype: Dtype = None,
-    workers: Workers = None,
-    batch_size: Batch = 16,
     json: Json = False,
-    dry_run: DryRun = False,
 ) -> None:
     """Images of a concept, with the noise shifted by the given directions."""
-    session = open_session(model, steps, guidance_scale, scheduler, device, dtype, batch_size, workers)
-    show(commands.generate(session, concept, direction or (), n, seed, out, dry_run), json, _dry if dry_run else _plain)
+    from equinoise.commands.shifting import generate as make
+
+    result = make(options.open(model), concept, direction or (), n, seed, out, options.dry_run)
+    show(result, json, tables.dry if options.dry_run else tables.plain)
 
 
 @app.command()
@@ -202,13 +239,14 @@ def demo(
     pairs: Annotated[
         int, typer.Option("--pairs", help="seeds the directions are made from, drawn for every class")
     ] = 40,
-    workers: Workers = None,
-    batch_size: Batch = 16,
+    workers: Annotated[int | None, typer.Option("--workers", help="one-thread processes")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="fixed compute batch; part of the result")] = 16,
     json: Json = False,
 ) -> None:
     """The whole story on the emoji model: audit, directions, sweep, shift, report. Minutes on a CPU, offline."""
-    session: Session = open_session("emoji", batch_size=batch_size, workers=workers)
-    show(commands.demo(session, out, n, pilots, pairs), json, _demo_table)
+    from equinoise.commands.demo import demo as tell
+
+    show(tell(out, n, pilots, pairs, batch_size, workers), json, tables.demo_table)
 
 
 @app.command()
@@ -218,91 +256,14 @@ def report(
     json: Json = False,
 ) -> None:
     """One self-contained HTML file from finished runs."""
-    show(commands.report(runs, out), json, _plain)
+    from equinoise.commands.reporting import report as write
+
+    show(write(runs, out), json, tables.plain)
 
 
 def main() -> None:
     """Entry point of the `equinoise` script."""
     sys.exit(run_app(app))
-
-
-def _audit_table(result: dict[str, Any]) -> Table:
-    table = Table("concept", "axis", "class", "count", "share", "95% interval", "target")
-    for entry in result["audits"]:
-        for name, found in entry["classes"].items():
-            table.add_row(
-                entry["concept"],
-                entry["axis"],
-                name,
-                f"{found['count']} of {entry['n'] - entry['unclear']}",
-                _percent(found["share"]),
-                f"{_percent(found['low'])} – {_percent(found['high'])}",
-                _percent(entry["target"][name]),
-            )
-    return table
-
-
-def _fit_table(result: dict[str, Any]) -> Table:
-    table = Table("axis", "class", "step", "estimator", "held-out accuracy", "95% interval", "p")
-    for d in result["directions"]:
-        known = d["accuracy"] is not None  # not of a direction made orthogonal to others
-        interval = f"{d['low']:.2f} – {d['high']:.2f}" if known else "–"
-        table.add_row(
-            d["axis"],
-            d["class"],
-            str(d["step"]),
-            d["estimator"],
-            f"{d['accuracy']:.2f}" if known else "–",
-            interval,
-            f"{d['p']:.2f}" if known else "–",
-        )
-    return table
-
-
-def _sweep_table(result: dict[str, Any]) -> Table:
-    table = Table("step", "weight", "share", "95% interval", "fidelity", "nats", "")
-    for cell in [result["untouched"], *result["cells"]]:
-        table.add_row(
-            "untouched" if cell["step"] is None else str(cell["step"]),
-            f"{cell['weight']:g}",
-            _percent(cell["share"]),
-            f"{_percent(cell['low'])} – {_percent(cell['high'])}",
-            _percent(cell["concept_fidelity"]),
-            f"{cell['intrusion_nats']:.1f}",
-            "best" if cell == result["best"] else "",
-        )
-    return table
-
-
-def _demo_table(result: dict[str, Any]) -> Table:
-    table = Table("axis", "class", "before", "after", "change (paired 95% interval)")
-    for before, after in zip(result["before"]["audits"], result["after"]["audits"], strict=True):
-        for name, found in before["classes"].items():
-            c = result["differences"][before["axis"]][name]
-            table.add_row(
-                before["axis"],
-                name,
-                _percent(found["share"]),
-                _percent(after["classes"][name]["share"]),
-                f"{100 * c['difference']:+.0f} ({100 * c['low']:+.0f} to {100 * c['high']:+.0f}) points",
-            )
-    table.caption = f"{result['applied']['name']}: {result['report']}"
-    return table
-
-
-def _dry(result: dict[str, Any]) -> str:
-    return (
-        f"{result['images']} images, {result['denoiser_calls']} denoiser calls, "
-        f"about {result['estimated_seconds']:.0f} s with {result['workers']} worker(s)"
-    )
-
-
-def _plain(result: dict[str, Any]) -> str:
-    return "\n".join(f"{key}: {value if not isinstance(value, list) else len(value)}" for key, value in result.items())
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}%"
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class Record:
         intervention: what was done to the noise, in words; `none` for an untouched image.
         detections: axis → class → probability.
         labels: axis → the class read off the detections, or `unclear`.
+        source: where an image came from that was not made here.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Record:
     intervention: str = UNTOUCHED
     detections: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    source: str | None = None
 
     @property
     def file(self) -> str:
@@ -167,6 +169,8 @@ def read_records(path: Path) -> list[Record]:
 
 def _line(record: Record) -> str:
     row = {"file_name": f"{record.id}.png", **asdict(record)}
+    if record.source is None:
+        del row["source"]
     return json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n"
 
 

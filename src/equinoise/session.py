@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from equinoise.axes import Axis
-from equinoise.detectors import DetectorSpec, asked_role, role_axis
-from equinoise.detectors.loading import UNCLEAR_BELOW, default_detector, fingerprint
+from equinoise.detectors import DetectorSpec
+from equinoise.detectors.loading import default_detector
 from equinoise.engine import Request
 from equinoise.engine.local import cores
 from equinoise.errors import EquinoiseError
 from equinoise.models import ModelSpec, Sampling, TextToImage, load_once
 from equinoise.models.base import Step, draw_noise
 from equinoise.models.loading import describe
+from equinoise.reader import Reader, open_reader
 
 
 @dataclass(frozen=True)
@@ -27,20 +29,23 @@ class Session:
     spec: ModelSpec
     model: TextToImage
     sampling: Sampling
-    detector: DetectorSpec
+    reader: Reader
     batch_size: int
     workers: int | None
 
+    @property
+    def detector(self) -> DetectorSpec:
+        """What reads the images."""
+        return self.reader.detector
+
     def request(self, axes: Sequence[Axis], capture: Sequence[Step] = ()) -> Request:
         """What all jobs of a call have in common; the role is read beside the axes where the detector can."""
-        roles = role_axis(self.detector.name)
-        read = (*axes, roles) if roles and axes else tuple(axes)
+        read = self.reader.reads(axes)
         return Request(self.spec, self.sampling, self.batch_size, tuple(capture), True, self.detector, read)
 
     def asked(self, concept: str) -> str | None:
         """The role that a concept asks for; None where the detector knows no roles or the concept names none."""
-        roles = role_axis(self.detector.name)
-        return asked_role(concept, roles.generate) if roles else None
+        return self.reader.asked(concept)
 
     def about(self, **more: Any) -> dict[str, Any]:
         """Every setting, given or defaulted, for the record."""
@@ -51,11 +56,7 @@ class Session:
             "device": self.spec.device,
             "batch_size": self.batch_size,
             "threads": 1 if self.spec.device == "cpu" else None,
-            "detector": {
-                "name": self.detector.name,
-                "weights": fingerprint(self.detector.name),
-                "unclear_below": self.detector.unclear_below,
-            },
+            "detector": self.reader.about(),
         }
 
     def results(self, concept: str | None = None) -> dict[str, Any]:
@@ -105,9 +106,13 @@ def open_session(
     batch_size: int = 16,
     workers: int | None = None,
     detector: str | None = None,
-    unclear_below: float = UNCLEAR_BELOW,
+    unclear_below: float | None = None,
+    axes: Sequence[Axis] = (),
+    confusion_files: Sequence[Path] = (),
 ) -> Session:
     """Load the model and settle every setting that was not given.
+
+    `axes`: those whose shares will be corrected for the detector's error, where that is known.
 
     Raises:
         EquinoiseError: the model cannot be loaded, or a setting makes no sense.
@@ -116,14 +121,12 @@ def open_session(
         raise EquinoiseError(f"--batch-size {batch_size}: at least one image makes a batch")
     if guidance_scale is not None and not 0 <= guidance_scale < 1000:
         raise EquinoiseError(f"--guidance-scale {guidance_scale} is not a number from 0 to 1000")
-    if not 0 <= unclear_below <= 1:
-        raise EquinoiseError(f"--unclear-below {unclear_below} is not a probability")
+    reader = open_reader(detector or default_detector(name), axes, device, unclear_below, confusion_files)
     spec = ModelSpec(name, device, dtype, scheduler)
     model = load_once(spec)
     model.require_total(steps)
     scale = model.default_guidance if guidance_scale is None else guidance_scale
-    reads = DetectorSpec(detector or default_detector(name), device, unclear_below)
-    return Session(spec, model, Sampling(steps, float(scale)), reads, batch_size, workers)
+    return Session(spec, model, Sampling(steps, float(scale)), reader, batch_size, workers)
 
 
 def require_concepts(concepts: Sequence[str]) -> list[str]:
@@ -137,20 +140,3 @@ def require_concepts(concepts: Sequence[str]) -> list[str]:
     if len(set(concepts)) < len(concepts):
         raise EquinoiseError("a concept is given twice; give each once")
     return list(concepts)
-
-
-def targets_of(texts: Sequence[str], axes: Mapping[str, Axis]) -> dict[str, dict[str, float]]:
-    """`gender=uniform` and the like, by axis.
-
-    Raises:
-        EquinoiseError: not of that form, an axis that is not asked for, or a bad target.
-    """
-    from equinoise.understanding import parse_target
-
-    targets = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or name not in axes:
-            raise EquinoiseError(f"target '{text}' is not AXIS=… with one of the axes {', '.join(axes)}")
-        targets[name] = parse_target(value, axes[name])
-    return targets

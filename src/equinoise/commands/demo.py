@@ -20,7 +20,7 @@ from equinoise.models.base import NOISE, Step
 from equinoise.report import write_report
 from equinoise.run import Record, RunFolder
 from equinoise.seeds import COLLECT, DETECTED, PILOT, VERIFY, seed_range
-from equinoise.session import Session
+from equinoise.session import Session, open_session
 from equinoise.understanding import audit, change, parse_target
 
 CONCEPT = "a photo of a doctor"
@@ -41,15 +41,20 @@ class Stage:
     pairs: int
 
 
-def demo(session: Session, out: Path, n: int, pilots: int, pairs: int) -> dict[str, Any]:
+def demo(
+    out: Path, n: int = 128, pilots: int = 24, pairs: int = 40, batch_size: int = 16, workers: int | None = None
+) -> dict[str, Any]:
     """Audit, directions, step and weight on pilot seeds, fresh seeds untouched and shifted, report.
 
     Every stage keeps what it has made under the run folder, so that a demo that was cut off goes on where it was.
     """
     axes = {name: load_axis(name) for name in TOWARDS}
+    session = open_session("emoji", batch_size=batch_size, workers=workers, axes=list(axes.values()))
     fresh = seed_range(VERIFY, n)
     seed_range(PILOT, pilots, "--pilots"), seed_range(COLLECT, pairs, "--pairs")
-    run = RunFolder(out, _about(session, axes.values(), command="demo", n=n, pilots=pilots, pairs=pairs))
+    run = RunFolder(
+        out, _about(session, axes.values(), command="demo", n=n, pilots=pilots, pairs=pairs, weights=WEIGHTS)
+    )
     with Engine(session.workers) as engine:
         stage = Stage(session, engine, out, axes, pairs)
         before = _draw(stage, run, "before", None, fresh)
@@ -67,7 +72,8 @@ def demo(session: Session, out: Path, n: int, pilots: int, pairs: int) -> dict[s
         intervention = Intervention(shifts)
         after = _draw(stage, run, "after", intervention, fresh) if shifts else before
     asked = {CONCEPT: session.asked(CONCEPT)}
-    audits = [audit(records, list(axes.values()), asked=asked).to_json() for records in (before, after)]
+    known = session.reader.confusions
+    audits = [audit(rows, list(axes.values()), asked=asked, confusions=known).to_json() for rows in (before, after)]
     result = {
         "before": audits[0],
         "after": audits[1],

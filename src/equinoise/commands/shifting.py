@@ -18,8 +18,8 @@ from equinoise.mitigation.sweep import Sweep, best, sweep
 from equinoise.models.base import Step, parse_steps
 from equinoise.run import RunFolder
 from equinoise.seeds import overlap, seed_range
-from equinoise.session import Session, require_concepts, targets_of
-from equinoise.understanding import parse_target
+from equinoise.session import Session, require_concepts
+from equinoise.understanding import parse_target, targets_of
 
 
 def sweep_direction(

@@ -2,16 +2,7 @@
 
 from equinoise.detectors.base import Detector
 from equinoise.detectors.loading import DetectorSpec, load_detector, role_axis
-from equinoise.detectors.reading import UNCLEAR, asked_role, read_label
+from equinoise.detectors.reading import asked_role, read_label
 from equinoise.detectors.zero_shot import ZeroShotDetector
 
-__all__ = [
-    "UNCLEAR",
-    "Detector",
-    "DetectorSpec",
-    "ZeroShotDetector",
-    "asked_role",
-    "load_detector",
-    "read_label",
-    "role_axis",
-]
+__all__ = ["Detector", "DetectorSpec", "ZeroShotDetector", "asked_role", "load_detector", "read_label", "role_axis"]

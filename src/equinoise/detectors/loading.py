@@ -23,12 +23,19 @@ UNCLEAR_BELOW = 0.6
 class DetectorSpec:
     """What it takes to load a detector again in another process.
 
-    A class counts only where its probability is at least `unclear_below`; otherwise the image is unclear.
+    A class counts only where its probability is at least `unclear_below`, or the threshold that was calibrated for the
+    axis; otherwise the image is unclear.
     """
 
     name: str
     device: str = "cpu"
     unclear_below: float = UNCLEAR_BELOW
+    thresholds: tuple[tuple[str, float], ...] = ()
+    """Axis and its calibrated threshold."""
+
+    def threshold(self, axis: str) -> float:
+        """Below which probability an image is unclear on the axis."""
+        return dict(self.thresholds).get(axis, self.unclear_below)
 
 
 def fingerprint(name: str) -> str | None:
@@ -36,12 +43,13 @@ def fingerprint(name: str) -> str | None:
     if name == MIXTURE:
         return mixture_digest()
     digest = sha256()
-    for path in sorted(Path(_folder(name)).glob("*.safetensors")):
+    for path in sorted(Path(detector_folder(name)).glob("*.safetensors")):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:16] if Path(_folder(name)).is_dir() else None
+    return digest.hexdigest()[:16] if Path(detector_folder(name)).is_dir() else None
 
 
-def _folder(name: str) -> str:
+def detector_folder(name: str) -> str:
+    """Where a detector's weights and calibration lie; a hub name stays what it is."""
     return str(EMOJI / "clip") if name == "emoji" else name
 
 
@@ -49,7 +57,7 @@ def load_detector(spec: DetectorSpec) -> Detector:
     """The zero-shot detector of `emoji`, a folder with a `CLIPModel`, or a hub name; `mixture` has its own."""
     if spec.name == MIXTURE:
         return MixtureDetector()
-    name = _folder(spec.name)
+    name = detector_folder(spec.name)
     return ZeroShotDetector(ClipEncoder.from_pretrained(name, spec.device))
 
 

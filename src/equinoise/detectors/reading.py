@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-UNCLEAR = "unclear"
+from equinoise.axes import UNCLEAR
 
 
 def read_label(probabilities: Mapping[str, float], unclear_below: float) -> str:

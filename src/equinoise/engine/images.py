@@ -29,12 +29,12 @@ def make_images(
 
 
 def _record(request: Request, result: Result) -> Record:
-    threshold = request.detector.unclear_below if request.detector else 0.0
+    spec = request.detector
     return Record(
         result.job.id,
         result.job.prompt,
         result.job.seed,
         result.job.change.name if result.job.change else UNTOUCHED,
         result.detections,
-        {axis: read_label(found, threshold) for axis, found in result.detections.items()},
+        {axis: read_label(found, spec.threshold(axis) if spec else 0.0) for axis, found in result.detections.items()},
     )

@@ -76,4 +76,5 @@ def describe(request: Request) -> dict[str, Any]:
         "scheduler": request.model.scheduler,
         "detector": request.detector.name if request.detector else None,
         "unclear_below": request.detector.unclear_below if request.detector else None,
+        "thresholds": dict(request.detector.thresholds) if request.detector else None,
     }

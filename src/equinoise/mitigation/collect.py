@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from equinoise.axes import Axis
-from equinoise.detectors import UNCLEAR, read_label
+from equinoise.axes import UNCLEAR, Axis
+from equinoise.detectors import read_label
 from equinoise.engine import Engine, Job, Request, Result
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays, write_json
@@ -102,7 +102,7 @@ def collect_detected(
         return Traces.load(keep.folder)
     jobs = [Job(f"{seed}", concept, seed) for seed in seeds]
     results = _run(engine, replace(request, decode=True, axes=(axis,)), jobs, keep, tick)
-    read = {r.job.id: read_label(r.detections[axis.name], request.detector.unclear_below) for r in results}
+    read = {r.job.id: read_label(r.detections[axis.name], request.detector.threshold(axis.name)) for r in results}
     clear = [result for result in results if read[result.job.id] != UNCLEAR]
     labels = {result.job.id: axis.classes.index(read[result.job.id]) for result in clear}
     if len(set(labels.values())) < 2:

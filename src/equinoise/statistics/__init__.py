@@ -1,33 +1,53 @@
-"""Counts → shares, intervals, disparity. No torch, no images; every function takes counts and returns values."""
+"""Counts → shares, intervals, disparity, correction. No torch, no images: counts in, values out."""
 
+from equinoise.statistics.amplification import bias_amplification, difference_from
+from equinoise.statistics.bounds import parity_bounds, variation_bounds
+from equinoise.statistics.correction import Confusion, Corrected, correct, corrected_shares
 from equinoise.statistics.disparity import (
     entropy_bits,
     gap_squared_unbiased,
+    heim_imbalance,
     kl_bits,
+    mean_pairwise_gap,
     parity_difference,
     sampling_floor,
     total_variation,
 )
 from equinoise.statistics.intervals import (
     Interval,
+    mean_over_prompts,
     over_prompts,
     paired_difference,
     share_intervals,
     wilson,
 )
 from equinoise.statistics.scale import spearman
+from equinoise.statistics.sequences import confidence_sequence, share_sequences
 
 __all__ = [
+    "Confusion",
+    "Corrected",
     "Interval",
+    "bias_amplification",
+    "confidence_sequence",
+    "correct",
+    "corrected_shares",
+    "difference_from",
     "entropy_bits",
     "gap_squared_unbiased",
+    "heim_imbalance",
     "kl_bits",
+    "mean_over_prompts",
+    "mean_pairwise_gap",
     "over_prompts",
     "paired_difference",
+    "parity_bounds",
     "parity_difference",
     "sampling_floor",
     "share_intervals",
+    "share_sequences",
     "spearman",
     "total_variation",
+    "variation_bounds",
     "wilson",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,27 @@ def parity_difference(shares: Sequence[float]) -> float:
     target other than even.
     """
     return float(max(shares) - min(shares))
+
+
+def mean_pairwise_gap(shares: Sequence[float]) -> float:
+    """Mean of |share − share| over all pairs of classes (Shen et al. 2024, ICLR, equation 11: their "bias").
+
+    Range 0 to 2/K (1 for two classes, where it is the parity difference); 0 means every class has the same share.
+    Says nothing about which class is favoured, and its top shrinks as classes are added, so values of axes with
+    different numbers of classes do not compare.
+    """
+    return float(np.mean([abs(a - b) for a, b in combinations(shares, 2)]))
+
+
+def heim_imbalance(shares: Sequence[float]) -> float:
+    """Mean of |share − 1/K| over the classes, as HEIM reports it (Lee et al. 2023, NeurIPS).
+
+    For two classes HEIM's `gender_imbalance`, |share of women − ½|; for its ten Monk tones `skin_tone_imbalance`; and
+    DALL-Eval's mean absolute deviation (Cho et al. 2023). Range 0 to 2(K − 1)/K²; 0 means even. Blind to which class
+    is favoured, and its top shrinks with K. HEIM counts images whose tone it cannot tell in the denominator; here
+    shares are over clear images, so that unclear ones are not read as disparity.
+    """
+    return float(np.abs(_array(shares) - 1 / len(shares)).mean())
 
 
 def total_variation(shares: Sequence[float], target: Sequence[float]) -> float:

@@ -1,5 +1,29 @@
 """What the images show: audits."""
 
-from equinoise.understanding.audit import Audit, Counts, Report, audit, change, count, parse_target
+from equinoise.understanding.audit import Audit, Report, audit, audit_counts, change
+from equinoise.understanding.counts import Counts, cross, crossed, merged, tally
+from equinoise.understanding.gate import Judged, judge, junit
+from equinoise.understanding.labels import read_labels
+from equinoise.understanding.reference import Reference, read_reference
+from equinoise.understanding.targets import parse_target, targets_of
 
-__all__ = ["Audit", "Counts", "Report", "audit", "change", "count", "parse_target"]
+__all__ = [
+    "Audit",
+    "Counts",
+    "Judged",
+    "Reference",
+    "Report",
+    "audit",
+    "audit_counts",
+    "change",
+    "cross",
+    "crossed",
+    "judge",
+    "junit",
+    "merged",
+    "parse_target",
+    "read_labels",
+    "read_reference",
+    "tally",
+    "targets_of",
+]

@@ -1,135 +1,111 @@
-"""Audits: records → counts → shares with intervals, disparity and distance to a target.
+"""Audits: counts → shares with intervals, disparity, distance to a target, correction, amplification.
 
 Every number here is a function of counts, and counts add: the audit of k parts together is the audit of the whole.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from equinoise import statistics
-from equinoise.axes import Axis
-from equinoise.detectors import UNCLEAR
+from equinoise.axes import UNCLEAR, Axis
 from equinoise.errors import EquinoiseError
-from equinoise.run import Record
+from equinoise.run import UNTOUCHED, Record
+from equinoise.statistics import Confusion, Interval
+from equinoise.understanding.counts import Counts, tally
+from equinoise.understanding.reference import Reference, amplification
+from equinoise.understanding.targets import uniform
 
-
-@dataclass(frozen=True)
-class Counts:
-    """Images of one concept by class of one axis, `unclear` apart. Addition merges."""
-
-    concept: str
-    axis: str
-    classes: Mapping[str, int]
-    unclear: int = 0
-    faithful: int | None = None
-    """How many show the role or scene that was asked for; None without a detector for it."""
-
-    def __add__(self, other: Counts) -> Counts:
-        if (self.concept, self.axis, list(self.classes)) != (other.concept, other.axis, list(other.classes)):
-            raise ValueError("only counts of the same concept and axis add up")
-        known = self.faithful is not None and other.faithful is not None
-        return Counts(
-            self.concept,
-            self.axis,
-            {name: self.classes[name] + other.classes[name] for name in self.classes},
-            self.unclear + other.unclear,
-            (self.faithful or 0) + (other.faithful or 0) if known else None,
-        )
-
-    @property
-    def clear(self) -> int:
-        """Images with a class; what shares are over."""
-        return sum(self.classes.values())
-
-    @property
-    def n(self) -> int:
-        """All images."""
-        return self.clear + self.unclear
-
-    @property
-    def shares(self) -> list[float] | None:
-        """Share of each class over the clear images; None where there is none."""
-        return [value / self.clear for value in self.classes.values()] if self.clear else None
-
-
-def count(concept: str, records: Iterable[Record], axis: Axis, asked: str | None = None) -> Counts:
-    """Count the records of one concept. `asked` is the class of the role axis that is faithful to it."""
-    rows = list(records)
-    found = Counter(record.labels[axis.name] for record in rows)
-    faithful = sum(_likeliest(record, "role") == asked for record in rows) if asked else None
-    return Counts(concept, axis.name, {name: found[name] for name in axis.classes}, found[UNCLEAR], faithful)
-
-
-def _likeliest(record: Record, axis: str) -> str:
-    probabilities = record.detections[axis]
-    return max(probabilities, key=lambda name: probabilities[name])
-
-
-def parse_target(text: str, axis: Axis) -> dict[str, float]:
-    """`uniform`, or `woman:0.4,man:0.6` with every class named and a sum of 1.
-
-    Raises:
-        EquinoiseError: unknown or missing class, a share that is no number in 0–1, or another sum.
-    """
-    if text == "uniform":
-        return {name: 1 / len(axis.classes) for name in axis.classes}
-    shares: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, value = part.partition(":")
-        axis.require(name.strip())
-        try:
-            shares[name.strip()] = float(value)
-        except ValueError as error:
-            raise EquinoiseError(f"target '{part}' needs a share, such as {axis.classes[0]}:0.5") from error
-    if set(shares) != set(axis.classes) or not all(0 <= share <= 1 for share in shares.values()):
-        raise EquinoiseError(f"a target for '{axis.name}' names each of {', '.join(axis.classes)} with a share in 0–1")
-    if abs(sum(shares.values()) - 1) > 1e-6:
-        raise EquinoiseError(f"the shares of target '{text}' sum to {sum(shares.values()):g}, not to 1")
-    return {name: shares[name] for name in axis.classes}
+Intervals = Callable[[Sequence[int]], list[Interval]]
+"""Counts of the classes → an interval for each share: `share_intervals`, or `share_sequences` where one may stop."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Counts held against a target."""
+    """Counts held against a target.
+
+    Attributes:
+        confusion: what the detector gets wrong; without it nothing is corrected.
+        reference: published shares to hold the model against; without it no amplification.
+        intervals: how the intervals of shares are made.
+    """
 
     counts: Counts
     target: Mapping[str, float]
+    confusion: Confusion | None = None
+    reference: Reference | None = None
+    intervals: Intervals = statistics.share_intervals
 
     def to_json(self) -> dict[str, Any]:
         """The audit object of the command line."""
-        c, target = self.counts, list(self.target.values())
+        c = self.counts
+        applied = {} if c.intervention == UNTOUCHED else {"intervention": c.intervention}
         shares = c.shares
-        intervals = statistics.share_intervals(list(c.classes.values()))
+        amplified = amplification(c, self.reference, self.intervals) if self.reference and shares else {}
         return {
             "concept": c.concept,
             "axis": c.axis,
+            **applied,
             "n": c.n,
             "unclear": c.unclear,
-            "classes": {
-                name: {
-                    "count": value,
-                    "share": value / c.clear if c.clear else None,
-                    "low": interval.low if c.clear else None,
-                    "high": interval.high if c.clear else None,
-                    "corrected": None,
-                    "corrected_low": None,
-                    "corrected_high": None,
-                }
-                for (name, value), interval in zip(c.classes.items(), intervals, strict=True)
-            },
+            "classes": self._classes(),
             "target": dict(self.target),
-            "spd": statistics.parity_difference(shares) if shares else None,
-            "tv": statistics.total_variation(shares, target) if shares else None,
-            "kl_bits": statistics.kl_bits(shares, target) if shares else None,
-            "entropy_bits": statistics.entropy_bits(shares) if shares else None,
-            "floor": statistics.sampling_floor(target, c.clear),
-            "gap_squared_unbiased": statistics.gap_squared_unbiased(list(c.classes.values()), target),
+            **_disparity(c, list(self.target.values()), self.intervals),
             "concept_fidelity": c.faithful / c.n if c.faithful is not None and c.n else None,
+            **amplified,
         }
+
+    def _classes(self) -> dict[str, Any]:
+        c, nothing = self.counts, (None, None)
+        found = self.intervals(list(c.classes.values())) if c.clear else [nothing] * len(c.classes)
+        corrected = self._corrected()
+        return {
+            name: {
+                "count": count,
+                "share": count / c.clear if c.clear else None,
+                "low": low,
+                "high": high,
+                "corrected": share,
+                "corrected_low": corrected_low,
+                "corrected_high": corrected_high,
+            }
+            for (name, count), (low, high), (share, corrected_low, corrected_high) in zip(
+                c.classes.items(), found, corrected, strict=True
+            )
+        }
+
+    def _corrected(self) -> list[tuple[float | None, float | None, float | None]]:
+        c = self.counts
+        if self.confusion is None or not c.n:
+            return [(None, None, None)] * len(c.classes)
+        found = statistics.correct([*c.classes.values(), c.unclear], self.confusion)
+        return [(share, *interval) for share, interval in zip(found.shares, found.intervals, strict=True)]
+
+
+def _disparity(c: Counts, target: Sequence[float], intervals: Intervals) -> dict[str, float | None]:
+    counts, shares = list(c.classes.values()), c.shares
+    if shares is None:
+        names = ["spd", "spd_low", "spd_high", "tv", "tv_low", "tv_high", "kl_bits", "entropy_bits"]
+        names += ["mean_pairwise_gap", "heim_imbalance", "floor", "gap_squared_unbiased"]
+        return dict.fromkeys(names)
+    found = intervals(counts)
+    spd, tv = statistics.parity_bounds(found), statistics.variation_bounds(found, target)
+    return {
+        "spd": statistics.parity_difference(shares),
+        "spd_low": spd.low,
+        "spd_high": spd.high,
+        "tv": statistics.total_variation(shares, target),
+        "tv_low": tv.low,
+        "tv_high": tv.high,
+        "kl_bits": statistics.kl_bits(shares, target),
+        "entropy_bits": statistics.entropy_bits(shares),
+        "mean_pairwise_gap": statistics.mean_pairwise_gap(shares),
+        "heim_imbalance": statistics.heim_imbalance(shares),
+        "floor": statistics.sampling_floor(target, c.clear),
+        "gap_squared_unbiased": statistics.gap_squared_unbiased(counts, target),
+    }
 
 
 @dataclass(frozen=True)
@@ -140,27 +116,47 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """`{"audits": […], "pooled": […]}`."""
-        axes = dict.fromkeys(audit.counts.axis for audit in self.audits)
-        pooled = [_pool([audit.counts for audit in self.audits if audit.counts.axis == axis]) for axis in axes]
-        return {"audits": [audit.to_json() for audit in self.audits], "pooled": pooled}
+        groups: dict[tuple[str, str], list[Audit]] = {}
+        for found in self.audits:
+            groups.setdefault((found.counts.axis, found.counts.intervention), []).append(found)
+        audits = [found.to_json() for found in self.audits]
+        return {"audits": audits, "pooled": [_pool(group) for group in groups.values()]}
 
 
 def audit(
-    records: Sequence[Record],
+    records: Iterable[Record],
     axes: Sequence[Axis],
     targets: Mapping[str, Mapping[str, float]] | None = None,
     asked: Mapping[str, str | None] | None = None,
+    confusions: Mapping[str, Confusion] | None = None,
+    references: Mapping[tuple[str, str], Reference] | None = None,
+    intervals: Intervals = statistics.share_intervals,
 ) -> Report:
     """Audit the records on the axes. Targets are uniform unless given; `asked` maps a concept to its role."""
-    targets, asked = targets or {}, asked or {}
-    concepts = list(dict.fromkeys(record.prompt for record in records))
-    audits = []
-    for concept in concepts:
-        rows = [record for record in records if record.prompt == concept]
-        for axis in axes:
-            counts = count(concept, rows, axis, asked.get(concept))
-            audits.append(Audit(counts, targets.get(axis.name) or parse_target("uniform", axis)))
-    return Report(tuple(audits))
+    return audit_counts(tally(records, axes, asked), targets, confusions, references, intervals)
+
+
+def audit_counts(
+    counts: Iterable[Counts],
+    targets: Mapping[str, Mapping[str, float]] | None = None,
+    confusions: Mapping[str, Confusion] | None = None,
+    references: Mapping[tuple[str, str], Reference] | None = None,
+    intervals: Intervals = statistics.share_intervals,
+) -> Report:
+    """Audit counts, wherever they come from. `targets` and `confusions` by axis, `references` by concept and axis."""
+    targets, confusions, references = targets or {}, confusions or {}, references or {}
+    return Report(
+        tuple(
+            Audit(
+                c,
+                targets.get(c.axis) or uniform(list(c.classes)),
+                confusions.get(c.axis),
+                references.get((c.concept, c.axis)),
+                intervals,
+            )
+            for c in counts
+        )
+    )
 
 
 def change(before: Sequence[Record], after: Sequence[Record], axis: Axis) -> dict[str, dict[str, float]]:
@@ -184,16 +180,46 @@ def change(before: Sequence[Record], after: Sequence[Record], axis: Axis) -> dic
     return differences
 
 
-def _pool(counts: Sequence[Counts]) -> dict[str, Any]:
+def _pool(audits: Sequence[Audit]) -> dict[str, Any]:
     """Mean share over prompts; its interval counts prompts, not images, and is null for one prompt."""
-    clear = [c for c in counts if c.clear]
+    counts = [found.counts for found in audits]
+    first, clear = counts[0], [c for c in counts if c.clear]
+    images = sum(c.clear for c in clear)
     classes = {}
-    for index, name in enumerate(counts[0].classes):
+    for index, name in enumerate(first.classes):
         shares = [c.shares[index] for c in clear if c.shares]
-        interval = statistics.over_prompts(shares)
+        interval = statistics.over_prompts(shares, images)
         classes[name] = {
             "share": sum(shares) / len(shares) if shares else None,
             "low": interval.low if interval else None,
             "high": interval.high if interval else None,
         }
-    return {"axis": counts[0].axis, "prompts": len(counts), "n": sum(c.n for c in counts), "classes": classes}
+    applied = {} if first.intervention == UNTOUCHED else {"intervention": first.intervention}
+    return {
+        "axis": first.axis,
+        **applied,
+        "prompts": len(counts),
+        "n": sum(c.n for c in counts),
+        "classes": classes,
+        **_pooled_amplification(audits),
+    }
+
+
+def _pooled_amplification(audits: Sequence[Audit]) -> dict[str, Any]:
+    """Mean bias amplification over the prompts that have a skewed reference, with an interval that counts prompts."""
+    if all(found.reference is None for found in audits):
+        return {}
+    values = [
+        value
+        for found in audits
+        if found.reference and found.counts.shares
+        for value in [statistics.bias_amplification(found.counts.shares, list(found.reference.shares.values()))]
+        if value is not None
+    ]
+    interval = statistics.mean_over_prompts(values)
+    return {
+        "bias_amplification": sum(values) / len(values) if values else None,
+        "bias_amplification_low": interval.low if interval else None,
+        "bias_amplification_high": interval.high if interval else None,
+        "bias_amplification_prompts": len(values),
+    }

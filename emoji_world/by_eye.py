@@ -1,0 +1,175 @@
+"""The detector against people: 300 generated images, labelled by two people who saw neither each other nor it.
+
+    python -m emoji_world.by_eye measure     agreement, errors, and corrected shares against the labels by eye
+    python -m emoji_world.by_eye calibrate   the calibration that is packaged with the detector
+
+`eye/` holds 50 images of each of six neutral prompts (seeds 6,000,000 on, guidance 2) and `metadata.csv` with both
+labels and their consensus: where the two differ, or one could not tell, the image is unclear. Labels were read off
+shuffled contact sheets beside the art's five tones, enlarged where in doubt. The images are of the first weights; they
+stay a test of any later detector.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from emoji_world.compose import compose
+from emoji_world.world import all_people, is_held_out
+from equinoise.axes import UNCLEAR, Axis, load_axis
+from equinoise.commands.calibrating import calibrate_detector
+from equinoise.detectors import DetectorSpec, load_detector, read_label
+from equinoise.detectors.loading import detector_folder
+from equinoise.files import read_json, write_json
+from equinoise.statistics import Confusion, correct, share_intervals
+from equinoise.understanding.calibration import FILE, confuse, kept_calibrations
+
+EYE = Path(__file__).parent / "eye"
+SEED = 7_500_000
+AXES = ("gender", "tone")
+Rows = list[dict[str, Any]]
+
+
+def labels() -> list[dict[str, str]]:
+    """The metadata: a row an image."""
+    with (EYE / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def agreement() -> Rows:
+    """How far two people agree: that bounds what can be asked of a detector."""
+    rows, found = labels(), []
+    for axis in AXES:
+        pairs = [(row[f"{axis}_first"], row[f"{axis}_second"]) for row in rows]
+        both = [pair for pair in pairs if UNCLEAR not in pair]
+        same = sum(a == b for a, b in both)
+        found.append({"axis": axis, "images": len(pairs), "both could tell": len(both), "and agree": same})
+    return found
+
+
+def errors() -> Rows:
+    """The detector's errors on never-trained compositions, and on generated images where both people agree."""
+    found = []
+    for axis in map(load_axis, AXES):
+        for name, confusion in (("held-out compositions", compositions(axis)), ("generated, by eye", by_eye(axis))):
+            counts = np.array(confusion.counts)
+            right = int(np.trace(counts[:, :-1]))
+            unclear = int(counts[:, -1].sum())
+            rest = {"right": right, "wrong": confusion.n - right - unclear, "unclear": unclear}
+            found.append({"axis": axis.name, "images": name, "n": confusion.n, **rest})
+    return found
+
+
+def shares() -> Rows:
+    """Each prompt's shares as detected, corrected by other images, and by eye on the very same images.
+
+    Other images are those of the other prompts; for all prompts together the other half.
+    """
+    found, prompts = [], list(dict.fromkeys(row["prompt"] for row in labels()))
+    for axis in map(load_axis, AXES):
+        told = [row for row in labels() if row[axis.name] != UNCLEAR]
+        for prompt in prompts:
+            rows = [row for row in told if row["prompt"] == prompt]
+            others = by_eye(axis, [row for row in told if row["prompt"] != prompt])
+            found += list(_compared(axis, prompt, rows, {"compositions": compositions(axis), "other images": others}))
+        others = by_eye(axis, told[1::2])
+        known = {"compositions": compositions(axis), "other images": others}
+        found += list(_compared(axis, "all six, every second image", told[::2], known))
+    return found
+
+
+def _compared(
+    axis: Axis, prompt: str, rows: Sequence[dict[str, str]], by: dict[str, Confusion]
+) -> Iterator[dict[str, Any]]:
+    read = detected(axis, [row["file_name"] for row in rows])
+    counts = [read.count(name) for name in (*axis.classes, UNCLEAR)]
+    plain, fixed = share_intervals(counts[:-1]), {name: correct(counts, confusion) for name, confusion in by.items()}
+    for index, name in enumerate(axis.classes):
+        eye = sum(row[axis.name] == name for row in rows) / len(rows)
+        row: dict[str, Any] = {"prompt": prompt, "class": name, "n": len(rows), "by eye": eye}
+        row |= {"detected": counts[index] / max(1, sum(counts[:-1])), "inside": _inside(eye, plain[index])}
+        for source, corrected in fixed.items():
+            row |= {
+                f"by {source}": corrected.shares[index],
+                f"inside {source}": _inside(eye, corrected.intervals[index]),
+            }
+        yield row
+
+
+def _inside(value: float, interval: tuple[float, float]) -> str:
+    return "yes" if interval[0] - 1e-9 <= value <= interval[1] + 1e-9 else "NO"
+
+
+def by_eye(axis: Axis, rows: Sequence[dict[str, str]] | None = None) -> Confusion:
+    """The confusion matrix on images on which both people agree."""
+    told = [row for row in (labels() if rows is None else rows) if row[axis.name] != UNCLEAR]
+    return confuse([row[axis.name] for row in told], detected(axis, [row["file_name"] for row in told]), axis.classes)
+
+
+def compositions(axis: Axis, n: int = 720) -> Confusion:
+    """The confusion matrix on cells that no training has seen."""
+    rng, held = np.random.default_rng(SEED), [person for person in all_people() if is_held_out(person)]
+    people = [held[i % len(held)] for i in range(n)]
+    return confuse(
+        [getattr(person, axis.name) for person in people],
+        _read(axis, [compose(rng, person).image for person in people]),
+        axis.classes,
+    )
+
+
+def detected(axis: Axis, files: Sequence[str]) -> list[str]:
+    """What the detector says of images of `eye/`, with the threshold that is packaged with it."""
+    from PIL import Image
+
+    return _read(axis, [Image.open(EYE / file).convert("RGB") for file in files])
+
+
+def _read(axis: Axis, images: Sequence[Any]) -> list[str]:
+    detector = load_detector(DetectorSpec("emoji"))
+    kept = kept_calibrations(Path(detector_folder("emoji"))).get(axis.name)
+    threshold = kept.unclear_below if kept and kept.unclear_below is not None else DetectorSpec("emoji").unclear_below
+    batches = [detector.probabilities(images[i : i + 64], axis) for i in range(0, len(images), 64)]
+    probabilities: NDArray[np.float64] = np.concatenate(batches)
+    return [read_label(dict(zip(axis.classes, row, strict=True)), threshold) for row in probabilities.tolist()]
+
+
+def calibrate() -> None:
+    """Write `calibration.json` beside the detector's weights, by the command that any user has."""
+    folder, kept = Path(detector_folder("emoji")), {}
+    for axis in AXES:
+        part = folder / f"{axis}.json"
+        calibrate_detector(EYE, axis, part, "emoji")
+        kept[axis] = read_json(part)
+        part.unlink()
+    write_json(folder / FILE, kept)
+
+
+def _show(title: str, rows: Rows) -> None:
+    table = Table(*rows[0], title=title)
+    for row in rows:
+        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(width=170).print(table)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("measure", "calibrate"))
+    parser.add_argument("-o", "--out", type=Path)
+    args = parser.parse_args()
+    if args.what == "calibrate":
+        calibrate()
+    else:
+        result = {"agreement": agreement(), "errors": errors(), "shares": shares()}
+        for title, rows in result.items():
+            _show(title, rows)
+        if args.out:
+            args.out.write_text(json.dumps(result, indent=1) + "\n")

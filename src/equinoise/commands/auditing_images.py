@@ -1,0 +1,161 @@
+"""`audit FOLDER`: images that are there already, ours or from anywhere, read where no label came along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from equinoise.axes import Axis
+from equinoise.commands.auditing import Question
+from equinoise.console import progress, warn
+from equinoise.detectors import load_detector, read_label
+from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
+from equinoise.errors import EquinoiseError
+from equinoise.reader import Reader, open_reader
+from equinoise.run import Record
+from equinoise.understanding.calibration import calibrations_for
+from equinoise.understanding.folders import ImageFolder, read_folder
+
+BATCH = 64
+EMOJI_SIZE = (64, 64)
+
+
+def audit_images(
+    folders: Sequence[Path],
+    question: Question,
+    concepts: Sequence[str] = (),
+    detector: str | None = None,
+    device: str = "cpu",
+    unclear_below: float | None = None,
+) -> dict[str, Any]:
+    """The audit object of one or more folders together: shards of a run, or images of any origin.
+
+    Raises:
+        EquinoiseError: a folder or image cannot be read, two folders hold the same image, or a concept is not there.
+    """
+    axes = list(question.axes.values())
+    wanted = [_only(read_folder(folder, axes), concepts) for folder in folders]
+    _require_apart(folders, wanted)
+    if detector is None and all(_labelled(record, axes) for folder in wanted for record in folder.records):
+        return _as_labelled(wanted, question)
+    chosen = detector or detector_of(wanted)
+    reader = open_reader(chosen, axes, device, unclear_below, question.confusion_files)
+    with progress("reading images", sum(len(folder.files) for folder in wanted)) as tick:
+        records = [record for folder in wanted for record in read_images(folder, axes, reader, detector is None, tick)]
+    asked = {concept: reader.asked(concept) for concept in dict.fromkeys(r.prompt for r in records)}
+    if not all("role" in record.detections for record in records):
+        asked = {}
+    result = question.answer(records, asked, reader.confusions)
+    return {**result, "detector": reader.about(), "corrected_by": dict(reader.origins)}
+
+
+def _labelled(record: Record, axes: Sequence[Axis]) -> bool:
+    """Whether somebody else's labels came along for every axis."""
+    return not record.detections and all(axis.name in record.labels for axis in axes)
+
+
+def _as_labelled(folders: Sequence[ImageFolder], question: Question) -> dict[str, Any]:
+    """No detector is needed; errors of whoever labelled are corrected by what is known of them."""
+    records = [record for folder in folders for record in folder.records]
+    given = calibrations_for(question.confusion_files, list(question.axes.values()))
+    confusions = {name: found.ordered_as(question.axes[name].classes) for name, found in given.items()}
+    corrected_by = {name: dict(found.about) for name, found in given.items()}
+    return {**question.answer(records, {}, confusions), "detector": None, "corrected_by": corrected_by}
+
+
+def read_images(
+    folder: ImageFolder, axes: Sequence[Axis], reader: Reader, keep: bool, tick: Callable[[int], None] = lambda _: None
+) -> Iterator[Record]:
+    """The records with a label on each axis, read off the image where it has none.
+
+    `keep`: detections of the run's own detector are used as they are; otherwise everything is read anew. Labels that
+    came in metadata always stay.
+    """
+    spec = reader.detector
+    for start in range(0, len(folder.files), BATCH):
+        files, records = folder.files[start : start + BATCH], folder.records[start : start + BATCH]
+        known = [record.detections if keep and folder.detector == spec.name else {} for record in records]
+        given = [{} if record.detections else dict(record.labels) for record in records]
+        read = [
+            a
+            for a in reader.reads(axes)
+            if any(a.name not in k and a.name not in g for k, g in zip(known, given, strict=True))
+        ]
+        fresh = _detect(files, read, reader) if read and _needed(axes, known, given) else [{} for _ in files]
+        for record, old, new, labels in zip(records, known, fresh, given, strict=True):
+            seen = {**new, **old}
+            told = {axis: read_label(p, spec.threshold(axis)) for axis, p in seen.items()}
+            yield replace(record, detections=seen, labels={**told, **labels})
+        tick(len(files))
+
+
+def _needed(axes: Sequence[Axis], known: Sequence[Any], given: Sequence[Any]) -> bool:
+    """Whether any image lacks an axis that was asked for; the role alone is not worth a detector."""
+    return any(a.name not in k and a.name not in g for a in axes for k, g in zip(known, given, strict=True))
+
+
+def _detect(files: Sequence[Path], axes: Sequence[Axis], reader: Reader) -> list[dict[str, dict[str, float]]]:
+    images, detector = [_open(file) for file in files], load_detector(reader.detector)
+    found: list[dict[str, dict[str, float]]] = [{} for _ in files]
+    for axis in axes:
+        for entry, row in zip(found, detector.probabilities(images, axis), strict=True):
+            entry[axis.name] = {label: round(float(p), 6) for label, p in zip(axis.classes, row, strict=True)}
+    return found
+
+
+def _open(file: Path) -> Image.Image:
+    try:
+        with Image.open(file) as image:
+            return image.convert("RGB")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise EquinoiseError(f"{file} cannot be read as an image; mend or remove it") from error
+
+
+def detector_of(folders: Sequence[ImageFolder]) -> str:
+    """The detector that the runs were read with, else that of their model, else one that fits the images' size."""
+    names = {folder.detector or (default_detector(folder.model) if folder.model else None) for folder in folders}
+    if len(names) > 1:
+        raise EquinoiseError("the folders were read by different detectors; name one with --detector")
+    (name,) = names
+    if name:
+        return name
+    if all(_size(file) == EMOJI_SIZE for folder in folders for file in folder.files):
+        warn("all images are 64×64 like those of the emoji world, so its detector reads them; --detector names another")
+        return "emoji"
+    return DEFAULT_CLIP
+
+
+def _size(file: Path) -> tuple[int, int]:
+    try:
+        with Image.open(file) as image:
+            return image.size
+    except (OSError, UnidentifiedImageError) as error:
+        raise EquinoiseError(f"{file} cannot be read as an image; mend or remove it") from error
+
+
+def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:
+    """Only the images of these concepts; a single one names the images of a plain folder, which name none."""
+    if not concepts:
+        return folder
+    here = {record.prompt for record in folder.records}
+    if len(concepts) == 1 and concepts[0] not in here and len(here) == 1 and not folder.about:
+        return replace(folder, records=tuple(replace(record, prompt=concepts[0]) for record in folder.records))
+    absent = [concept for concept in concepts if concept not in here]
+    if absent:
+        raise EquinoiseError(f"no images of '{absent[0]}'; there are {', '.join(sorted(here))}")
+    rows = [i for i, record in enumerate(folder.records) if record.prompt in concepts]
+    return ImageFolder(tuple(folder.files[i] for i in rows), tuple(folder.records[i] for i in rows), folder.about)
+
+
+def _require_apart(paths: Sequence[Path], folders: Sequence[ImageFolder]) -> None:
+    """Shards must not hold the same image twice: the same seed of the same concept, or the very same file."""
+    seen: dict[tuple[object, ...], Path] = {}
+    for path, folder in zip(paths, folders, strict=True):
+        for file, record in zip(folder.files, folder.records, strict=True):
+            key = (record.prompt, record.intervention, record.seed) if folder.about else (file.resolve(),)
+            if seen.setdefault(key, path) is not path:
+                raise EquinoiseError(f"{seen[key]} and {path} hold the same image ({file.name}); give each image once")

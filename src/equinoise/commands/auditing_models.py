@@ -1,0 +1,111 @@
+"""`audit MODEL`: generate images of one or more concepts and count, to a fixed number or until the answer is sharp."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equinoise.commands.auditing import Question
+from equinoise.console import progress
+from equinoise.engine import Engine, Job, Request
+from equinoise.engine.images import Tick, make_images
+from equinoise.errors import EquinoiseError
+from equinoise.run import Record, RunFolder
+from equinoise.seeds import seed_range
+from equinoise.session import Session, require_concepts
+from equinoise.statistics import share_intervals, share_sequences
+
+LOOK_EVERY = 32
+"""Images between two looks of a sequential audit: two batches, so that two workers have something to do."""
+
+
+@dataclass(frozen=True)
+class Until:
+    """When a sequential audit stops: every confidence sequence at most this wide, or n images."""
+
+    width: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.width < 1:
+            raise EquinoiseError(f"--until-width {self.width}: the width of an interval lies between 0 and 1")
+
+
+def audit_model(
+    session: Session,
+    concepts: Sequence[str],
+    question: Question,
+    n: int,
+    seed: int,
+    out: Path | None,
+    until: Until | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """The audit object over n images of each concept, on the same seeds; with `until` over at most n.
+
+    A sequential audit looks every 32 images; its intervals are confidence sequences, which hold at every look at once.
+    """
+    seeds, named = seed_range(seed, n), require_concepts(concepts)
+    if dry_run:
+        return session.estimate(len(named) * n, session.sampling.steps)
+    more = {"until_width": until.width} if until else {}
+    about = session.about(command="audit", concepts=named, **question.about(), n=n, seed=seed, **more)
+    run = RunFolder(out, about) if out else None
+    request, asked = session.request(list(question.axes.values())), {c: session.asked(c) for c in named}
+    intervals = share_sequences if until else share_intervals
+
+    def answer(records: Sequence[Record]) -> dict[str, Any]:
+        return question.answer(records, asked, session.reader.confusions, intervals)
+
+    jobs = [[Job(f"{i}-{seed}", concept, seed) for seed in seeds] for i, concept in enumerate(named)]
+    with Engine(session.workers, session.spec.device) as engine, progress("audit", len(named) * n) as tick:
+        if until is None:
+            records = make_images(engine, request, [job for row in jobs for job in row], run, tick)
+            looks = {}
+        else:
+            drawn = [_until(engine, request, row, answer, until, run, tick) for row in jobs]
+            records = [record for rows, _ in drawn for record in rows]
+            looks = {"sequential": [{"concept": c, **look} for c, (_, look) in zip(named, drawn, strict=True)]}
+    result = {
+        **answer(records),
+        **looks,
+        "detector": session.reader.about(),
+        "corrected_by": dict(session.reader.origins),
+    }
+    if run:
+        run.finish([record.id for record in records], {**result, **session.results(named[0])})
+    return result
+
+
+def _until(
+    engine: Engine,
+    request: Request,
+    jobs: Sequence[Job],
+    answer: Callable[[Sequence[Record]], dict[str, Any]],
+    until: Until,
+    run: RunFolder | None,
+    tick: Tick,
+) -> tuple[list[Record], dict[str, Any]]:
+    """Images of one concept until every interval is narrow enough, or there are no more jobs."""
+    records: list[Record] = []
+    looks, reached = 0, False
+    for part in _parts(jobs):
+        records += make_images(engine, request, part, run, tick)
+        looks += 1
+        reached = all(_width(found) <= until.width for found in answer(records)["audits"])
+        if reached:
+            break
+    tick(len(jobs) - len(records))
+    return records, {"until_width": until.width, "looks": looks, "n": len(records), "reached": reached}
+
+
+def _parts(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+    for start in range(0, len(jobs), LOOK_EVERY):
+        yield jobs[start : start + LOOK_EVERY]
+
+
+def _width(found: dict[str, Any]) -> float:
+    """The widest interval of an audit; 1 where no image is clear yet."""
+    classes = found["classes"].values()
+    return max(1.0 if entry["low"] is None else float(entry["high"] - entry["low"]) for entry in classes)

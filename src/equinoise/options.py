@@ -1,0 +1,98 @@
+"""Options that several commands share, as dataclasses whose fields a command takes as if they were its own."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from equinoise.axes import Axis
+    from equinoise.session import Session
+
+Detector = Annotated[str | None, typer.Option("--detector", help="emoji, mixture, a CLIP folder, or a hub name")]
+Unclear = Annotated[
+    float | None,
+    typer.Option(
+        "--unclear-below",
+        help="an image whose best class is less probable is unclear; default: as calibrated, else 0.6",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="the result as one JSON object on stdout")]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How a model is run."""
+
+    steps: Annotated[int, typer.Option("--steps", help="denoising steps")] = 50
+    guidance_scale: Annotated[float | None, typer.Option("--guidance-scale", help="default: the model's own")] = None
+    scheduler: Annotated[str | None, typer.Option("--scheduler", help="diffusers class, such as DDIMScheduler")] = None
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or mps")] = "cpu"
+    dtype: Annotated[str | None, typer.Option("--dtype", help="float32, float16 or bfloat16")] = None
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="one-thread processes on a CPU; default: the cores")
+    ] = None
+    batch_size: Annotated[int, typer.Option("--batch-size", help="fixed compute batch; part of the result")] = 16
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print images, denoiser calls and time, and do nothing")
+    ] = False
+
+    def open(
+        self,
+        model: str,
+        detector: str | None = None,
+        unclear_below: float | None = None,
+        axes: Sequence[Axis] = (),
+        confusion_files: Sequence[Path] = (),
+    ) -> Session:
+        """The model with these settings, loaded."""
+        from equinoise.session import open_session
+
+        return open_session(
+            model,
+            self.steps,
+            self.guidance_scale,
+            self.scheduler,
+            self.device,
+            self.dtype,
+            self.batch_size,
+            self.workers,
+            detector,
+            unclear_below,
+            axes,
+            confusion_files,
+        )
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Let typer see the fields of a command's dataclass parameters as options: it has no groups of its own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    own = [
+        p.replace(annotation=hints[p.name])
+        for p in inspect.signature(command).parameters.values()
+        if p.name not in groups
+    ]
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=types[f.name])
+        for group in groups.values()
+        for types in [get_type_hints(group, include_extras=True)]
+        for f in fields(group)
+    ]
+    parameters = [*(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *shared]
+
+    @functools.wraps(command)
+    def spread_out(**given: Any) -> None:
+        made = {name: group(**{f.name: given.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        command(**given, **made)
+
+    spread_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spread_out.__annotations__ = {p.name: p.annotation for p in parameters}
+    del spread_out.__wrapped__  # its signature is no longer the command's
+    return spread_out

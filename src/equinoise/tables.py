@@ -1,0 +1,128 @@
+"""Results for people: what a command prints where no JSON is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+
+def audit_table(result: dict[str, Any]) -> Table:
+    """One row a class; corrected shares where the detector's errors are known."""
+    audits = result["audits"]
+    corrected = any(found["corrected"] is not None for entry in audits for found in entry["classes"].values())
+    table = Table("concept", "axis", "class", "count", "share (95%)", *["corrected (95%)"] * corrected, "target")
+    for entry in audits:
+        names = [_concept(entry), entry["axis"]]
+        for name, found in entry["classes"].items():
+            table.add_row(
+                *names,
+                name,
+                f"{found['count']} of {entry['n'] - entry['unclear']}",
+                _share(found["share"], found["low"], found["high"]),
+                *[_share(found["corrected"], found["corrected_low"], found["corrected_high"])] * corrected,
+                _percent(entry["target"][name]),
+            )
+            names = ["", ""]
+        if entry["unclear"]:
+            table.add_row("", "", "unclear", f"{entry['unclear']} of {entry['n']}")
+        table.add_section()
+    table.caption = "; ".join(
+        f"{look['concept']}: {look['n']} images, {'narrow enough' if look['reached'] else 'not narrow enough yet'}"
+        for look in result.get("sequential", [])
+    )
+    return table
+
+
+def _concept(entry: dict[str, Any]) -> str:
+    return str(entry["concept"]) + (f" [{entry['intervention']}]" if "intervention" in entry else "")
+
+
+def _share(share: float | None, low: float | None, high: float | None) -> str:
+    return f"{_percent(share)} ({_percent(low)}–{_percent(high)})"
+
+
+def check_table(result: dict[str, Any]) -> Table:
+    """One row a verdict."""
+    table = Table("verdict", "what was found")
+    for found in result["verdicts"]:
+        table.add_row(found["verdict"], found["sentence"])
+    return table
+
+
+def calibration_table(result: dict[str, Any]) -> Table:
+    """The confusion matrix: a row a true class."""
+    columns = list(next(iter(result["confusion"].values())))
+    table = Table("true class", *columns)
+    for true, row in result["confusion"].items():
+        table.add_row(true, *(str(row[name]) for name in columns))
+    table.caption = f"{result['n']} images, unclear below a probability of {result['unclear_below']:g}"
+    return table
+
+
+def fit_table(result: dict[str, Any]) -> Table:
+    """One row a direction."""
+    table = Table("axis", "class", "step", "estimator", "held-out accuracy", "95% interval", "p")
+    for d in result["directions"]:
+        known = d["accuracy"] is not None  # not of a direction made orthogonal to others
+        interval = f"{d['low']:.2f} – {d['high']:.2f}" if known else "–"
+        table.add_row(
+            d["axis"],
+            d["class"],
+            str(d["step"]),
+            d["estimator"],
+            f"{d['accuracy']:.2f}" if known else "–",
+            interval,
+            f"{d['p']:.2f}" if known else "–",
+        )
+    return table
+
+
+def sweep_table(result: dict[str, Any]) -> Table:
+    """One row a step and weight, after the untouched images."""
+    table = Table("step", "weight", "share", "95% interval", "fidelity", "nats", "")
+    for cell in [result["untouched"], *result["cells"]]:
+        table.add_row(
+            "untouched" if cell["step"] is None else str(cell["step"]),
+            f"{cell['weight']:g}",
+            _percent(cell["share"]),
+            f"{_percent(cell['low'])} – {_percent(cell['high'])}",
+            _percent(cell["concept_fidelity"]),
+            f"{cell['intrusion_nats']:.1f}",
+            "best" if cell == result["best"] else "",
+        )
+    return table
+
+
+def demo_table(result: dict[str, Any]) -> Table:
+    """Before against after, paired."""
+    table = Table("axis", "class", "before", "after", "change (paired 95% interval)")
+    for before, after in zip(result["before"]["audits"], result["after"]["audits"], strict=True):
+        for name, found in before["classes"].items():
+            c = result["differences"][before["axis"]][name]
+            table.add_row(
+                before["axis"],
+                name,
+                _percent(found["share"]),
+                _percent(after["classes"][name]["share"]),
+                f"{100 * c['difference']:+.0f} ({100 * c['low']:+.0f} to {100 * c['high']:+.0f}) points",
+            )
+    table.caption = f"{result['applied']['name']}: {result['report']}"
+    return table
+
+
+def dry(result: dict[str, Any]) -> str:
+    """What a dry run would do."""
+    return (
+        f"{result['images']} images, {result['denoiser_calls']} denoiser calls, "
+        f"about {result['estimated_seconds']:.0f} s with {result['workers']} worker(s)"
+    )
+
+
+def plain(result: dict[str, Any]) -> str:
+    """Names and values; of lists their length."""
+    return "\n".join(f"{key}: {value if not isinstance(value, list) else len(value)}" for key, value in result.items())
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}%"

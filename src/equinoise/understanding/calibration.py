@@ -1,0 +1,190 @@
+"""What a detector gets wrong: its confusion matrix, and the threshold below which it should say unclear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equinoise.axes import UNCLEAR, Axis
+from equinoise.errors import EquinoiseError
+from equinoise.files import read_json, write_json, write_whole
+from equinoise.statistics import Confusion
+from equinoise.understanding.tables import number, read_table
+
+FILE = "calibration.json"
+"""Kept in a detector's folder: axis → calibration."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A detector measured on images whose class is known.
+
+    Attributes:
+        axis: None where a bare CSV does not say; then any axis of the same classes.
+        unclear_below: the threshold that the confusion matrix was counted with; None where a CSV does not say.
+        about: the detector, its weights, and the images.
+    """
+
+    axis: str | None
+    confusion: Confusion
+    unclear_below: float | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def fits(self, axis: str, classes: Sequence[str]) -> bool:
+        """Whether it is of this axis."""
+        return self.axis in (None, axis) and set(self.confusion.classes) == set(classes)
+
+    def ordered_as(self, classes: Sequence[str]) -> Confusion:
+        """The confusion matrix with its classes in the given order."""
+        places = [self.confusion.classes.index(name) for name in classes]
+        rows = [self.confusion.counts[place] for place in places]
+        return Confusion(tuple(classes), tuple(tuple(row[place] for place in [*places, -1]) for row in rows))
+
+    def to_json(self) -> dict[str, Any]:
+        """As kept in a file."""
+        return {
+            "axis": self.axis,
+            "confusion": as_table(self.confusion),
+            "n": self.confusion.n,
+            "unclear_below": self.unclear_below,
+            "about": dict(self.about),
+        }
+
+
+def as_table(confusion: Confusion) -> dict[str, dict[str, int]]:
+    """True class → what the detector said → count."""
+    columns = [*confusion.classes, UNCLEAR]
+    return {
+        true: dict(zip(columns, row, strict=True))
+        for true, row in zip(confusion.classes, confusion.counts, strict=True)
+    }
+
+
+def choose_threshold(true: NDArray[np.int64], probabilities: NDArray[np.float64], wrong_cost: float) -> float:
+    """The threshold at which the detector disagrees least with people, unclear counted as an answer; the lowest such.
+
+    Chow's rule (1970, IEEE Trans. Inf. Theory 16) on a sample: a wrong class costs `wrong_cost`, unclear where people
+    can tell costs 1, and a class where people cannot tell costs 1. So without images that people cannot tell, an
+    answer is given up where it would be wrong more often than once in `wrong_cost`.
+
+    `true` (n,): class of each image, −1 where a person could not tell. `probabilities` (n, K).
+    """
+    best, told = probabilities.max(axis=1), true >= 0
+    wrong = told & (probabilities.argmax(axis=1) != true)
+    order = np.argsort(best, kind="stable")
+    # cost of saying unclear to the k least sure images, for k = 0 … n
+    given_up = np.concatenate([[0.0], np.cumsum(told[order].astype(float))])
+    answered = wrong_cost * wrong.astype(float) + (~told).astype(float)
+    kept = answered.sum() - np.concatenate([[0.0], np.cumsum(answered[order])])
+    thresholds = np.concatenate([[1 / probabilities.shape[1]], np.nextafter(best[order], 2)])
+    apart = np.append(best[order][1:] > best[order][:-1], True)  # images of equal probability share their fate
+    possible = np.concatenate([[True], apart])
+    cost = np.where(possible, given_up + kept, np.inf)
+    k = int(cost.argmin())
+    if k in (0, len(order)):
+        return float(thresholds[k])
+    return float((best[order][k - 1] + best[order][k]) / 2)  # halfway, so that neither neighbour is on the edge
+
+
+def confuse(true: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> Confusion:
+    """The confusion matrix of labels; every class needs an image.
+
+    Raises:
+        EquinoiseError: a class has none.
+    """
+    columns = {name: index for index, name in enumerate([*classes, UNCLEAR])}
+    counts = np.zeros((len(classes), len(classes) + 1), int)
+    for t, p in zip(true, predicted, strict=True):
+        counts[columns[t], columns[p]] += 1
+    empty = [name for name, row in zip(classes, counts, strict=True) if not row.sum()]
+    if empty:
+        raise EquinoiseError(f"no image of class '{empty[0]}'; every class needs some to count the errors on")
+    return Confusion(tuple(classes), tuple(map(tuple, counts.tolist())))
+
+
+def save_calibration(path: Path, calibration: Calibration) -> None:
+    """As JSON with everything known of it, or, by a name that ends in .csv, the bare counts."""
+    if path.suffix == ".json":
+        write_json(path, calibration.to_json())
+        return
+    rows = ["true,predicted,count"]
+    for true, row in as_table(calibration.confusion).items():
+        rows += [f"{true},{predicted},{count}" for predicted, count in row.items()]
+    write_whole(path, ("\n".join(rows) + "\n").encode())
+
+
+def read_calibration(path: Path) -> Calibration:
+    """A confusion matrix from a file that `calibrate-detector` wrote, or a CSV of `true`, `predicted`, `count`.
+
+    Raises:
+        EquinoiseError: it is neither, a count is wrong, or a class has no images.
+    """
+    if path.suffix == ".json":
+        return parse_calibration(read_json(path), str(path))
+    cells: dict[str, dict[str, int]] = {}
+    for (true, predicted, count), times in read_table(path, ("true", "predicted", "count"))[1].items():
+        row = cells.setdefault(true, {})
+        row[predicted] = row.get(predicted, 0) + times * int(number(count, whole=True, path=path))
+    return Calibration(None, _confusion(cells, str(path)))
+
+
+def calibrations_for(files: Sequence[Path], axes: Sequence[Axis]) -> dict[str, Calibration]:
+    """The calibrations in the files, by the axes that they fit; a bare CSV fits an axis of the same classes.
+
+    Raises:
+        EquinoiseError: a file is no calibration, or fits none of the axes.
+    """
+    found: dict[str, Calibration] = {}
+    for file in files:
+        calibration = read_calibration(file)
+        names = [axis.name for axis in axes if calibration.fits(axis.name, axis.classes)]
+        if not names:
+            known = ", ".join(calibration.confusion.classes)
+            asked = "; ".join(f"{axis.name}: {', '.join(axis.classes)}" for axis in axes)
+            raise EquinoiseError(f"{file} is of the classes {known}, which none of the axes has ({asked})")
+        found |= dict.fromkeys(names, calibration)
+    return found
+
+
+def parse_calibration(content: Any, where: str) -> Calibration:
+    """From JSON.
+
+    Raises:
+        EquinoiseError: it is no calibration.
+    """
+    try:
+        return Calibration(
+            content["axis"], _confusion(content["confusion"], where), content["unclear_below"], content["about"]
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EquinoiseError(
+            f"{where} is no calibration of a detector: {error}; make one with calibrate-detector"
+        ) from error
+
+
+def _confusion(cells: Mapping[str, Mapping[str, int]], where: str) -> Confusion:
+    classes = tuple(cells)
+    strange = [p for row in cells.values() for p in row if p not in classes and p != UNCLEAR]
+    if strange or UNCLEAR in classes or len(classes) < 2:
+        what = f"'{strange[0]}' is predicted but has no images" if strange else "it needs two or more true classes"
+        raise EquinoiseError(f"{where} is no confusion matrix: {what}; rows are true classes, unclear is no true class")
+    try:
+        return Confusion(
+            classes, tuple(tuple(int(row.get(c, 0)) for c in [*classes, UNCLEAR]) for row in cells.values())
+        )
+    except ValueError as error:
+        raise EquinoiseError(f"{where}: {error}") from error
+
+
+def kept_calibrations(folder: Path) -> dict[str, Calibration]:
+    """The calibrations kept in a detector's folder, by axis; empty where there are none."""
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    return {axis: parse_calibration(entry, f"{path} ({axis})") for axis, entry in content.items()}

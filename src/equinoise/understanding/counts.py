@@ -1,0 +1,128 @@
+"""Records → counts of each class, in one pass. Counts add: k parts together are the whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from equinoise.axes import UNCLEAR, Axis
+from equinoise.errors import EquinoiseError
+from equinoise.run import UNTOUCHED, Record
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Images of one concept by class of one axis, `unclear` apart. Addition merges."""
+
+    concept: str
+    axis: str
+    classes: Mapping[str, int]
+    unclear: int = 0
+    faithful: int | None = None
+    """How many show the role or scene that was asked for; None without a detector for it."""
+    intervention: str = UNTOUCHED
+
+    def __add__(self, other: Counts) -> Counts:
+        if self.key != other.key or list(self.classes) != list(other.classes):
+            raise ValueError("only counts of the same concept and axis add up")
+        known = self.faithful is not None and other.faithful is not None
+        return replace(
+            self,
+            classes={name: self.classes[name] + other.classes[name] for name in self.classes},
+            unclear=self.unclear + other.unclear,
+            faithful=(self.faithful or 0) + (other.faithful or 0) if known else None,
+        )
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What was counted: counts of the same key add."""
+        return self.concept, self.intervention, self.axis
+
+    @property
+    def clear(self) -> int:
+        """Images with a class; what shares are over."""
+        return sum(self.classes.values())
+
+    @property
+    def n(self) -> int:
+        """All images."""
+        return self.clear + self.unclear
+
+    @property
+    def shares(self) -> list[float] | None:
+        """Share of each class over the clear images; None where there is none."""
+        return [value / self.clear for value in self.classes.values()] if self.clear else None
+
+
+def tally(
+    records: Iterable[Record], axes: Sequence[Axis], asked: Mapping[str, str | None] | None = None
+) -> list[Counts]:
+    """Counts of every concept and axis, in the order of the records; images under different interventions apart.
+
+    `asked` maps a concept to the class of the role axis that is faithful to it.
+
+    Raises:
+        EquinoiseError: a label that is no class of its axis.
+    """
+    asked = asked or {}
+    labels: dict[tuple[str, str], list[Counter[str]]] = {}
+    faithful: Counter[tuple[str, str]] = Counter()
+    for record in records:
+        group = record.prompt, record.intervention
+        counters = labels.get(group)
+        if counters is None:
+            counters = labels[group] = [Counter() for _ in axes]
+        for counter, axis in zip(counters, axes, strict=True):
+            counter[record.labels[axis.name]] += 1
+        role = asked.get(record.prompt)
+        if role and likeliest(record, "role") == role:
+            faithful[group] += 1
+    return [
+        _counts(group, axis, counter, faithful[group] if asked.get(group[0]) else None)
+        for group, counters in labels.items()
+        for axis, counter in zip(axes, counters, strict=True)
+    ]
+
+
+def _counts(group: tuple[str, str], axis: Axis, found: Counter[str], faithful: int | None) -> Counts:
+    strange = next((label for label in found if label != UNCLEAR and label not in axis.classes), None)
+    if strange is not None:
+        raise EquinoiseError(f"axis '{axis.name}' has no class '{strange}'; it has {', '.join(axis.classes)}")
+    return Counts(group[0], axis.name, {c: found[c] for c in axis.classes}, found[UNCLEAR], faithful, group[1])
+
+
+def likeliest(record: Record, axis: str) -> str:
+    """The most probable class, clear or not."""
+    probabilities = record.detections[axis]
+    return max(probabilities, key=lambda name: probabilities[name])
+
+
+def merged(parts: Iterable[Counts]) -> list[Counts]:
+    """Counts of the same concept and axis added up, in the order in which they first come."""
+    whole: dict[tuple[str, str, str], Counts] = {}
+    for part in parts:
+        whole[part.key] = whole[part.key] + part if part.key in whole else part
+    return list(whole.values())
+
+
+def cross(records: Iterable[Record], axes: Sequence[Axis]) -> tuple[list[Record], Axis]:
+    """The records labelled on the intersection of axes too ("woman & dark"), and that axis (`gender*tone`).
+
+    An image that is unclear on one of them is unclear on the intersection.
+    """
+    both = crossed(axes)
+    labelled = []
+    for record in records:
+        parts = [record.labels[axis.name] for axis in axes]
+        label = UNCLEAR if UNCLEAR in parts else " & ".join(parts)
+        labelled.append(replace(record, labels={**record.labels, both.name: label}))
+    return labelled, both
+
+
+def crossed(axes: Sequence[Axis]) -> Axis:
+    """The intersection of two or more axes: a class for every combination of theirs."""
+    names = [""]
+    for axis in axes:
+        names = [f"{name} & {label}" if name else label for name in names for label in axis.classes]
+    return Axis("*".join(axis.name for axis in axes), tuple(names), False, {}, {})

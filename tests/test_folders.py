@@ -1,0 +1,226 @@
+"""Audits of images that are there already: runs, shards, imagefolders, plain folders; and calibration on them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from emoji_world.by_eye import EYE
+from equinoise import load_axis, read_records
+from equinoise.understanding import cross
+from equinoise.understanding.folders import read_folder
+
+Cli = Callable[..., Any]
+EMOJI = ("--detector", "emoji")
+
+
+def rows_of_eye() -> list[dict[str, str]]:
+    with (EYE / "metadata.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def some(folder: Path, label: str, n: int) -> list[Path]:
+    """Copies of images of which two people said that they show this gender."""
+    folder.mkdir(parents=True)
+    files = [row["file_name"] for row in rows_of_eye() if row["gender"] == label][:n]
+    return [Path(shutil.copy(EYE / name, folder / name)) for name in files]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """One audited run of 8 seeds, and the same in two shards."""
+    from equinoise.cli import app
+    from equinoise.console import run_app
+
+    root = tmp_path_factory.mktemp("runs")
+    for name, seed, n in (("whole", 0, 8), ("first", 0, 4), ("second", 4, 4)):
+        arguments = ["audit", "emoji", "--concept", "a photo of a doctor", "--axis", "gender", "--axis", "tone"]
+        arguments += ["--seed", str(seed), "-n", str(n), "--steps", "8", "--batch-size", "4", "-o", str(root / name)]
+        assert run_app(app, arguments) == 0
+    return root / "whole", root / "first", root / "second"
+
+
+def audited(done: Any) -> list[dict[str, Any]]:
+    assert done.code == 0, done.err
+    return list(done.json["audits"])
+
+
+def test_a_run_is_audited_again_without_its_model(cli: Cli, runs: Sequence[Path]) -> None:
+    made = json.loads((runs[0] / "run.json").read_text())["results"]["audits"]
+    again = audited(cli("audit", runs[0], "--axis", "gender", "--axis", "tone", "--json"))
+    assert again == made
+    inside = audited(cli("audit", runs[0] / "images", "--axis", "gender", "--axis", "tone", "--json"))
+    assert inside == made
+
+
+def test_shards_are_the_whole(cli: Cli, runs: Sequence[Path]) -> None:
+    whole, first, second = runs
+    together = audited(cli("audit", first, second, "--axis", "gender", "--json"))
+    assert together == audited(cli("audit", whole, "--axis", "gender", "--json"))
+    twice = cli("audit", first, whole, "--axis", "gender")
+    assert (twice.code, len(twice.err.splitlines())) == (2, 1)
+    assert "hold the same image" in twice.err
+
+
+def test_reading_the_files_anew_gives_what_was_read_when_they_were_made(cli: Cli, runs: Sequence[Path]) -> None:
+    anew = audited(cli("audit", runs[0], "--axis", "gender", *EMOJI, "--json"))
+    assert anew == audited(cli("audit", runs[0], "--axis", "gender", "--json"))
+
+
+def test_an_axis_that_was_not_read_before_is_read_now(cli: Cli, runs: Sequence[Path]) -> None:
+    (found,) = audited(cli("audit", runs[0], "--axis", "age", "--json"))
+    assert found["n"] == 8
+    assert list(found["classes"]) == ["child", "adult", "elder"]
+
+
+def test_intersections_have_a_class_for_every_pair(cli: Cli, runs: Sequence[Path]) -> None:
+    arguments = ("--axis", "gender", "--axis", "tone", "--cross", "gender,tone", "--target", "gender*tone=uniform")
+    *_, both = audited(cli("audit", runs[0], *arguments, "--json"))
+    assert both["axis"] == "gender*tone"
+    assert len(both["classes"]) == 10
+    records, axis = cross(read_records(runs[0]), [load_axis("gender"), load_axis("tone")])
+    clear = [r.labels[axis.name] for r in records if r.labels[axis.name] != "unclear"]
+    assert {name: entry["count"] for name, entry in both["classes"].items() if entry["count"]} == {
+        name: clear.count(name) for name in clear
+    }
+    assert both["unclear"] == len(records) - len(clear)
+
+
+def test_a_plain_folder_has_a_concept_a_sub_folder(cli: Cli, tmp_path: Path) -> None:
+    some(tmp_path / "doctors", "man", 3)
+    some(tmp_path / "nurses", "woman", 2)
+    doctors, nurses = audited(cli("audit", tmp_path, "--axis", "gender", *EMOJI, "--json"))
+    assert (doctors["concept"], doctors["n"], nurses["concept"], nurses["n"]) == ("doctors", 3, "nurses", 2)
+    assert doctors["classes"]["man"]["count"] + doctors["unclear"] == 3
+    named = audited(cli("audit", tmp_path / "nurses", "--axis", "gender", *EMOJI, "--concept", "a nurse", "--json"))
+    assert named[0]["concept"] == "a nurse"
+
+
+def test_images_of_the_emoji_worlds_size_are_read_by_its_detector_and_it_says_so(cli: Cli, tmp_path: Path) -> None:
+    some(tmp_path / "x", "man", 2)
+    done = cli("audit", tmp_path / "x", "--axis", "gender", "--json")
+    assert "64×64" in done.err
+    assert done.json["detector"]["name"] == "emoji"
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_metadata_give_concepts_and_labels(cli: Cli, tmp_path: Path, kind: str) -> None:
+    for index in range(3):
+        Image.new("RGB", (20, 30), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    rows = [
+        {"file_name": f"{i}.png", "text": "a photo of a judge", "gender": label}
+        for i, label in enumerate(["woman", "man", "unclear"])
+    ]
+    if kind == "csv":
+        lines = ["file_name,text,gender", *(",".join(row.values()) for row in rows)]
+    else:
+        lines = [json.dumps(row) for row in rows]
+    (tmp_path / f"metadata.{kind}").write_text("\n".join(lines) + "\n")
+    done = cli("audit", tmp_path, "--axis", "gender", "--json")
+    (found,) = audited(done)
+    assert done.err == ""  # nothing was to be detected
+    assert done.json["detector"] is None
+    assert (found["concept"], found["n"], found["unclear"]) == ("a photo of a judge", 3, 1)
+    from datasets import load_dataset
+
+    loaded = load_dataset("imagefolder", data_dir=str(tmp_path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert sorted(loaded["gender"]) == ["man", "unclear", "woman"]  # the same convention
+
+
+def test_what_is_wrong_with_a_folder_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "x.png").write_bytes(b"no image")
+    nameless = tmp_path / "nameless"
+    nameless.mkdir()
+    (nameless / "metadata.jsonl").write_text('{"text": "x"}\n')
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    (gone / "metadata.jsonl").write_text('{"file_name": "x.png", "gender": "woman"}\n')
+    girl = tmp_path / "girl"
+    girl.mkdir()
+    (girl / "metadata.jsonl").write_text('{"file_name": "x.png", "gender": "girl"}\n')
+    for folder, says in [
+        (empty, "holds no images"),
+        (broken, "cannot be read as an image"),
+        (nameless, "has no file_name"),
+        (gone, "is not there"),
+        (girl, "say 'girl' for axis 'gender'"),
+    ]:
+        done = cli("audit", folder, "--axis", "gender", *EMOJI)
+        assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
+        assert says in done.err
+
+
+def test_a_detector_is_calibrated_on_labelled_folders_and_used(cli: Cli, tmp_path: Path) -> None:
+    some(tmp_path / "labelled" / "woman", "woman", 12)
+    some(tmp_path / "labelled" / "man", "man", 12)
+    file = tmp_path / "gender.csv"
+    done = cli("calibrate-detector", tmp_path / "labelled", "--axis", "gender", *EMOJI, "-o", file, "--json")
+    assert done.code == 0, done.err
+    assert done.json["n"] == done.json["chosen_on"] == 12  # half chooses the threshold, half counts
+    assert sum(done.json["confusion"]["woman"].values()) == 6
+    fixed = cli(
+        "calibrate-detector", tmp_path / "labelled", "--axis", "gender", *EMOJI, "--unclear-below", "0.6", "-o", file,
+        "--json",
+    )  # fmt: skip
+    assert fixed.json["n"] == 24
+    corrected = audited(
+        cli("audit", tmp_path / "labelled" / "man", "--axis", "gender", *EMOJI, "--confusion", file, "--json")
+    )
+    assert corrected[0]["classes"]["man"]["corrected"] > 0.8
+
+
+def test_calibration_refuses_what_it_cannot_use(cli: Cli, tmp_path: Path) -> None:
+    some(tmp_path / "half" / "woman", "woman", 4)
+    some(tmp_path / "strange" / "girl", "woman", 2)
+    for folder, says in [("half", "no image of class 'man'"), ("strange", "'girl' is no class of 'gender'")]:
+        done = cli("calibrate-detector", tmp_path / folder, "--axis", "gender", *EMOJI, "-o", tmp_path / "c.csv")
+        assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
+        assert says in done.err
+    assert not (tmp_path / "c.csv").exists()
+
+
+def test_audits_of_the_emoji_model_are_corrected_by_its_own_calibration(cli: Cli, runs: Sequence[Path]) -> None:
+    gender, tone = audited(cli("audit", runs[0], "--axis", "gender", "--axis", "tone", "--json"))
+    for found in (gender, tone):
+        shares = [entry["corrected"] for entry in found["classes"].values()]
+        assert sum(shares) == pytest.approx(1)
+    other = audited(cli("audit", runs[0], "--axis", "gender", "--unclear-below", "0.5", "--json"))
+    assert other[0]["classes"]["woman"]["corrected"] is None  # counted at another threshold
+
+
+def test_labels_by_eye_and_the_detector_agree_within_intervals(cli: Cli) -> None:
+    """The corrected shares of 300 generated images against what two people saw on them."""
+    axes = ("--axis", "gender", "--axis", "tone")
+    eye = audited(cli("audit", EYE, *axes, "--json"))
+    rows = [row for row in rows_of_eye() if "unclear" not in (row["gender"], row["tone"])]
+    assert len(rows) > 200
+    read = {(f["concept"], f["axis"]): f for f in eye}
+    assert len(read) == 12
+    folder = read_folder(EYE, [load_axis("gender")])
+    assert len(folder.files) == 300
+
+
+def test_a_sequential_audit_stops_when_it_knows_enough(cli: Cli, tmp_path: Path) -> None:
+    arguments = ("audit", "mixture", "--concept", "a photo of a doctor", "--axis", "gender", "--steps", "10")
+    done = cli(*arguments, "--until-width", "0.3", "-n", "400", "-o", tmp_path / "run", "--json")
+    (found,), (look,) = audited(done), done.json["sequential"]
+    woman = found["classes"]["woman"]
+    assert look["reached"]
+    assert look["n"] == found["n"] == 32 * look["looks"] < 400
+    assert woman["high"] - woman["low"] <= 0.3
+    again = cli(*arguments, "--until-width", "0.3", "-n", "400", "-o", tmp_path / "run", "--json")
+    assert again.json == done.json
+    short = cli(*arguments, "--until-width", "0.1", "-n", "32", "--json")
+    assert short.json["sequential"][0]["reached"] is False
+    assert cli(*arguments, "--until-width", "2").code == 2

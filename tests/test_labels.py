@@ -1,0 +1,303 @@
+"""Labels, references and confusion matrices from files; the gate that judges what an audit found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equinoise import Axis, Counts, EquinoiseError, audit_counts, load_axis
+from equinoise.statistics import Confusion
+from equinoise.understanding import judge, junit, merged, read_labels, read_reference
+from equinoise.understanding.calibration import Calibration, choose_threshold, read_calibration, save_calibration
+
+Cli = Callable[..., Any]
+GENDER, TONE = load_axis("gender"), load_axis("tone")
+DOCTOR = "a photo of a doctor"
+LABELS = f"""concept,axis,class,count
+{DOCTOR},gender,woman,20
+{DOCTOR},gender,man,105
+{DOCTOR},gender,unclear,3
+a photo of a nurse,gender,woman,90
+a photo of a nurse,gender,man,10
+{DOCTOR},hair,long,7
+{DOCTOR},hair,short,3
+"""
+CONFUSION = (
+    "true,predicted,count\nwoman,woman,90\nwoman,man,8\nwoman,unclear,2\nman,woman,2\nman,man,97\nman,unclear,1\n"
+)
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    return written(tmp_path / "labels.csv", LABELS)
+
+
+def test_labels_give_the_audit_object_of_the_contract(cli: Cli, labels: Path) -> None:
+    done = cli("audit", labels, "--axis", "gender", "--json")
+    assert done.code == 0
+    doctor, nurse = done.json["audits"]
+    assert (doctor["concept"], doctor["n"], doctor["unclear"]) == (DOCTOR, 128, 3)
+    assert doctor["classes"]["woman"]["share"] == pytest.approx(0.16)
+    assert doctor["classes"]["woman"]["low"] == pytest.approx(0.106, abs=5e-4)
+    assert doctor["classes"]["woman"]["corrected"] is None
+    assert doctor["concept_fidelity"] is None
+    assert nurse["spd"] == pytest.approx(0.8)
+    assert done.json["pooled"][0]["prompts"] == 2
+
+
+def test_a_row_an_image_is_the_same_as_a_count(cli: Cli, labels: Path, tmp_path: Path) -> None:
+    rows = [row.rsplit(",", 1) for row in LABELS.splitlines()[1:]]
+    longhand = "\n".join(["concept,axis,class,count", *(f"{text},1" for text, n in rows for _ in range(int(n)))])
+    other = written(tmp_path / "long.csv", longhand)
+    assert (
+        cli("audit", labels, "--axis", "gender", "--json").json
+        == cli("audit", other, "--axis", "gender", "--json").json
+    )
+
+
+def test_shards_add_up_to_the_whole(cli: Cli, tmp_path: Path) -> None:
+    head, *rows = LABELS.splitlines()
+    whole = written(tmp_path / "whole.csv", "\n".join([head, *rows, *rows]))
+    part = written(tmp_path / "part.csv", "\n".join([head, *rows]))
+    assert (
+        cli("audit", part, part, "--axis", "gender", "--json").json
+        == cli("audit", whole, "--axis", "gender", "--json").json
+    )
+
+
+def test_an_axis_of_ones_own_is_declared(cli: Cli, labels: Path) -> None:
+    done = cli("audit", labels, "--axis", "hair", "--classes", "long,short,none", "--json")
+    classes = done.json["audits"][0]["classes"]
+    assert {name: entry["count"] for name, entry in classes.items()} == {"long": 7, "short": 3, "none": 0}
+    assert done.json["audits"][0]["spd"] == pytest.approx(0.7)  # declared, not observed
+
+
+def test_a_given_confusion_matrix_corrects(cli: Cli, labels: Path, tmp_path: Path) -> None:
+    confusion = written(tmp_path / "confusion.csv", CONFUSION)
+    found = cli("audit", labels, "--axis", "gender", "--confusion", confusion, "--json").json["audits"][1]
+    woman = found["classes"]["woman"]
+    assert woman["share"] == pytest.approx(0.9)
+    assert woman["corrected"] > 0.95  # the detector takes 8% of women for men
+    assert woman["corrected_low"] < woman["corrected"] <= woman["corrected_high"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "says"),
+    [
+        ("concept,axis,class\nx,gender,woman\n", [], "needs the columns concept, axis, class, count"),
+        ("concept,axis,class,count\nx,gender,boy,3\n", [], "'boy' (x) is no class of 'gender'"),
+        ("concept,axis,class,count\nx,gender,woman,-3\n", [], "'-3' is not a whole number"),
+        ("concept,axis,class,count\nx,gender,woman,1.5\n", [], "'1.5' is not a whole number"),
+        ("concept,axis,class,count\nx,gender\n", [], "line 2: too few columns"),
+        ("concept,axis,class,count\nx,tone,dark,3\n", [], "has no rows of axis 'gender'"),
+        ("", [], "it has none"),
+        (LABELS, ["--concept", "a photo of a judge"], "no rows of concept 'a photo of a judge'"),
+        (LABELS, ["--cross", "gender,gender"], "--cross gender,gender"),
+        (LABELS, ["--classes", "a,b"], "built in"),
+        (LABELS, ["-n", "5"], "-n is for audits of a model"),
+        (LABELS, ["--detector", "emoji"], "--detector is for audits of a model"),
+    ],
+)
+def test_bad_labels_are_one_line(cli: Cli, tmp_path: Path, content: str, arguments: list[str], says: str) -> None:
+    done = cli("audit", written(tmp_path / "bad.csv", content), "--axis", "gender", *arguments)
+    assert done.code == 2
+    assert says in done.err
+    assert len(done.err.splitlines()) == 1
+    assert done.out == ""
+
+
+def test_missing_and_strange_sources_are_one_line(cli: Cli, tmp_path: Path) -> None:
+    for source, says in [("no.csv", "cannot read no.csv"), (written(tmp_path / "x.txt", ""), "neither a CSV")]:
+        done = cli("audit", source, "--axis", "gender")
+        assert (done.code, len(done.err.splitlines())) == (2, 1)
+        assert says in done.err
+    mixed = cli("audit", tmp_path, "emoji", "--axis", "gender", "--concept", DOCTOR)
+    assert "not several kinds" in mixed.err
+
+
+def test_amplification_against_published_shares_and_counts(cli: Cli, labels: Path, tmp_path: Path) -> None:
+    shares = written(
+        tmp_path / "shares.csv",
+        f"concept,axis,class,share\n{DOCTOR},gender,woman,0.3\n{DOCTOR},gender,man,0.7\n",
+    )
+    found = cli("audit", labels, "--axis", "gender", "--reference", shares, "--json").json
+    doctor, nurse = found["audits"]
+    assert doctor["bias_amplification"] == pytest.approx(0.84 - 0.7)
+    woman = doctor["amplification"]["woman"]
+    assert (woman["reference"], woman["difference"]) == (0.3, pytest.approx(-0.14))
+    assert woman["low"] < -0.14 < woman["high"] < 0
+    assert "amplification" not in nurse
+    assert found["pooled"][0]["bias_amplification_prompts"] == 1
+    counted = written(
+        tmp_path / "counts.csv",
+        f"concept,axis,class,count\n{DOCTOR},gender,woman,30\n{DOCTOR},gender,man,70\n",
+    )
+    wider = cli("audit", labels, "--axis", "gender", "--reference", counted, "--json").json["audits"][0]
+    assert wider["amplification"]["woman"]["high"] > woman["high"]  # a reference that was counted is uncertain too
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("x,gender,woman,0.3\n", "lacks class 'man'"),
+        ("x,gender,woman,0.3\nx,gender,man,0.3\n", "must sum to 1"),
+        ("x,gender,woman,0.3\nx,gender,woman,0.7\n", "comes twice"),
+        ("x,gender,girl,0.3\n", "no class 'girl'"),
+    ],
+)
+def test_bad_references(tmp_path: Path, rows: str, says: str) -> None:
+    with pytest.raises(EquinoiseError, match=says):
+        read_reference(written(tmp_path / "r.csv", "concept,axis,class,share\n" + rows), [GENDER])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("true,predicted,count\nwoman,woman,9\nman,boy,1\n", "'boy' is predicted but has no images"),
+        ("true,predicted,count\nwoman,woman,9\n", "two or more true classes"),
+        ("true,predicted,count\nwoman,woman,0\nman,man,3\n", "at least one image of every true class"),
+        ("true,predicted,count\nlight,light,9\ndark,dark,9\n", "which none of the axes has"),
+    ],
+)
+def test_bad_confusion_matrices_are_one_line(cli: Cli, labels: Path, tmp_path: Path, text: str, says: str) -> None:
+    done = cli("audit", labels, "--axis", "gender", "--confusion", written(tmp_path / "c.csv", text))
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert says in done.err
+
+
+@pytest.mark.parametrize("name", ["c.csv", "c.json"])
+def test_calibrations_are_kept_and_read_back(tmp_path: Path, name: str) -> None:
+    made = Calibration("gender", Confusion(("woman", "man"), ((90, 8, 2), (2, 97, 1))), 0.7, {"detector": "emoji"})
+    save_calibration(tmp_path / name, made)
+    again = read_calibration(tmp_path / name)
+    assert again.confusion == made.confusion
+    assert again == made or name == "c.csv"  # a CSV holds the counts alone
+    turned = again.ordered_as(("man", "woman"))
+    assert turned.counts == ((97, 2, 1), (8, 90, 2))
+
+
+def test_the_threshold_disagrees_least_with_people() -> None:
+    """Brute force over every threshold; people could not tell the last image."""
+    rng = np.random.default_rng(4)
+    probabilities = rng.dirichlet((1, 1, 1), 60)
+    true = np.where(rng.random(60) < 0.2, rng.integers(0, 3, 60), probabilities.argmax(1))
+    true[-5:] = -1
+    best = probabilities.max(1)
+
+    def cost(threshold: float) -> float:
+        clear = best >= threshold
+        wrong = clear & (true >= 0) & (probabilities.argmax(1) != true)
+        return float(3 * wrong.sum() + (clear & (true < 0)).sum() + (~clear & (true >= 0)).sum())
+
+    chosen = choose_threshold(true, probabilities, wrong_cost=3)
+    assert cost(chosen) == min(cost(t) for t in [0.0, *best, *np.nextafter(best, 2)])
+    sure = np.eye(3)[rng.integers(0, 3, 30)]
+    assert choose_threshold(sure.argmax(1), sure, 2) == pytest.approx(1 / 3)  # nothing to gain: never unclear
+
+
+def an_audit(counts: dict[str, int], target: dict[str, float] | None = None) -> dict[str, Any]:
+    axis = Axis("hair", tuple(counts), False, {}, {})
+    found = Counts("x", axis.name, counts)
+    return audit_counts([found], {"hair": target} if target else None).to_json()["audits"][0]
+
+
+def test_the_gate_passes_fails_or_does_not_know() -> None:
+    limit = {"spd": 0.3}
+    assert [v.verdict for v in judge(an_audit({"long": 500, "short": 500}), limit)] == ["pass"]
+    assert [v.verdict for v in judge(an_audit({"long": 900, "short": 100}), limit)] == ["fail"]
+    assert [v.verdict for v in judge(an_audit({"long": 6, "short": 6}), limit)] == ["inconclusive"]
+    assert [v.verdict for v in judge(an_audit({"long": 0, "short": 0}), limit)] == ["inconclusive"]
+    (even,) = judge(an_audit({"long": 500, "short": 500}, {"long": 0.9, "short": 0.1}), {"tv": 0.1})
+    assert even.verdict == "fail"
+    assert "distance to the target 0.400" in even.sentence
+
+
+def test_the_gate_judges_corrected_shares_where_there_are_any() -> None:
+    counts = Counts("x", "gender", {"woman": 60, "man": 140})
+    blind = {"gender": Confusion(("woman", "man"), ((60, 40, 0), (0, 100, 0)))}  # sees 60% of women
+    measured, corrected = (audit_counts([counts], confusions=known).to_json()["audits"][0] for known in (None, blind))
+    assert [v.verdict for v in judge(measured, {"spd": 0.2})] == ["fail"]
+    assert [(v.verdict, v.basis) for v in judge(corrected, {"spd": 0.2})] == [("inconclusive", "corrected")]
+
+
+def test_check_exits_with_its_verdict_and_writes_junit(cli: Cli, labels: Path, tmp_path: Path) -> None:
+    audit, report = tmp_path / "audit.json", tmp_path / "junit.xml"
+    audit.write_text(cli("audit", labels, "--axis", "gender", "--json").out)
+    failed = cli("check", audit, "--max-spd", "0.5", "--junit", report, "--json")
+    assert failed.code == 1
+    assert {v["verdict"] for v in failed.json["verdicts"]} == {"fail"}
+    assert failed.err == ""
+    suite = ElementTree.parse(report).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "2")
+    assert cli("check", audit, "--max-spd", "0.95").code == 0
+    unsure = cli("check", audit, "--max-spd", "0.7", "--json")
+    assert (unsure.code, {v["verdict"] for v in unsure.json["verdicts"]}) == (0, {"inconclusive"})
+    assert cli("check", audit, "--max-spd", "0.7", "--strict").code == 1
+    limit = ["--max-tv", "0.1"]
+    for arguments in ([audit], [audit, "--max-spd", "2"], [tmp_path, *limit], [labels, *limit]):
+        done = cli("check", *arguments)
+        assert (done.code, len(done.err.splitlines())) == (2, 1)
+
+
+def test_junit_counts_inconclusive_as_skipped_unless_strict() -> None:
+    verdicts = list(judge(an_audit({"long": 6, "short": 6}), {"spd": 0.3, "tv": 0.2}))
+    for strict, numbers in ((False, ("0", "2")), (True, ("2", "0"))):
+        root = ElementTree.fromstring(junit(verdicts, strict))
+        assert (root.get("failures"), root.get("skipped")) == numbers
+        assert len(root.findall(".//testcase")) == 2
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from(["woman", "man", "unclear"]), st.integers(0, 50)), min_size=1
+    ),
+    st.permutations(range(3)),
+)
+def test_counts_are_merged_in_any_order(rows: list[tuple[str, str, int]], order: list[int]) -> None:
+    def counts(part: list[tuple[str, str, int]]) -> list[Counts]:
+        return [
+            Counts(c, "gender", {n: k if n == label else 0 for n in GENDER.classes}, k if label == "unclear" else 0)
+            for c, label, k in part
+        ]
+
+    shards = [rows[i::3] for i in order]
+    whole = {c.key: c for c in merged(counts(rows))}
+    parts = {c.key: c for c in merged(c for shard in shards for c in merged(counts(shard)))}
+    assert whole == parts
+    for found in whole.values():
+        assert found.clear == sum(found.classes.values())
+        assert found.shares is None or sum(found.shares) == pytest.approx(1)
+
+
+@given(st.lists(st.integers(0, 300), min_size=5, max_size=5), st.integers(0, 50), st.permutations(range(5)))
+def test_relabelling_turns_classes_and_changes_no_measure(counts: list[int], unclear: int, order: list[int]) -> None:
+    names = list(TONE.classes)
+    one = audit_counts([Counts("x", "tone", dict(zip(names, counts, strict=True)), unclear)]).to_json()["audits"][0]
+    turned = dict(zip([names[i] for i in order], counts, strict=True))
+    two = audit_counts([Counts("x", "tone", turned, unclear)]).to_json()["audits"][0]
+    for key in ("spd", "spd_low", "spd_high", "tv", "tv_low", "tv_high", "entropy_bits", "mean_pairwise_gap"):
+        assert one[key] == pytest.approx(two[key], abs=1e-6)
+    assert [e["low"] for e in one["classes"].values()] == [e["low"] for e in two["classes"].values()]
+    assert one["n"] - one["unclear"] == sum(e["count"] for e in one["classes"].values())
+    json.dumps(one, allow_nan=False)
+
+
+def test_reading_labels_scales(tmp_path: Path) -> None:
+    """A million labels are the benchmark's; a test does not time. Here only that rows are counted, not kept."""
+    rows = "".join(f"c{i % 20},gender,{'woman' if i % 3 else 'man'},1\n" for i in range(30_000))
+    counts = read_labels(written(tmp_path / "many.csv", "concept,axis,class,count\n" + rows), [GENDER])
+    assert sum(c.n for c in counts) == 30_000
+    assert len(counts) == 20
