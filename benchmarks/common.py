@@ -70,12 +70,22 @@ def axes() -> list[Axis]:
 
 def tell(rows: Sequence[Mapping[str, Any]], name: str) -> None:
     """Print the rows and keep them as JSON."""
+    tabulate(rows)
+    keep(list(rows), name)
+
+
+def tabulate(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the rows."""
     table = Table(*rows[0])
     for row in rows:
         table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
     Console(width=170).print(table)
+
+
+def keep(results: Any, name: str) -> None:
+    """Write `benchmarks/results/NAME.json`."""
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(list(rows), indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
 def dark_share(audit: Mapping[str, Any]) -> tuple[int, int]:

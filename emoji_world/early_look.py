@@ -31,6 +31,7 @@ from equinoise.console import progress
 from equinoise.detectors import load_detector, read_label
 from equinoise.engine import Engine, Job
 from equinoise.models.base import NOISE, Step
+from equinoise.models.pipeline import require_pipeline
 from equinoise.session import Session, open_session
 from equinoise.statistics import wilson
 
@@ -101,7 +102,7 @@ def _linear(x: NDArray[np.float32], labels: NDArray[np.str_]) -> float | None:
 def _predicted_labels(session: Session, axis: Axis, step: int, latents: dict[Step, NDArray[np.float32]]) -> list[str]:
     before = latents[NOISE if step == 0 else step - 1]
     x0 = predicted_original(session, torch.from_numpy(before), torch.from_numpy(latents[step]), step)
-    vae = session.model.pipeline.vae
+    vae = require_pipeline(session.model).pipeline.vae
     detector = load_detector(session.detector)
     labels: list[str] = []
     for part in torch.split(x0, 64):
@@ -118,7 +119,7 @@ def predicted_original(session: Session, before: Tensor, after: Tensor, step: in
 
     x_t = √ᾱ_t x̂₀ + √(1 − ᾱ_t) ε and x_s = √ᾱ_s x̂₀ + √(1 − ᾱ_s) ε (Song et al. 2021, equation 12 with σ = 0).
     """
-    scheduler = session.model.pipeline.scheduler
+    scheduler = require_pipeline(session.model).pipeline.scheduler
     scheduler.set_timesteps(session.sampling.steps)
     t = int(scheduler.timesteps[step])
     s = t - scheduler.config.num_train_timesteps // session.sampling.steps

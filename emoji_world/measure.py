@@ -34,6 +34,7 @@ from equinoise.detectors import DetectorSpec, load_detector, read_label, role_ax
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.models import load
+from equinoise.models.pipeline import require_pipeline
 from equinoise.run import Record
 from equinoise.session import Session, open_session
 from equinoise.statistics import share_intervals, spearman, wilson
@@ -80,7 +81,7 @@ def detector(n: int) -> Rows:
 
 def colour(n: int) -> Rows:
     """CIEDE2000 between the mean skin colour of a composition and of its reconstruction, by tone."""
-    vae = load("emoji").pipeline.vae
+    vae = require_pipeline(load("emoji")).pipeline.vae
     rng, rows = np.random.default_rng(SEED + 1), []
     for tone in tones():
         differences = []

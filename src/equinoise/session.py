@@ -16,10 +16,9 @@ from equinoise.detectors.loading import default_detector
 from equinoise.engine import Request
 from equinoise.engine.local import cores
 from equinoise.errors import EquinoiseError
-from equinoise.models import ModelSpec, Sampling, load_once
+from equinoise.models import ModelSpec, Sampling, TextToImage, load_once
 from equinoise.models.base import Step, draw_noise
 from equinoise.models.loading import describe
-from equinoise.models.pipeline import PipelineModel
 from equinoise.reader import Reader, open_reader
 
 
@@ -28,7 +27,7 @@ class Session:
     """A model with its settings, and the detector that reads its images."""
 
     spec: ModelSpec
-    model: PipelineModel
+    model: TextToImage
     sampling: Sampling
     reader: Reader
     batch_size: int
@@ -93,7 +92,7 @@ class Session:
     def _timed_call(self) -> float:
         noise = draw_noise(range(self.batch_size), self.model.latent_shape)
         started = time.perf_counter()
-        self.model.generate(["a photo"] * self.batch_size, noise, self.sampling, capture=(0,), decode=False)
+        self.model.generate([""] * self.batch_size, noise, self.sampling, capture=(0,), decode=False)
         return time.perf_counter() - started
 
 

@@ -8,9 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from equinoise.axes import Axis
+from equinoise.detectors.base import Detector
 from equinoise.detectors.zero_shot import ZeroShotDetector
 from equinoise.encoders import ClipEncoder
-from equinoise.models.loading import EMOJI, describe
+from equinoise.models.loading import EMOJI, MIXTURE, describe
+from equinoise.models.mixture import MixtureDetector
+from equinoise.models.mixture.world import digest as mixture_digest
 
 DEFAULT_CLIP = "openai/clip-vit-large-patch14"
 UNCLEAR_BELOW = 0.6
@@ -36,7 +39,9 @@ class DetectorSpec:
 
 
 def fingerprint(name: str) -> str | None:
-    """A short hash of a local detector's weights; None for one from the hub."""
+    """A short hash of a local detector's weights, or of the mixture's tables; None for one from the hub."""
+    if name == MIXTURE:
+        return mixture_digest()
     digest = sha256()
     for path in sorted(Path(detector_folder(name)).glob("*.safetensors")):
         digest.update(path.read_bytes())
@@ -48,14 +53,18 @@ def detector_folder(name: str) -> str:
     return str(EMOJI / "clip") if name == "emoji" else name
 
 
-def load_detector(spec: DetectorSpec) -> ZeroShotDetector:
-    """The zero-shot detector: `emoji`, a folder with a `CLIPModel`, or a hub name."""
+def load_detector(spec: DetectorSpec) -> Detector:
+    """The zero-shot detector of `emoji`, a folder with a `CLIPModel`, or a hub name; `mixture` has its own."""
+    if spec.name == MIXTURE:
+        return MixtureDetector()
     name = detector_folder(spec.name)
     return ZeroShotDetector(ClipEncoder.from_pretrained(name, spec.device))
 
 
 def default_detector(model: str) -> str:
-    """The emoji model brings its own; anything else is read by a CLIP from the hub."""
+    """The emoji model and the mixture bring their own; anything else is read by a CLIP from the hub."""
+    if model == MIXTURE:
+        return MIXTURE
     return "emoji" if model == "emoji" or (Path(model) / "world.json").is_file() else DEFAULT_CLIP
 
 

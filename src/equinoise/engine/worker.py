@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from equinoise.detectors import DetectorSpec, ZeroShotDetector, load_detector
+from equinoise.detectors import Detector, DetectorSpec, load_detector
 from equinoise.engine.jobs import Job, Request, Result
 from equinoise.models import load_once
 from equinoise.models.base import draw
@@ -56,5 +56,5 @@ def work(request: Request, jobs: Sequence[Job]) -> list[Result]:
 
 
 @cache
-def _detector(spec: DetectorSpec) -> ZeroShotDetector:
+def _detector(spec: DetectorSpec) -> Detector:
     return load_detector(spec)

@@ -49,6 +49,10 @@ class TextToImage(Protocol):
     """A text-to-image model whose noise can be set."""
 
     @property
+    def name(self) -> str:
+        """By which it is loaded."""
+
+    @property
     def latent_shape(self) -> tuple[int, ...]:
         """Shape of the latents of one image."""
 
@@ -59,6 +63,13 @@ class TextToImage(Protocol):
     @property
     def provenance(self) -> dict[str, Any]:
         """What the model is: name, class, scheduler, and a hash of the denoiser's weights."""
+
+    def require_total(self, steps: int) -> None:
+        """Check that the model can take that many denoising steps.
+
+        Raises:
+            EquinoiseError: it cannot.
+        """
 
     def generate(
         self,

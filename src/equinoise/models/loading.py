@@ -1,4 +1,4 @@
-"""From a name to a model: `emoji`, a folder, or a hub name."""
+"""From a name to a model: `emoji`, `mixture`, a folder, or a hub name."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from safetensors import SafetensorError
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_json
-from equinoise.models.base import ModelSpec
+from equinoise.models.base import ModelSpec, TextToImage
+from equinoise.models.mixture import model as mixture
+from equinoise.models.mixture import world
 from equinoise.models.pipeline import PipelineModel
 from equinoise.quiet import quiet_libraries
 
 EMOJI = Path(__file__).parent / "emoji"
+MIXTURE = "mixture"
 DTYPES = ("float32", "float16", "bfloat16")
 
 
-def load(spec: ModelSpec | str) -> PipelineModel:
+def load(spec: ModelSpec | str) -> TextToImage:
     """The model of a spec or name.
 
     Only safetensors weights are read and no remote code is run.
@@ -28,8 +31,8 @@ def load(spec: ModelSpec | str) -> PipelineModel:
         EquinoiseError: no such model, device, precision or scheduler, or a pipeline that cannot be steered.
     """
     spec = ModelSpec(spec) if isinstance(spec, str) else spec
-    if spec.name == "mixture":
-        raise EquinoiseError("the closed-form mixture is not part of this version; use emoji, a folder or a hub name")
+    if spec.name == MIXTURE:
+        return mixture.load(spec)
     device, dtype = require_device(spec.device), _dtype(spec)
     folder = EMOJI if spec.name == "emoji" else Path(spec.name)
     pipeline = _from_pretrained(spec.name, folder, dtype).to(device)
@@ -39,18 +42,20 @@ def load(spec: ModelSpec | str) -> PipelineModel:
 
 
 @cache
-def load_once(spec: ModelSpec) -> PipelineModel:
+def load_once(spec: ModelSpec) -> TextToImage:
     """As `load`; a process holds each model once."""
     return load(spec)
 
 
 def describe(name: str) -> dict[str, Any]:
-    """What a model's folder says of itself in `world.json` (default guidance, roles, planted shares); else empty."""
-    card = (EMOJI if name == "emoji" else Path(name)) / "world.json"
-    world = read_json(card) if card.is_file() else {}
-    if not isinstance(world, dict):
-        raise EquinoiseError(f"{card} is damaged: it is not a table")
-    return world
+    """What a model's `world.json` says of it (default guidance, roles, planted shares); empty where there is none."""
+    if name == MIXTURE:
+        return world.card()
+    path = (EMOJI if name == "emoji" else Path(name)) / "world.json"
+    card = read_json(path) if path.is_file() else {}
+    if not isinstance(card, dict):
+        raise EquinoiseError(f"{path} is damaged: it is not a table")
+    return card
 
 
 def require_device(name: str) -> str:
@@ -96,7 +101,7 @@ def _from_pretrained(name: str, folder: Path, dtype: torch.dtype) -> Any:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
         raise EquinoiseError(
-            f"cannot load model '{name}': {reason} (use emoji, a pipeline folder, or a hub name within reach)"
+            f"cannot load model '{name}': {reason} (use emoji, mixture, a pipeline folder, or a hub name within reach)"
         ) from error
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
-from equinoise.models.base import NOISE, Generated, Sampling, Step, require_steps
+from equinoise.models.base import NOISE, Generated, Sampling, Step, TextToImage, require_steps
 
 FALLBACK_GUIDANCE = 7.5
 
@@ -110,6 +110,17 @@ class PipelineModel:
             generator=generators,
         )
         return Generated(list(result.images) if decode else None, captured)
+
+
+def require_pipeline(model: TextToImage) -> PipelineModel:
+    """The model, for those who need the parts of its pipeline.
+
+    Raises:
+        EquinoiseError: it has none.
+    """
+    if not isinstance(model, PipelineModel):
+        raise EquinoiseError(f"{model.name} is not a diffusers pipeline; use emoji, a pipeline folder, or a hub name")
+    return model
 
 
 def _capturing(captured: dict[Step, Tensor], wanted: set[int], stop_after: int | None) -> Callable[..., dict[str, Any]]:

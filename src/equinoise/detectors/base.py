@@ -1,0 +1,19 @@
+"""What a detector must give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from equinoise.axes import Axis
+
+
+class Detector(Protocol):
+    """Reads pictures: image → probabilities over an axis's classes."""
+
+    def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> NDArray[np.float64]:
+        """(n, classes), each row summing to 1. They are a detector's, not a person's, and say nothing of identity."""
