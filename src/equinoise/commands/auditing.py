@@ -9,7 +9,7 @@ from typing import Any
 
 from equinoise.axes import Axis, load_axis
 from equinoise.errors import EquinoiseError
-from equinoise.run import Record
+from equinoise.run import Record, RunFolder
 from equinoise.statistics import Confusion, share_intervals
 from equinoise.understanding import (
     Reference,
@@ -111,10 +111,12 @@ def _group(text: str, axes: Mapping[str, Axis]) -> tuple[Axis, ...]:
     return tuple(axes[name] for name in names)
 
 
-def audit_labels(files: Sequence[Path], question: Question, concepts: Sequence[str] = ()) -> dict[str, Any]:
+def audit_labels(
+    files: Sequence[Path], question: Question, concepts: Sequence[str] = (), out: Path | None = None
+) -> dict[str, Any]:
     """The audit object of counts in CSV files; the counts of several files add up.
 
-    `concepts`: only these.
+    `concepts`: only these. `out`: a run folder without images, for a report or a check.
 
     Raises:
         EquinoiseError: a file is wrong, a concept is not in it, or an intersection is asked of counts.
@@ -131,4 +133,12 @@ def audit_labels(files: Sequence[Path], question: Question, concepts: Sequence[s
     wanted = [c for c in counts if not concepts or c.concept in concepts]
     given = calibrations_for(question.confusion_files, axes)
     confusions = {name: found.ordered_as(question.axes[name].classes) for name, found in given.items()}
-    return audit_counts(wanted, question.targets, confusions, question.references).to_json()
+    result = {
+        **audit_counts(wanted, question.targets, confusions, question.references).to_json(),
+        "corrected_by": {name: dict(found.about) for name, found in given.items()},
+    }
+    if out:
+        about = {"command": "audit", "sources": [file.name for file in files], **question.about()}
+        run = RunFolder(out, {**about, "concepts": list(dict.fromkeys(c.concept for c in wanted))})
+        run.finish([], result)
+    return result

@@ -16,7 +16,7 @@ from equinoise.detectors import load_detector, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError
 from equinoise.reader import Reader, open_reader
-from equinoise.run import Record
+from equinoise.run import Record, RunFolder
 from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.folders import ImageFolder, read_folder
 
@@ -31,8 +31,11 @@ def audit_images(
     detector: str | None = None,
     device: str = "cpu",
     unclear_below: float | None = None,
+    out: Path | None = None,
 ) -> dict[str, Any]:
     """The audit object of one or more folders together: shards of a run, or images of any origin.
+
+    `out`: a run folder with copies of the images, for a report or a check.
 
     Raises:
         EquinoiseError: a folder or image cannot be read, two folders hold the same image, or a concept is not there.
@@ -41,16 +44,24 @@ def audit_images(
     wanted = [_only(read_folder(folder, axes), concepts) for folder in folders]
     _require_apart(folders, wanted)
     if detector is None and all(_labelled(record, axes) for folder in wanted for record in folder.records):
-        return _as_labelled(wanted, question)
+        return _as_labelled(folders, wanted, question, out)
     chosen = detector or detector_of(wanted)
     reader = open_reader(chosen, axes, device, unclear_below, question.confusion_files)
     with progress("reading images", sum(len(folder.files) for folder in wanted)) as tick:
-        records = [record for folder in wanted for record in read_images(folder, axes, reader, detector is None, tick)]
+        read = [list(read_images(folder, axes, reader, detector is None, tick)) for folder in wanted]
+    records = [record for part in read for record in part]
     asked = {concept: reader.asked(concept) for concept in dict.fromkeys(r.prompt for r in records)}
     if not all("role" in record.detections for record in records):
         asked = {}
-    result = question.answer(records, asked, reader.confusions)
-    return {**result, "detector": reader.about(), "corrected_by": dict(reader.origins)}
+    result = {
+        **question.answer(records, asked, reader.confusions),
+        "detector": reader.about(),
+        "corrected_by": dict(reader.origins),
+    }
+    if out:
+        made = [replace(f, records=tuple(part)) for f, part in zip(wanted, read, strict=True)]
+        _keep(out, folders, made, question, result)
+    return result
 
 
 def _labelled(record: Record, axes: Sequence[Axis]) -> bool:
@@ -58,13 +69,42 @@ def _labelled(record: Record, axes: Sequence[Axis]) -> bool:
     return not record.detections and all(axis.name in record.labels for axis in axes)
 
 
-def _as_labelled(folders: Sequence[ImageFolder], question: Question) -> dict[str, Any]:
+def _as_labelled(
+    paths: Sequence[Path], folders: Sequence[ImageFolder], question: Question, out: Path | None
+) -> dict[str, Any]:
     """No detector is needed; errors of whoever labelled are corrected by what is known of them."""
     records = [record for folder in folders for record in folder.records]
     given = calibrations_for(question.confusion_files, list(question.axes.values()))
     confusions = {name: found.ordered_as(question.axes[name].classes) for name, found in given.items()}
     corrected_by = {name: dict(found.about) for name, found in given.items()}
-    return {**question.answer(records, {}, confusions), "detector": None, "corrected_by": corrected_by}
+    result = {**question.answer(records, {}, confusions), "detector": None, "corrected_by": corrected_by}
+    if out:
+        _keep(out, paths, folders, question, result)
+    return result
+
+
+def _keep(
+    out: Path,
+    paths: Sequence[Path],
+    folders: Sequence[ImageFolder],
+    question: Question,
+    result: dict[str, Any],
+) -> None:
+    """A run of images that are there already: copies of them, their records and the audit."""
+    about = {
+        "command": "audit",
+        "sources": [path.resolve().name for path in paths],
+        **question.about(),
+        "detector": result["detector"],
+    }
+    run, order = RunFolder(out, about), []
+    for index, folder in enumerate(folders):
+        for file, record in zip(folder.files, folder.records, strict=True):
+            kept = replace(record, id=f"{index}-{record.id}", source=record.source or file.name)
+            order.append(kept.id)
+            if kept.id not in run.records:
+                run.add(kept, _open(file))
+    run.finish(order, result)
 
 
 def read_images(

@@ -59,16 +59,16 @@ def audit_any(
             "--classes is for labels in a CSV; for images declare the axis in a file: --axis FILE.toml"
         )
     if kind != "model":
-        _refuse(kind, {"-n": n, "--until-width": until_width, "-o": out, "--dry-run": options.dry_run or None})
+        _refuse(kind, {"-n": n, "--until-width": until_width, "--dry-run": options.dry_run or None})
     question = ask(axes, targets, crosses, reference, confusions, classes)
     if kind == "labels":
         _refuse(kind, {"--detector": detector, "--unclear-below": unclear_below})
-        return audit_labels([Path(source) for source in sources], question, concepts)
+        return audit_labels([Path(source) for source in sources], question, concepts, out)
     if kind == "images":
         from equinoise.commands.auditing_images import audit_images
 
         folders = [Path(source) for source in sources]
-        return audit_images(folders, question, concepts, detector, options.device, unclear_below)
+        return audit_images(folders, question, concepts, detector, options.device, unclear_below, out)
     from equinoise.commands.auditing_models import Until, audit_model
 
     if not concepts:

@@ -33,6 +33,7 @@ MEASURES = (
     ("tv", "Distance to target", "total variation: the part of the images that would have to change class"),
     ("floor", "Sampling floor", "the distance that chance alone gives a model exactly on target, on average"),
     ("gap_squared_unbiased", "Squared gap", "squared distance to target less what chance adds; can be negative"),
+    ("mean_pairwise_gap", "Mean pairwise gap", "mean difference of shares over all pairs of classes"),
     ("kl_bits", "KL divergence", "from the target, in bits"),
     ("entropy_bits", "Entropy", "spread over the classes, in bits; blind to which class is favoured"),
 )
@@ -68,11 +69,17 @@ def _class_row(run: Run, name: str, audits: Sequence[Audit], corrected: bool) ->
 
 def _measures(audits: Sequence[Audit]) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     for key, name, meaning in MEASURES:
-        yield name, meaning, tuple(words.number(audit[key]) for audit in audits)
+        yield name, meaning, tuple(_measure(audit, key) for audit in audits)
     kept = tuple(words.kept(audit["concept_fidelity"], audit["n"]) for audit in audits)
     yield "Concept fidelity", "images that still show what was asked for", kept
     unclear = tuple(f"{audit['unclear']} of {audit['n']}" for audit in audits)
     yield "Unclear", "images the detector could not tell; in no share above", unclear
+
+
+def _measure(audit: Audit, key: str) -> str:
+    """The value, with the least and the most that the intervals of the shares allow, where that is known."""
+    value, low, high = words.number(audit.get(key)), audit.get(f"{key}_low"), audit.get(f"{key}_high")
+    return value if low is None or high is None else f"{value} ({words.number(low)}–{words.number(high)})"
 
 
 def _shares_sentence(run: Run, before: Audit, after: Audit | None) -> str:

@@ -44,14 +44,22 @@ def _headline(run: Run, before: Audit, after: Audit | None) -> Headline:
     entry, clear = before["classes"][name], before["n"] - before["unclear"]
     target = f"Target {words.percent(before['target'][name])}."
     if after is None:
-        text = f"{title}: {words.share(entry, clear)}. {target}"
+        text = f"{title}: {words.share(entry, clear)}. {_corrected(entry)}{target}"
         return Headline(title, words.percent(entry["share"]), text, before["concept"])
     now = after["classes"][name]
     text = f"{title}: {words.share(entry, clear)} before, {words.share(now, after['n'] - after['unclear'])} after"
     changes = (run.results.get("differences") or {}).get(before["axis"])
     text += f", on the same {before['n']} seeds. Change {words.change(changes[name])}." if changes else "."
     big = f"{words.percent(entry['share'])} → {words.percent(now['share'])}"
-    return Headline(title, big, f"{text} {target}", before["concept"])
+    return Headline(title, big, f"{text} {_corrected(entry, now)}{target}", before["concept"])
+
+
+def _corrected(*entries: Mapping[str, Any]) -> str:
+    """The shares after the detector's known errors, before and after; nothing where they are not known."""
+    if any(entry.get("corrected") is None for entry in entries):
+        return ""
+    each = [f"{words.percent(e['corrected'])} ({words.span(e['corrected_low'], e['corrected_high'])})" for e in entries]
+    return f"Corrected for the detector: {' → '.join(each)}. "
 
 
 def _swept(run: Run, sweep: Mapping[str, Any]) -> Headline:

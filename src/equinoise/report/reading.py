@@ -113,6 +113,7 @@ def asked(run: Run) -> list[tuple[str, str]]:
         ("Model", ", ".join(str(model[key]) for key in ("name", "pipeline", "dtype") if model.get(key))),
         ("Axes", ", ".join(run.axes)),
         ("Target", "; ".join(_targets(run))),
+        ("Sources", ", ".join(map(str, about.get("sources") or []))),
         ("Noise shift", _shift(applied)),
         ("Seeds", _seeds(seeds)),
         ("Steps", str(sampling.get("steps") or "")),
