@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 
 from benchmarks.common import axes, gather, shares, tell
+from equinoise.detectors.loading import UNCLEAR_BELOW
 from equinoise.engine import Engine
 from equinoise.errors import EquinoiseWarning
 from equinoise.mitigation import Direction, Intervention, Shift, Traces, fit
@@ -68,7 +69,7 @@ def main() -> None:
     parser.add_argument("--weight", type=float, default=3.0)
     args = parser.parse_args()
     warnings.simplefilter("ignore", EquinoiseWarning)
-    session, (gender, tone) = open_session("emoji"), axes()
+    session, (gender, tone) = open_session("emoji", unclear_below=UNCLEAR_BELOW), axes()
     seeds = seed_range(COLLECT, TRUTH + args.repeats * 2 * max(SIZES))
     concept, fresh, rows = "a photo of a doctor", seed_range(VERIFY, args.n), []
     with Engine(session.workers) as engine:

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.common import RUNS, axes, dark_share, gather, shares, tell
 from equinoise.axes import Axis
 from equinoise.console import progress
+from equinoise.detectors.loading import UNCLEAR_BELOW
 from equinoise.engine import Engine
 from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, fit
 from equinoise.mitigation.sweep import best as nearest
@@ -108,7 +109,7 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=20)
     parser.add_argument("--pilots", type=int, default=24)
     args = parser.parse_args()
-    session = open_session("emoji")
+    session = open_session("emoji", unclear_below=UNCLEAR_BELOW)
     seeds, rows = seed_range(VERIFY, args.n), []
     with Engine(session.workers) as engine:
         recipes = [papers(session, engine), best(session, engine, args.step, args.pilots)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.common import RUNS, axes, gather, tell
 from equinoise.console import progress
+from equinoise.detectors.loading import UNCLEAR_BELOW
 from equinoise.engine import Engine
 from equinoise.mitigation import fit
 from equinoise.mitigation.collect import Keep, collect_detected
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--detected", type=int, default=256, help="neutral images for the direction at T")
     args = parser.parse_args()
     weights = [float(weight) for weight in args.weights.split(",")]
-    session, gender = open_session("emoji"), axes()[0]
+    session, gender = open_session("emoji", unclear_below=UNCLEAR_BELOW), axes()[0]
     with Engine(session.workers) as engine:
         prompts = {name: gender.generate[name][0] for name in gender.classes}
         traces = gather(session, engine, gender, prompts, seed_range(COLLECT, 50), STEPS, "sweep/traces")
