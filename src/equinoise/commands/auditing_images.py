@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from equinoise.axes import Axis
 from equinoise.commands.auditing import Question
-from equinoise.console import progress, warn
-from equinoise.detectors import load_detector, read_label
-from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
+from equinoise.commands.reading_images import detector_of, open_image, read_images
+from equinoise.console import progress
 from equinoise.errors import EquinoiseError
-from equinoise.reader import Reader, open_reader
+from equinoise.reader import open_reader
 from equinoise.run import Record, RunFolder
 from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.folders import ImageFolder, read_folder
-
-BATCH = 64
-EMOJI_SIZE = (64, 64)
 
 
 def audit_images(
@@ -103,78 +97,8 @@ def _keep(
             kept = replace(record, id=f"{index}-{record.id}", source=record.source or file.name)
             order.append(kept.id)
             if kept.id not in run.records:
-                run.add(kept, _open(file))
+                run.add(kept, open_image(file))
     run.finish(order, result)
-
-
-def read_images(
-    folder: ImageFolder, axes: Sequence[Axis], reader: Reader, keep: bool, tick: Callable[[int], None] = lambda _: None
-) -> Iterator[Record]:
-    """The records with a label on each axis, read off the image where it has none.
-
-    `keep`: detections of the run's own detector are used as they are; otherwise everything is read anew. Labels that
-    came in metadata always stay.
-    """
-    spec = reader.detector
-    for start in range(0, len(folder.files), BATCH):
-        files, records = folder.files[start : start + BATCH], folder.records[start : start + BATCH]
-        known = [record.detections if keep and folder.detector == spec.name else {} for record in records]
-        given = [{} if record.detections else dict(record.labels) for record in records]
-        read = [
-            a
-            for a in reader.reads(axes)
-            if any(a.name not in k and a.name not in g for k, g in zip(known, given, strict=True))
-        ]
-        fresh = _detect(files, read, reader) if read and _needed(axes, known, given) else [{} for _ in files]
-        for record, old, new, labels in zip(records, known, fresh, given, strict=True):
-            seen = {**new, **old}
-            told = {axis: read_label(p, spec.threshold(axis)) for axis, p in seen.items()}
-            yield replace(record, detections=seen, labels={**told, **labels})
-        tick(len(files))
-
-
-def _needed(axes: Sequence[Axis], known: Sequence[Any], given: Sequence[Any]) -> bool:
-    """Whether any image lacks an axis that was asked for; the role alone is not worth a detector."""
-    return any(a.name not in k and a.name not in g for a in axes for k, g in zip(known, given, strict=True))
-
-
-def _detect(files: Sequence[Path], axes: Sequence[Axis], reader: Reader) -> list[dict[str, dict[str, float]]]:
-    images, detector = [_open(file) for file in files], load_detector(reader.detector)
-    found: list[dict[str, dict[str, float]]] = [{} for _ in files]
-    for axis in axes:
-        for entry, row in zip(found, detector.probabilities(images, axis), strict=True):
-            entry[axis.name] = {label: round(float(p), 6) for label, p in zip(axis.classes, row, strict=True)}
-    return found
-
-
-def _open(file: Path) -> Image.Image:
-    try:
-        with Image.open(file) as image:
-            return image.convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise EquinoiseError(f"{file} cannot be read as an image; mend or remove it") from error
-
-
-def detector_of(folders: Sequence[ImageFolder]) -> str:
-    """The detector that the runs were read with, else that of their model, else one that fits the images' size."""
-    names = {folder.detector or (default_detector(folder.model) if folder.model else None) for folder in folders}
-    if len(names) > 1:
-        raise EquinoiseError("the folders were read by different detectors; name one with --detector")
-    (name,) = names
-    if name:
-        return name
-    if all(_size(file) == EMOJI_SIZE for folder in folders for file in folder.files):
-        warn("all images are 64×64 like those of the emoji world, so its detector reads them; --detector names another")
-        return "emoji"
-    return DEFAULT_CLIP
-
-
-def _size(file: Path) -> tuple[int, int]:
-    try:
-        with Image.open(file) as image:
-            return image.size
-    except (OSError, UnidentifiedImageError) as error:
-        raise EquinoiseError(f"{file} cannot be read as an image; mend or remove it") from error
 
 
 def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.commands.auditing_images import detector_of, read_images
+from equinoise.commands.reading_images import detector_of, read_images
 from equinoise.console import progress
 from equinoise.detectors import DetectorSpec, read_label
 from equinoise.detectors.loading import fingerprint

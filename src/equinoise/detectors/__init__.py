@@ -1,8 +1,17 @@
 """Detectors: image → probabilities over an axis's classes."""
 
 from equinoise.detectors.base import Detector
-from equinoise.detectors.loading import DetectorSpec, load_detector, role_axis
+from equinoise.detectors.loading import DetectorSpec, load_detector, load_detector_once, role_axis
 from equinoise.detectors.reading import asked_role, read_label
 from equinoise.detectors.zero_shot import ZeroShotDetector
 
-__all__ = ["Detector", "DetectorSpec", "ZeroShotDetector", "asked_role", "load_detector", "read_label", "role_axis"]
+__all__ = [
+    "Detector",
+    "DetectorSpec",
+    "ZeroShotDetector",
+    "asked_role",
+    "load_detector",
+    "load_detector_once",
+    "read_label",
+    "role_axis",
+]

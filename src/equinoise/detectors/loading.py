@@ -61,6 +61,12 @@ def load_detector(spec: DetectorSpec) -> Detector:
     return ZeroShotDetector(ClipEncoder.from_pretrained(name, spec.device))
 
 
+@cache
+def load_detector_once(spec: DetectorSpec) -> Detector:
+    """As `load_detector`; a process holds each detector once."""
+    return load_detector(spec)
+
+
 def default_detector(model: str) -> str:
     """The emoji model and the mixture bring their own; anything else is read by a CLIP from the hub."""
     if model == MIXTURE:

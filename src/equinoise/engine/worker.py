@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import torch
 
-from equinoise.detectors import Detector, DetectorSpec, load_detector
+from equinoise.detectors import load_detector_once
 from equinoise.engine.jobs import Job, Request, Result
 from equinoise.models import load_once
 from equinoise.models.base import draw
@@ -40,7 +39,7 @@ def work(request: Request, jobs: Sequence[Job]) -> list[Result]:
     )
     detections: list[dict[str, dict[str, float]]] = [{} for _ in jobs]
     if made.images and request.detector and request.axes:
-        detector = _detector(request.detector)
+        detector = load_detector_once(request.detector)
         for axis in request.axes:
             for found, row in zip(detections, detector.probabilities(made.images, axis), strict=False):
                 found[axis.name] = {label: round(float(p), 6) for label, p in zip(axis.classes, row, strict=True)}
@@ -53,8 +52,3 @@ def work(request: Request, jobs: Sequence[Job]) -> list[Result]:
         )
         for index, job in enumerate(jobs)
     ]
-
-
-@cache
-def _detector(spec: DetectorSpec) -> Detector:
-    return load_detector(spec)

@@ -1,0 +1,104 @@
+"""Images that are there already → records with a label on each axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from equinoise.axes import Axis
+from equinoise.console import warn
+from equinoise.detectors import load_detector_once, read_label
+from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
+from equinoise.errors import EquinoiseError
+from equinoise.reader import Reader
+from equinoise.run import Record
+from equinoise.understanding.folders import ImageFolder
+
+BATCH = 64
+EMOJI_SIZE = (64, 64)
+Detections = Mapping[str, Mapping[str, float]]
+
+
+def read_images(
+    folder: ImageFolder, axes: Sequence[Axis], reader: Reader, keep: bool, tick: Callable[[int], None] = lambda _: None
+) -> Iterator[Record]:
+    """The records with a label on each axis, read off the image where it has none.
+
+    `keep`: detections of the run's own detector are used as they are; otherwise everything is read anew. Labels that
+    came in metadata always stay.
+    """
+    ours = keep and folder.detector == reader.detector.name
+    for start in range(0, len(folder.files), BATCH):
+        files, records = folder.files[start : start + BATCH], folder.records[start : start + BATCH]
+        lacking = [a for a in axes if not all(_has(record, a, ours) for record in records)]
+        fresh = _detect(files, reader.reads(lacking), reader) if lacking else [{}] * len(files)
+        for record, new in zip(records, fresh, strict=True):
+            yield _labelled(record, new, ours, reader)
+        tick(len(files))
+
+
+def _has(record: Record, axis: Axis, ours: bool) -> bool:
+    """Whether the axis need not be read: it was by this detector, or somebody labelled the image."""
+    return axis.name in record.detections if record.detections and ours else _given(record).get(axis.name) is not None
+
+
+def _given(record: Record) -> Mapping[str, str]:
+    """Labels that came without detections, from people or elsewhere."""
+    return {} if record.detections else record.labels
+
+
+def _labelled(record: Record, fresh: Detections, ours: bool, reader: Reader) -> Record:
+    seen = {**fresh, **(record.detections if ours else {})}
+    told = {axis: read_label(p, reader.detector.threshold(axis)) for axis, p in seen.items()}
+    return replace(record, detections=seen, labels={**told, **_given(record)})
+
+
+def _detect(files: Sequence[Path], axes: Sequence[Axis], reader: Reader) -> list[dict[str, dict[str, float]]]:
+    images, detector = [open_image(file) for file in files], load_detector_once(reader.detector)
+    found: list[dict[str, dict[str, float]]] = [{} for _ in files]
+    for axis in axes:
+        for entry, row in zip(found, detector.probabilities(images, axis), strict=True):
+            entry[axis.name] = {label: round(float(p), 6) for label, p in zip(axis.classes, row, strict=True)}
+    return found
+
+
+def open_image(file: Path) -> Image.Image:
+    """The image, in RGB.
+
+    Raises:
+        EquinoiseError: it cannot be read.
+    """
+    with _opened(file) as image:
+        return image.convert("RGB")
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(file) as image:
+            yield image
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise EquinoiseError(f"{file} cannot be read as an image; mend or remove it") from error
+
+
+def detector_of(folders: Sequence[ImageFolder]) -> str:
+    """The detector that the runs were read with, else that of their model, else one that fits the images' size."""
+    names = {folder.detector or (default_detector(folder.model) if folder.model else None) for folder in folders}
+    if len(names) > 1:
+        raise EquinoiseError("the folders were read by different detectors; name one with --detector")
+    (name,) = names
+    if name:
+        return name
+    if all(_size(file) == EMOJI_SIZE for folder in folders for file in folder.files):
+        warn("all images are 64×64 like those of the emoji world, so its detector reads them; --detector names another")
+        return "emoji"
+    return DEFAULT_CLIP
+
+
+def _size(file: Path) -> tuple[int, int]:
+    with _opened(file) as image:
+        return image.size
