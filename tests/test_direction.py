@@ -53,7 +53,7 @@ def test_an_ordered_axis_has_one_direction_with_two_signs() -> None:
         pair.find("medium", 10)
 
 
-@given(st.floats(-20, 20, allow_subnormal=False), st.floats(-20, 20))
+@given(st.floats(-20, 20, allow_subnormal=False), st.floats(-20, 20, allow_subnormal=False))
 def test_sums_and_multiples(a: float, b: float) -> None:
     d, e = direction(0), direction(1, label="dark")
     total = a * d + b * e

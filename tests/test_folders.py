@@ -13,13 +13,15 @@ import pytest
 from PIL import Image
 
 from emoji_world.by_eye import EYE, by_eye
-from equinoise import load_axis, read_records
+from equinoise import Confusion, load_axis, read_records
+from equinoise.commands.reading_images import open_image
 from equinoise.detectors.loading import detector_folder
 from equinoise.understanding import cross
 from equinoise.understanding.calibration import Calibration, kept_calibrations, read_calibration, save_calibration
 
 Cli = Callable[..., Any]
 EMOJI = ("--detector", "emoji")
+MIXTURE = ("audit", "mixture", "--concept", "a photo of a doctor", "--axis", "tone", "--steps", "10")
 
 
 def rows_of_eye() -> list[dict[str, str]]:
@@ -175,16 +177,87 @@ def test_a_detector_is_calibrated_on_labelled_folders_and_used(cli: Cli, tmp_pat
         "--json",
     )  # fmt: skip
     assert fixed.json["n"] == 24
-    corrected = audited(
-        cli("audit", tmp_path / "labelled" / "man", "--axis", "gender", *EMOJI, "--confusion", file, "--json")
-    )
-    assert corrected[0]["classes"]["man"]["corrected"] > 0.8
+    men = ("audit", tmp_path / "labelled" / "man", "--axis", "gender", *EMOJI, "--confusion", file, "--json")
+    done = cli(*men)
+    assert done.json["detector"]["thresholds"]["gender"] == 0.6  # the file's own
+    assert audited(done)[0]["classes"]["man"]["corrected"] > 0.8
+    other = cli(*men, "--unclear-below", "0.9")
+    assert (other.code, len(other.err.splitlines())) == (2, 1)
+    assert "counted with a threshold of 0.6, not 0.9" in other.err
+
+
+def test_a_detector_is_not_calibrated_on_its_own_answers(cli: Cli, runs: Sequence[Path], tmp_path: Path) -> None:
+    done = cli("calibrate-detector", runs[0], "--axis", "gender", "-o", tmp_path / "c.json")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "labelled by a detector" in done.err
+    assert "ends in .csv" in cli("calibrate-detector", EYE, "--axis", "gender", "-o", tmp_path / "c").err
+
+
+def test_a_matrix_of_another_detector_is_refused(cli: Cli, runs: Sequence[Path], tmp_path: Path) -> None:
+    file = tmp_path / "other.json"
+    about = {"detector": "emoji", "weights": "0123"}
+    save_calibration(file, Calibration("gender", Confusion(("woman", "man"), ((9, 1, 0), (1, 9, 0))), 0.6, about))
+    done = cli("audit", runs[0], "--axis", "gender", "--confusion", file)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "is of detector emoji" in done.err
+
+
+def test_a_run_is_read_with_the_thresholds_that_it_was_made_with(cli: Cli, tmp_path: Path) -> None:
+    made = cli(*MIXTURE, "-n", "32", "--unclear-below", "0.99", "-o", tmp_path / "run", "--json")
+    again = audited(cli("audit", tmp_path / "run", "--axis", "tone", "--json"))
+    assert again == audited(made)
+    assert again[0]["unclear"] > 0
+    lower = audited(cli("audit", tmp_path / "run", "--axis", "tone", "--unclear-below", "0.5", "--json"))
+    assert lower[0]["unclear"] < again[0]["unclear"]
+
+
+def test_shards_are_made_alike(cli: Cli, tmp_path: Path) -> None:
+    cli(*MIXTURE, "-n", "8", "-o", tmp_path / "one")
+    cli(*MIXTURE, "-n", "8", "--seed", "8", "--guidance-scale", "2", "-o", tmp_path / "two")
+    done = cli("audit", tmp_path / "one", tmp_path / "two", "--axis", "tone")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "made with another sampling" in done.err
+
+
+def test_what_was_kept_is_of_these_very_images(cli: Cli, tmp_path: Path) -> None:
+    some(tmp_path / "a" / "x", "man", 3)
+    some(tmp_path / "b" / "x", "woman", 3)
+    out = tmp_path / "kept"
+    first = cli("audit", tmp_path / "a" / "x", "--axis", "gender", *EMOJI, "-o", out, "--json")
+    second = cli("audit", tmp_path / "b" / "x", "--axis", "gender", *EMOJI, "-o", out)
+    assert (second.code, len(second.err.splitlines())) == (2, 1)
+    assert "another sources" in second.err
+    assert audited(cli("audit", out, "--axis", "gender", "--json")) == audited(first)
+    assert cli("report", out, "-o", tmp_path / "page.html").code == 0
+    assert cli("check", out, "--max-spd", "1").code == 0
+
+
+def test_links_are_followed_and_loops_end(cli: Cli, tmp_path: Path) -> None:
+    some(tmp_path / "elsewhere", "man", 2)
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "all")
+    (found,) = audited(cli("audit", tmp_path / "all", "--axis", "gender", *EMOJI, "--json"))
+    assert (found["concept"], found["n"]) == ("linked", 2)
+
+
+def test_images_are_read_upright_and_on_white(tmp_path: Path) -> None:
+    sideways = Image.new("RGB", (20, 10), "red")
+    exif = sideways.getexif()
+    exif[0x0112] = 6
+    sideways.save(tmp_path / "sideways.jpg", exif=exif)
+    assert open_image(tmp_path / "sideways.jpg").size == (10, 20)
+    Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert open_image(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_calibration_refuses_what_it_cannot_use(cli: Cli, tmp_path: Path) -> None:
     some(tmp_path / "half" / "woman", "woman", 4)
     some(tmp_path / "strange" / "girl", "woman", 2)
-    for folder, says in [("half", "no image of class 'man'"), ("strange", "'girl' is no class of 'gender'")]:
+    for folder, says in [
+        ("half", "class 'man' has fewer than two images"),
+        ("strange", "'girl' is no class of 'gender'"),
+    ]:
         done = cli("calibrate-detector", tmp_path / folder, "--axis", "gender", *EMOJI, "-o", tmp_path / "c.csv")
         assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
         assert says in done.err

@@ -85,6 +85,63 @@ def test_an_axis_of_ones_own_is_declared(cli: Cli, labels: Path) -> None:
     assert done.json["audits"][0]["spd"] == pytest.approx(0.7)  # declared, not observed
 
 
+def test_a_declared_axis_stands_beside_a_built_in_one_and_can_be_kept(cli: Cli, labels: Path, tmp_path: Path) -> None:
+    both = ("audit", labels, "--axis", "hair", "--axis", "gender", "-o", tmp_path / "run", "--classes")
+    done = cli(*both, "long,short", "--json")
+    assert done.code == 0, done.err
+    assert {found["axis"] for found in done.json["audits"]} == {"hair", "gender"}
+    assert cli("check", tmp_path / "run", "--max-spd", "1").code == 0
+    assert cli("report", tmp_path / "run", "-o", tmp_path / "page.html").code == 0
+    other = cli(*both, "long,short,none")
+    assert (other.code, len(other.err.splitlines())) == (2, 1)
+
+
+def test_huge_counts_and_strange_names_do_no_harm(cli: Cli, tmp_path: Path) -> None:
+    name = "a [/b] [red]doctor\u0001"
+    rows = f"concept,axis,class,count\n{name},gender,woman,4000000000000000\n{name},gender,man,4000000000000000\n"
+    file = written(tmp_path / "huge.csv", rows)
+    table = cli("audit", file, "--axis", "gender", "-o", tmp_path / "run")
+    assert (table.code, table.err) == (0, "")
+    assert "[red]doc" in table.out
+    assert cli("check", tmp_path / "run", "--max-spd", "0.1", "--junit", tmp_path / "j.xml").code == 0
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().get("failures") == "0"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"audits": 5}',
+        '{"audits": [], "after": [1]}',
+        '{"audits": [{"concept": "x", "axis": "gender"}]}',
+        '{"audits": [{"concept": "x", "axis": "y", "n": 1, "unclear": 0, "target": {"a": 1}, "classes": {"a": {}}}]}',
+        "[]",
+    ],
+)
+def test_damaged_audits_are_one_line(cli: Cli, tmp_path: Path, content: str) -> None:
+    done = cli("check", written(tmp_path / "a.json", content), "--max-spd", "0.5")
+    assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
+
+
+@pytest.mark.parametrize(
+    "change", [{"unclear_below": "high"}, {"unclear_below": 3}, {"about": 3}, {"confusion": {"a": {"a": 1.9}, "b": {}}}]
+)
+def test_damaged_calibrations_are_one_line(cli: Cli, labels: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    whole = Calibration("gender", Confusion(("woman", "man"), ((9, 1, 0), (1, 9, 0))), 0.7).to_json()
+    file = written(tmp_path / "c.json", json.dumps(whole | change))
+    done = cli("audit", labels, "--axis", "gender", "--confusion", file)
+    assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
+    assert "happen" not in done.err
+
+
+def test_a_mistake_of_ours_does_not_look_like_a_check_that_failed(
+    cli: Cli, labels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equinoise.commands.auditing.merged", lambda _: 1 / 0)
+    done = cli("audit", labels, "--axis", "gender")
+    assert (done.code, len(done.err.splitlines())) == (70, 1)
+    assert "ZeroDivisionError" in done.err
+
+
 def test_a_given_confusion_matrix_corrects(cli: Cli, labels: Path, tmp_path: Path) -> None:
     confusion = written(tmp_path / "confusion.csv", CONFUSION)
     found = cli("audit", labels, "--axis", "gender", "--confusion", confusion, "--json").json["audits"][1]
@@ -109,6 +166,11 @@ def test_a_given_confusion_matrix_corrects(cli: Cli, labels: Path, tmp_path: Pat
         (LABELS, ["--classes", "a,b"], "built in"),
         (LABELS, ["-n", "5"], "-n is for audits of a model"),
         (LABELS, ["--detector", "emoji"], "--detector is for audits of a model"),
+        (LABELS, ["--steps", "9"], "--steps is for audits of a model"),
+        (LABELS, ["--seed", "9"], "--seed is for audits of a model"),
+        ("concept,axis,class,count,count\nx,gender,woman,3,4\n", [], "has the column count twice"),
+        ("concept,axis,class,count\n,gender,woman,3\n", [], "without a concept"),
+        ("concept,axis,class,count\nx,gender,woman,1_0\n", [], "'1_0' is not a whole number"),
     ],
 )
 def test_bad_labels_are_one_line(cli: Cli, tmp_path: Path, content: str, arguments: list[str], says: str) -> None:
@@ -184,7 +246,8 @@ def test_calibrations_are_kept_and_read_back(tmp_path: Path, name: str) -> None:
     save_calibration(tmp_path / name, made)
     again = read_calibration(tmp_path / name)
     assert again.confusion == made.confusion
-    assert again == made or name == "c.csv"  # a CSV holds the counts alone
+    assert again.unclear_below == 0.7
+    assert again == made or name == "c.csv"  # a CSV does not say whose
     turned = again.ordered_as(("man", "woman"))
     assert turned.counts == ((97, 2, 1), (8, 90, 2))
 
@@ -206,6 +269,9 @@ def test_the_threshold_disagrees_least_with_people() -> None:
     assert cost(chosen) == min(cost(t) for t in [0.0, *best, *np.nextafter(best, 2)])
     sure = np.eye(3)[rng.integers(0, 3, 30)]
     assert choose_threshold(sure.argmax(1), sure, 2) == pytest.approx(1 / 3)  # nothing to gain: never unclear
+    near = np.array([[0.99999, 0.00001]] * 10 + [[0.99996, 0.00004]] * 5)
+    right = np.array([0] * 10 + [1] * 5)
+    assert 0.99996 < choose_threshold(right, near, 2) < 0.99999  # however sure it always is
 
 
 def an_audit(counts: dict[str, int], target: dict[str, float] | None = None) -> dict[str, Any]:
@@ -231,6 +297,12 @@ def test_the_gate_judges_corrected_shares_where_there_are_any() -> None:
     measured, corrected = (audit_counts([counts], confusions=known).to_json()["audits"][0] for known in (None, blind))
     assert [v.verdict for v in judge(measured, {"spd": 0.2})] == ["fail"]
     assert [(v.verdict, v.basis) for v in judge(corrected, {"spd": 0.2})] == [("inconclusive", "corrected")]
+
+
+def test_nothing_clear_is_no_verdict_even_with_a_confusion_matrix() -> None:
+    often = {"gender": Confusion(("woman", "man"), ((50, 0, 50), (0, 100, 0)))}
+    found = audit_counts([Counts("x", "gender", {"woman": 0, "man": 0}, 100)], confusions=often).to_json()["audits"][0]
+    assert [v.verdict for v in judge(found, {"spd": 0.3})] == ["inconclusive"]
 
 
 def test_check_exits_with_its_verdict_and_writes_junit(cli: Cli, labels: Path, tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_the_formula_at_guidance_1_is_the_flow_followed_back() -> None:
     assert almost == pytest.approx(line_shares(DOCTOR, "tone"), abs=1e-6)
 
 
-@given(st.floats(-4, 4, allow_subnormal=False), st.floats(0, 0.9))
+@given(st.floats(-4, 4, allow_subnormal=False), st.floats(0, 0.9, allow_subnormal=False))
 def test_shares_sum_to_one_and_grow_along_the_direction(w: float, unclear_below: float) -> None:
     d = best_direction(DOCTOR, "gender", "woman")
     here, further = (line_shares(DOCTOR, "gender", v * d, 1.0, unclear_below) for v in (w, w + 0.1))

@@ -11,6 +11,7 @@ from fairlearn.metrics import demographic_parity_difference
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.optimize import brentq
 from statsmodels.stats.proportion import proportion_confint
 
 from equinoise import statistics as s
@@ -163,6 +164,25 @@ def test_bounds_hold_the_measure_and_are_reached(observed: list[int]) -> None:
     parity, variation = s.parity_bounds(intervals), s.variation_bounds(intervals, target)
     assert parity.low - 1e-9 <= s.parity_difference(shares) <= parity.high + 1e-9
     assert variation.low - 1e-9 <= s.total_variation(shares, target) <= variation.high + 1e-9
+
+
+@pytest.mark.parametrize("observed", [[47, 55, 0], [0, 39, 0], [0, 1, 6, 0], [20, 30, 40, 10], [3, 3, 3, 3, 3]])
+def test_parity_bounds_are_reached_and_never_passed(observed: list[int]) -> None:
+    """Shares on corners of the box reach the most; those made as even as the box allows reach the least."""
+    rng, intervals = np.random.default_rng(0), s.share_intervals(observed)
+    found, k = s.parity_bounds(intervals), len(observed)
+    gaps = []
+    for _ in range(4000):
+        ends = np.array([rng.choice([i.low, i.high, rng.uniform(i.low, i.high)]) for i in intervals])
+        free = rng.integers(k)
+        ends[free] = 1 - np.delete(ends, free).sum()
+        if intervals[free].low <= ends[free] <= intervals[free].high:
+            gaps.append(ends.max() - ends.min())
+    low, high = np.array(intervals).T
+    level = brentq(lambda c: np.clip(c, low, high).sum() - 1, 0, 1)
+    assert np.ptp(np.clip(level, low, high)) == pytest.approx(found.low, abs=1e-7)
+    assert min(gaps) >= found.low - 1e-9
+    assert max(gaps) == pytest.approx(found.high, abs=1e-9)
 
 
 def test_variation_bounds_against_every_corner() -> None:

@@ -40,7 +40,11 @@ class Axis:
     @property
     def digest(self) -> str:
         """A short hash of the classes and their prompts: an axis edited under the same name is another axis."""
-        content = [self.name, self.ordered, [(c, self.generate[c], self.detect[c]) for c in self.classes]]
+        content = [
+            self.name,
+            self.ordered,
+            [(c, self.generate.get(c, ()), self.detect.get(c, ())) for c in self.classes],
+        ]
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def require(self, name: str) -> str:

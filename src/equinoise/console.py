@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ ERRORS = Console(stderr=True, highlight=False)
 
 
 INTERRUPTED = 130
+INTERNAL = 70
+"""As the system calls an error inside a program (EX_SOFTWARE)."""
 
 
 def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
@@ -40,6 +43,12 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED
+    except Exception as error:  # a mistake of ours must not look like a check that failed, which is a 1
+        if os.environ.get("EQUINOISE_TRACEBACK"):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        _fail(f"this should not happen: {what} (please report it; EQUINOISE_TRACEBACK=1 shows where)")
+        return INTERNAL
     if code == INTERRUPTED:  # typer turns Ctrl-C into an exit with this code
         _fail("stopped; with -o the same command goes on where it was")
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +33,18 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True) if path.parent.is_dir() else None
         raise EquinoiseError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
+
+
+def describe_file(path: Path) -> dict[str, str]:
+    """Name and a short hash of the content, for the record of what a result was made from.
+
+    Raises:
+        EquinoiseError: it cannot be read.
+    """
+    try:
+        return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()[:16]}
+    except OSError as error:
+        raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def append(path: Path, line: str) -> None:

@@ -43,6 +43,11 @@ class ModelOptions:
         bool, typer.Option("--dry-run", help="print images, denoiser calls and time, and do nothing")
     ] = False
 
+    def given(self, but: Sequence[str] = ()) -> dict[str, Any]:
+        """The options that are not as they are by default, by their flag."""
+        changed = [f for f in fields(self) if getattr(self, f.name) != f.default and f.name not in but]
+        return {f"--{f.name.replace('_', '-')}": getattr(self, f.name) for f in changed}
+
     def open(
         self,
         model: str,

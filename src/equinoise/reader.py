@@ -49,24 +49,25 @@ def open_reader(
     device: str = "cpu",
     unclear_below: float | None = None,
     confusion_files: Sequence[Path] = (),
+    recorded: Mapping[str, Any] | None = None,
 ) -> Reader:
     """Settle thresholds and confusion matrices of a detector for the axes.
 
-    A threshold that was given holds for every axis. Otherwise an axis has the threshold of its calibration, in a file
-    or kept with the detector, or 0.6. A kept confusion matrix counts only with the weights and the threshold that it
-    was counted with; one that is given always counts.
+    A threshold that was given holds for every axis. Otherwise an axis has the threshold of its calibration in a file,
+    else that which a run was read with (`recorded`: its detector), else of the calibration kept with the detector, else
+    0.6. A confusion matrix counts only with the detector and the threshold that it was counted with: a kept one that
+    does not fit is left out, a given one is refused. A CSV that names neither is taken at its word.
 
     Raises:
-        EquinoiseError: a threshold that is no probability, or a file that fits none of the axes.
+        EquinoiseError: a threshold that is no probability, a file that fits none of the axes, or one that was counted
+            with another detector or threshold.
     """
     if unclear_below is not None and not 0 <= unclear_below <= 1:
         raise EquinoiseError(f"--unclear-below {unclear_below} is not a probability")
     kept, given = _kept(name), calibrations_for(confusion_files, axes)
-    known = [*kept.items(), *given.items()] if unclear_below is None else []
-    thresholds = {axis: c.unclear_below for axis, c in known if c.unclear_below is not None}
-    spec = DetectorSpec(
-        name, device, UNCLEAR_BELOW if unclear_below is None else unclear_below, tuple(thresholds.items())
-    )
+    spec = DetectorSpec(name, device, *_thresholds(kept, given, unclear_below, recorded))
+    for axis, calibration in given.items():
+        _require_fit(calibration, axis, spec)
     used = {a: c for a, c in kept.items() if c.unclear_below == spec.threshold(a)} | given
     by_name = {axis.name: axis for axis in axes}
     return Reader(
@@ -74,6 +75,36 @@ def open_reader(
         {a: c.ordered_as(by_name[a].classes) for a, c in used.items() if a in by_name},
         {a: c.about for a, c in used.items() if a in by_name},
     )
+
+
+def _thresholds(
+    kept: Mapping[str, Calibration],
+    given: Mapping[str, Calibration],
+    unclear_below: float | None,
+    recorded: Mapping[str, Any] | None,
+) -> tuple[float, tuple[tuple[str, float], ...]]:
+    """The threshold for axes in general, and those of single axes."""
+    if unclear_below is not None:
+        return unclear_below, ()
+    files = {axis: c.unclear_below for axis, c in given.items() if c.unclear_below is not None}
+    if recorded is None:
+        known = {axis: c.unclear_below for axis, c in kept.items() if c.unclear_below is not None}
+        return UNCLEAR_BELOW, tuple((known | files).items())
+    own = {axis: float(value) for axis, value in (recorded.get("thresholds") or {}).items()}
+    return float(recorded.get("unclear_below", UNCLEAR_BELOW)), tuple((own | files).items())
+
+
+def _require_fit(calibration: Calibration, axis: str, spec: DetectorSpec) -> None:
+    about, threshold = calibration.about, calibration.unclear_below
+    if about.get("detector") not in (None, spec.name) or about.get("weights") not in (None, fingerprint(spec.name)):
+        raise EquinoiseError(
+            f"the confusion matrix of '{axis}' is of detector {about.get('detector')}, not {spec.name}"
+        )
+    if threshold not in (None, spec.threshold(axis)):
+        raise EquinoiseError(
+            f"the confusion matrix of '{axis}' was counted with a threshold of {threshold:g}, not "
+            f"{spec.threshold(axis):g}; leave --unclear-below out, or calibrate with it"
+        )
 
 
 def _kept(name: str) -> dict[str, Calibration]:

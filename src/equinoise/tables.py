@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -27,15 +28,14 @@ def audit_table(result: dict[str, Any]) -> Table:
         if entry["unclear"]:
             table.add_row("", "", "unclear", f"{entry['unclear']} of {entry['n']}")
         table.add_section()
-    table.caption = "; ".join(
-        f"{look['concept']}: {look['n']} images, {'narrow enough' if look['reached'] else 'not narrow enough yet'}"
-        for look in result.get("sequential", [])
-    )
+    enough = {True: "narrow enough", False: "not narrow enough yet"}
+    looks = result.get("sequential", [])
+    table.caption = "; ".join(f"{escape(x['concept'])}: {x['n']} images, {enough[x['reached']]}" for x in looks)
     return table
 
 
 def _concept(entry: dict[str, Any]) -> str:
-    return str(entry["concept"]) + (f" [{entry['intervention']}]" if "intervention" in entry else "")
+    return escape(str(entry["concept"]) + (f" [{entry['intervention']}]" if "intervention" in entry else ""))
 
 
 def _share(share: float | None, low: float | None, high: float | None) -> str:
@@ -46,7 +46,7 @@ def check_table(result: dict[str, Any]) -> Table:
     """One row a verdict."""
     table = Table("verdict", "what was found")
     for found in result["verdicts"]:
-        table.add_row(found["verdict"], found["sentence"])
+        table.add_row(found["verdict"], escape(found["sentence"]))
     return table
 
 

@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from equinoise.axes import Axis, load_axis
+from equinoise.axes import Axis, catalogue, load_axis
 from equinoise.errors import EquinoiseError
+from equinoise.files import describe_file
 from equinoise.run import Record, RunFolder
 from equinoise.statistics import Confusion, share_intervals
 from equinoise.understanding import (
+    Counts,
     Reference,
-    audit,
     audit_counts,
     cross,
     crossed,
     merged,
     read_labels,
     read_reference,
+    tally,
     targets_of,
 )
 from equinoise.understanding.audit import Intervals
@@ -43,10 +45,20 @@ class Question:
     targets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     references: Mapping[tuple[str, str], Reference] = field(default_factory=dict)
     confusion_files: tuple[Path, ...] = ()
+    reference_file: Path | None = None
 
     def about(self) -> dict[str, Any]:
         """For the record of a run."""
-        return {"axes": {name: axis.digest for name, axis in self.axes.items()}, "targets": dict(self.targets)}
+        more = {
+            "crosses": [axis.name for axis in map(crossed, self.crosses)],
+            "reference": describe_file(self.reference_file) if self.reference_file else None,
+            "confusion": [describe_file(file) for file in self.confusion_files],
+        }
+        return {
+            "axes": {name: axis.digest for name, axis in self.axes.items()},
+            "targets": dict(self.targets),
+            **{key: value for key, value in more.items() if value},
+        }
 
     def all_axes(self) -> list[Axis]:
         """The axes and the intersections."""
@@ -60,11 +72,14 @@ class Question:
         intervals: Intervals = share_intervals,
     ) -> dict[str, Any]:
         """The audit object of labelled records."""
-        axes = list(self.axes.values())
+        counts = self.count(records, asked)
+        return audit_counts(counts, self.targets, confusions, self.references, intervals).to_json()
+
+    def count(self, records: Sequence[Record], asked: Mapping[str, str | None] | None = None) -> list[Counts]:
+        """Counts on the axes and the intersections."""
         for group in self.crosses:
-            records, both = cross(records, group)
-            axes.append(both)
-        return audit(records, axes, self.targets, asked, confusions, self.references, intervals).to_json()
+            records, _ = cross(records, group)
+        return tally(records, self.all_axes(), asked)
 
 
 def ask(
@@ -82,26 +97,24 @@ def ask(
     Raises:
         EquinoiseError: a flag makes no sense.
     """
+    if classes is not None and all(name in catalogue() or name.endswith(".toml") for name in axes):
+        raise EquinoiseError("--classes declares those of an axis that is not built in, and all of these are")
     loaded = {axis.name: axis for axis in (_declared(name, classes) for name in axes)}
     if len(loaded) < len(axes):
         raise EquinoiseError("an axis is given twice; give each once")
     groups = tuple(_group(text, loaded) for text in crosses)
     known = loaded | {both.name: both for both in map(crossed, groups)}
     references = read_reference(reference, list(known.values())) if reference else {}
-    return Question(loaded, groups, targets_of(targets, known), references, tuple(confusions))
+    return Question(loaded, groups, targets_of(targets, known), references, tuple(confusions), reference)
 
 
 def _declared(name: str, classes: str | None) -> Axis:
-    if classes is None:
+    if classes is None or name in catalogue() or name.endswith(".toml"):
         return load_axis(name)
     names = tuple(part.strip() for part in classes.split(","))
     if len(set(names)) < max(2, len(names)) or not all(names) or "unclear" in names:
         raise EquinoiseError(f"--classes {classes}: name two or more different classes, such as long,short")
-    try:
-        load_axis(name)
-    except EquinoiseError:
-        return Axis(name, names, False, {}, {})
-    raise EquinoiseError(f"axis '{name}' is built in and has its own classes; leave --classes out or call it otherwise")
+    return Axis(name, names, False, {}, {})
 
 
 def _group(text: str, axes: Mapping[str, Axis]) -> tuple[Axis, ...]:
@@ -138,7 +151,7 @@ def audit_labels(
         "corrected_by": {name: dict(found.about) for name, found in given.items()},
     }
     if out:
-        about = {"command": "audit", "sources": [file.name for file in files], **question.about()}
+        about = {"command": "audit", "sources": [describe_file(file) for file in files], **question.about()}
         run = RunFolder(out, {**about, "concepts": list(dict.fromkeys(c.concept for c in wanted))})
         run.finish([], result)
     return result

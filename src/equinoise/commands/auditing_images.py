@@ -17,6 +17,9 @@ from equinoise.run import Record, RunFolder
 from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.folders import ImageFolder, read_folder
 
+ALIKE = ("model", "sampling", "detector")
+"""What runs must share to be shards of one."""
+
 
 def audit_images(
     folders: Sequence[Path],
@@ -40,7 +43,8 @@ def audit_images(
     if detector is None and all(_labelled(record, axes) for folder in wanted for record in folder.records):
         return _as_labelled(folders, wanted, question, out)
     chosen = detector or detector_of(wanted)
-    reader = open_reader(chosen, axes, device, unclear_below, question.confusion_files)
+    recorded = wanted[0].about.get("detector") if detector is None else None
+    reader = open_reader(chosen, axes, device, unclear_below, question.confusion_files, recorded)
     with progress("reading images", sum(len(folder.files) for folder in wanted)) as tick:
         read = [list(read_images(folder, axes, reader, detector is None, tick)) for folder in wanted]
     records = [record for part in read for record in part]
@@ -87,7 +91,7 @@ def _keep(
     """A run of images that are there already: copies of them, their records and the audit."""
     about = {
         "command": "audit",
-        "sources": [path.resolve().name for path in paths],
+        "sources": [{"folder": p.resolve().name, "sha256": f.digest} for p, f in zip(paths, folders, strict=True)],
         **question.about(),
         "detector": result["detector"],
     }
@@ -116,7 +120,12 @@ def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:
 
 
 def _require_apart(paths: Sequence[Path], folders: Sequence[ImageFolder]) -> None:
-    """Shards must not hold the same image twice: the same seed of the same concept, or the very same file."""
+    """Shards are made alike, and hold no image twice: the same seed of the same concept, or the very same file."""
+    first = folders[0].about
+    for path, folder in zip(paths, folders, strict=True):
+        other = next((key for key in ALIKE if folder.about.get(key) != first.get(key)), None)
+        if other:
+            raise EquinoiseError(f"{paths[0]} and {path} were made with another {other}; audit them one by one")
     seen: dict[tuple[object, ...], Path] = {}
     for path, folder in zip(paths, folders, strict=True):
         for file, record in zip(folder.files, folder.records, strict=True):

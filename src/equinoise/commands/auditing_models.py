@@ -17,6 +17,7 @@ from equinoise.run import Record, RunFolder
 from equinoise.seeds import seed_range
 from equinoise.session import Session, require_concepts
 from equinoise.statistics import horizon_for, share_intervals, share_sequences
+from equinoise.understanding.audit import Intervals
 
 DEFAULT_N = 128
 LOOK_EVERY = 32
@@ -57,10 +58,7 @@ def audit_model(
     about = session.about(command="audit", concepts=named, **question.about(), n=n, seed=seed, **more)
     run = RunFolder(out, about) if out else None
     request, asked = session.request(list(question.axes.values())), {c: session.asked(c) for c in named}
-    intervals = partial(share_sequences, horizon=n, looks=-(-n // LOOK_EVERY)) if until else share_intervals
-
-    def answer(records: Sequence[Record]) -> dict[str, Any]:
-        return question.answer(records, asked, session.reader.confusions, intervals)
+    intervals: Intervals = partial(share_sequences, horizon=n, looks=-(-n // LOOK_EVERY)) if until else share_intervals
 
     jobs = [[Job(f"{i}-{seed}", concept, seed) for seed in seeds] for i, concept in enumerate(named)]
     with Engine(session.workers, session.spec.device) as engine, progress("audit", len(named) * n) as tick:
@@ -68,11 +66,12 @@ def audit_model(
             records = make_images(engine, request, [job for row in jobs for job in row], run, tick)
             looks = {}
         else:
-            drawn = [_until(engine, request, row, answer, until, run, tick) for row in jobs]
+            narrow = partial(_narrow, question=question, width=until.width, intervals=intervals)
+            drawn = [_until(engine, request, row, narrow, until, run, tick) for row in jobs]
             records = [record for rows, _ in drawn for record in rows]
             looks = {"sequential": [{"concept": c, **look} for c, (_, look) in zip(named, drawn, strict=True)]}
     result = {
-        **answer(records),
+        **question.answer(records, asked, session.reader.confusions, intervals),
         **looks,
         "detector": session.reader.about(),
         "corrected_by": dict(session.reader.origins),
@@ -92,7 +91,7 @@ def _until(
     engine: Engine,
     request: Request,
     jobs: Sequence[Job],
-    answer: Callable[[Sequence[Record]], dict[str, Any]],
+    narrow: Callable[[Sequence[Record]], bool],
     until: Until,
     run: RunFolder | None,
     tick: Tick,
@@ -103,7 +102,7 @@ def _until(
     for part in _parts(jobs):
         records += make_images(engine, request, part, run, tick)
         looks += 1
-        reached = all(_width(found) <= until.width for found in answer(records)["audits"])
+        reached = narrow(records)
         if reached:
             break
     tick(len(jobs) - len(records))
@@ -115,7 +114,8 @@ def _parts(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
         yield jobs[start : start + LOOK_EVERY]
 
 
-def _width(found: dict[str, Any]) -> float:
-    """The widest interval of an audit; 1 where no image is clear yet."""
-    classes = found["classes"].values()
-    return max(1.0 if entry["low"] is None else float(entry["high"] - entry["low"]) for entry in classes)
+def _narrow(records: Sequence[Record], question: Question, width: float, intervals: Intervals) -> bool:
+    """Whether every interval of every axis is narrow enough; not while no image is clear."""
+    found = question.count(records)
+    widths = [high - low for c in found if c.clear for low, high in intervals(list(c.classes.values()))]
+    return all(c.clear for c in found) and max(widths) <= width

@@ -17,7 +17,14 @@ from equinoise.detectors.loading import fingerprint
 from equinoise.errors import EquinoiseError
 from equinoise.reader import Reader
 from equinoise.statistics import Confusion
-from equinoise.understanding.calibration import Calibration, as_table, choose_threshold, confuse, save_calibration
+from equinoise.understanding.calibration import (
+    Calibration,
+    as_table,
+    choose_threshold,
+    confuse,
+    require_suffix,
+    save_calibration,
+)
 from equinoise.understanding.folders import ImageFolder, read_folder
 
 
@@ -40,6 +47,7 @@ def calibrate_detector(
     Raises:
         EquinoiseError: a sub-folder is no class, a class has too few images, or nothing can be written.
     """
+    require_suffix(out)
     axis = load_axis(axis_name)
     if unclear_below is not None and not 0 <= unclear_below <= 1:
         raise EquinoiseError(f"--unclear-below {unclear_below} is not a probability")
@@ -51,7 +59,10 @@ def calibrate_detector(
     counted, threshold = np.ones(len(true), bool), unclear_below
     if threshold is None:
         counted = _every_second(true)
-        threshold = round(choose_threshold(true[~counted], probabilities[~counted], wrong_cost), 4)
+        few = [name for i, name in enumerate(axis.classes) if not (true[~counted] == i).any()]
+        if few:
+            raise EquinoiseError(f"class '{few[0]}' has fewer than two images: one to choose by, one to count on")
+        threshold = choose_threshold(true[~counted], probabilities[~counted], wrong_cost)
     confusion = _count(axis, true[counted], probabilities[counted], threshold)
     about = {"detector": spec.name, "weights": fingerprint(spec.name), "images": folder.resolve().name}
     save_calibration(out, Calibration(axis.name, confusion, threshold, about))
@@ -67,6 +78,8 @@ def calibrate_detector(
 
 
 def _read(folder: ImageFolder, axis: Axis, spec: DetectorSpec) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    if any(record.detections for record in folder.records):
+        raise EquinoiseError("these images were labelled by a detector, not by people; give labelled images")
     names = [record.labels.get(axis.name, record.prompt) for record in folder.records]
     strange = next((name for name in names if name not in (*axis.classes, UNCLEAR)), None)
     if strange is not None:

@@ -42,10 +42,22 @@ def _audits(path: Path) -> list[Mapping[str, Any]]:
     if not file.is_file():
         raise EquinoiseError(f"{path} is neither a finished run nor the JSON of an audit; make one with audit -o RUN")
     content = read_json(file)
-    results = content.get("results", content) if isinstance(content, dict) else {}
-    found = (results.get("after") or results).get("audits") if isinstance(results, dict) else None
-    if not found:
-        raise EquinoiseError(f"{path} holds no audit; make one with 'equinoise audit … -o RUN'")
-    if not all(isinstance(entry, dict) and {"concept", "axis", "classes", "target"} <= set(entry) for entry in found):
-        raise EquinoiseError(f"{path} holds a damaged audit; make it again")
-    return list(found)
+    try:
+        results = content.get("results", content)
+        found = (results.get("after") or results).get("audits")
+        if not found:
+            raise EquinoiseError(f"{path} holds no audit; make one with 'equinoise audit … -o RUN'")
+        return [_required(entry) for entry in found]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EquinoiseError(f"{path} holds a damaged audit ({error}); make it again") from error
+
+
+def _required(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The audit, if everything is there that is judged; else an error that says what is not."""
+    int(entry["n"]), int(entry["unclear"]), str(entry["concept"]), str(entry["axis"])
+    for name, found in entry["classes"].items():
+        float(entry["target"][name])
+        for key in ("share", "low", "high", "corrected", "corrected_low", "corrected_high"):
+            if found[key] is not None:
+                float(found[key])
+    return entry

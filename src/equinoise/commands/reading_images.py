@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from equinoise.axes import Axis
 from equinoise.console import warn
@@ -28,10 +28,10 @@ def read_images(
 ) -> Iterator[Record]:
     """The records with a label on each axis, read off the image where it has none.
 
-    `keep`: detections of the run's own detector are used as they are; otherwise everything is read anew. Labels that
-    came in metadata always stay.
+    `keep`: what the run's own detector said is used as it is, if that is still the same detector and axis; otherwise
+    everything is read anew. Labels that came in metadata always stay.
     """
-    ours = keep and folder.detector == reader.detector.name
+    ours = keep and read_by(folder, reader, axes)
     for start in range(0, len(folder.files), BATCH):
         files, records = folder.files[start : start + BATCH], folder.records[start : start + BATCH]
         lacking = [a for a in axes if not all(_has(record, a, ours) for record in records)]
@@ -39,6 +39,14 @@ def read_images(
         for record, new in zip(records, fresh, strict=True):
             yield _labelled(record, new, ours, reader)
         tick(len(files))
+
+
+def read_by(folder: ImageFolder, reader: Reader, axes: Sequence[Axis]) -> bool:
+    """Whether the run was read by this very detector, and by these very axes where it names them."""
+    kept, ours = folder.about.get("detector") or {}, reader.about()
+    known = folder.about.get("axes") or folder.about.get("axis") or {}
+    same_axes = not isinstance(known, Mapping) or all(known.get(axis.name, axis.digest) == axis.digest for axis in axes)
+    return same_axes and (kept.get("name"), kept.get("weights")) == (ours["name"], ours["weights"])
 
 
 def _has(record: Record, axis: Axis, ours: bool) -> bool:
@@ -67,13 +75,17 @@ def _detect(files: Sequence[Path], axes: Sequence[Axis], reader: Reader) -> list
 
 
 def open_image(file: Path) -> Image.Image:
-    """The image, in RGB.
+    """The image in RGB, turned as its camera said, on white where it is transparent.
 
     Raises:
         EquinoiseError: it cannot be read.
     """
     with _opened(file) as image:
-        return image.convert("RGB")
+        upright = ImageOps.exif_transpose(image)  # as people see it
+        if not upright.has_transparency_data:
+            return upright.convert("RGB")
+        opaque = Image.new("RGBA", upright.size, "white")
+        return Image.alpha_composite(opaque, upright.convert("RGBA")).convert("RGB")
 
 
 @contextmanager
@@ -81,7 +93,7 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file) as image:
             yield image
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise EquinoiseError(f"{file} cannot be read as an image; mend or remove it") from error
 
 

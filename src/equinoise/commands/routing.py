@@ -9,6 +9,7 @@ from typing import Any, Literal
 from equinoise.commands.auditing import ask, audit_labels
 from equinoise.errors import EquinoiseError
 from equinoise.options import ModelOptions
+from equinoise.seeds import AUDIT
 
 Kind = Literal["labels", "images", "model"]
 
@@ -17,9 +18,11 @@ def kind_of(source: str) -> Kind:
     """A CSV file holds labels; a folder that is no pipeline holds images; anything else is the name of a model.
 
     Raises:
-        EquinoiseError: a file that is no CSV, or a path to nothing.
+        EquinoiseError: a file that is no CSV.
     """
     path = Path(source)
+    if source in ("emoji", "mixture"):
+        return "model"
     if path.suffix.lower() == ".csv":
         return "labels"
     if path.is_file():
@@ -59,7 +62,8 @@ def audit_any(
             "--classes is for labels in a CSV; for images declare the axis in a file: --axis FILE.toml"
         )
     if kind != "model":
-        _refuse(kind, {"-n": n, "--until-width": until_width, "--dry-run": options.dry_run or None})
+        _refuse(kind, {"-n": n, "--until-width": until_width, "--seed": None if seed == AUDIT else seed})
+        _refuse(kind, options.given() if kind == "labels" else options.given(but=("device",)))
     question = ask(axes, targets, crosses, reference, confusions, classes)
     if kind == "labels":
         _refuse(kind, {"--detector": detector, "--unclear-below": unclear_below})
@@ -81,4 +85,4 @@ def audit_any(
 def _refuse(kind: Kind, given: dict[str, Any]) -> None:
     for flag, value in given.items():
         if value is not None:
-            raise EquinoiseError(f"{flag} is for audits of a model; of {kind} everything there is gets audited")
+            raise EquinoiseError(f"{flag} is for audits of a model; here {kind} are audited, all that there are")

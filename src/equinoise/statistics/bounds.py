@@ -9,15 +9,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from equinoise.statistics.intervals import Interval
 
 
 def parity_bounds(intervals: Sequence[Interval]) -> Interval:
-    """Bounds of the largest share − the smallest. For two classes those of |2p − 1|."""
-    pairs = [(a, b) for a in intervals for b in intervals if a is not b]
-    return Interval(max(0.0, *(a.low - b.high for a, b in pairs)), min(1.0, max(a.high - b.low for a, b in pairs)))
+    """Bounds of the largest share − the smallest. For two classes those of |2p − 1|.
+
+    Least: a linear programme over shares p, their largest and their smallest. Most: for each pair the first as high
+    and the second as low as can be; where the other classes cannot make up a sum of 1, one of the two gives way.
+    """
+    low, high = (np.array(ends, float) for ends in zip(*intervals, strict=True))
+    k = len(low)
+    # variables p₁ … p_K, top, bottom: pᵢ ≤ top, bottom ≤ pᵢ
+    below = np.hstack([np.eye(k), -np.ones((k, 1)), np.zeros((k, 1))])
+    above = np.hstack([-np.eye(k), np.zeros((k, 1)), np.ones((k, 1))])
+    found = linprog(
+        [*np.zeros(k), 1.0, -1.0],
+        A_ub=np.vstack([below, above]),
+        b_ub=np.zeros(2 * k),
+        A_eq=[[*np.ones(k), 0.0, 0.0]],
+        b_eq=[1.0],
+        bounds=[*zip(low, high, strict=True), (0, 1), (0, 1)],
+    )
+    most = max(_gap(low, high, i, j) for i in range(k) for j in range(k) if i != j)
+    least = max(0.0, float(found.fun or 0.0)) if found.success else 0.0
+    return Interval(least, min(1.0, max(least, most)))
+
+
+def _gap(low: NDArray[np.float64], high: NDArray[np.float64], i: int, j: int) -> float:
+    """The most that share i can exceed share j by."""
+    rest = 1 - high[i] - low[j]
+    others = [n for n in range(len(low)) if n not in (i, j)]
+    missing = max(0.0, low[others].sum() - rest, rest - high[others].sum())
+    return float(high[i] - low[j] - missing)
 
 
 def variation_bounds(intervals: Sequence[Interval], target: Sequence[float]) -> Interval:

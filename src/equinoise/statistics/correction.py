@@ -86,7 +86,7 @@ def correct(observed: Sequence[int], confusion: Confusion, confidence: float = 0
     rng, columns = np.random.default_rng(seed), len(counts)
     answers = rng.dirichlet(counts + 0.5, DRAWS)
     rows = [rng.dirichlet(np.asarray(row) + 1 / columns, DRAWS) for row in confusion.counts]
-    low, high = _band(_most_likely(answers, np.stack(rows, axis=1)), confidence)
+    low, high = _band(_most_likely(answers, np.stack(rows, axis=1), steps=500, tolerance=1e-5), confidence)
     shares = corrected_shares(observed, confusion)
     ends = zip(shares, low, high, strict=True)  # an estimate on the edge of 0–1 lies beyond every draw
     return Corrected(tuple(shares), tuple(Interval(min(s, float(a)), max(s, float(b))) for s, a, b in ends))

@@ -53,7 +53,8 @@ def total_variation(shares: Sequence[float], target: Sequence[float]) -> float:
 def kl_bits(shares: Sequence[float], target: Sequence[float]) -> float | None:
     """Kullback–Leibler divergence Σ p log₂(p / t) of the shares from the target, in bits (base 2).
 
-    Range 0 upwards; 0 means on target. None where a class with target 0 has images (it would be infinite).
+    Range 0 upwards; 0 means on target. Says nothing of which class is off; rare target classes weigh heavily. None
+    where a class with target 0 has images (it would be infinite).
     """
     value = float(rel_entr(_array(shares), _array(target)).sum() / np.log(2))
     return value if np.isfinite(value) else None
@@ -71,19 +72,23 @@ def entropy_bits(shares: Sequence[float]) -> float:
 def sampling_floor(target: Sequence[float], n: int) -> float | None:
     """Expected total variation of a model exactly on target at n images, by chance alone.
 
-    ½ Σ E|X/n − t| with X ~ Binomial(n, t), summed exactly. None for n = 0.
+    ½ Σ E|X/n − t| with X ~ Binomial(n, t), by de Moivre's formula E|X − nt| = 2m(1 − t) P(X = m), m = ⌊nt⌋ + 1. Range
+    0 to 1, falling as 1/√n. It is a mean: half of all perfect models lie above something near it. None for n = 0.
     """
     if n == 0:
         return None
-    counts = np.arange(n + 1)
-    deviations = [float(np.abs(counts / n - t) @ stats.binom.pmf(counts, n, t)) for t in target]
-    return sum(deviations) / 2
+    t = _array(target)
+    m = np.floor(n * t) + 1
+    inside = (t > 0) & (t < 1)
+    deviations = np.where(inside, 2 * m * (1 - t) / n * stats.binom.pmf(m, n, np.where(inside, t, 0.5)), 0.0)
+    return float(deviations.sum() / 2)
 
 
 def gap_squared_unbiased(counts: Sequence[int], target: Sequence[float]) -> float | None:
     """Σ(p̂ − t)² − Σ p̂(1 − p̂)/(m − 1): an estimate of the squared distance to the target without the bias of chance.
 
-    0 on average for a perfect model, and so sometimes negative. None for fewer than two images.
+    0 on average for a perfect model, and so sometimes negative; at most 2. It does not say which class is off, and a
+    single audit's value is no distance: average it, or compare. None for fewer than two images.
     """
     m = sum(counts)
     if m < 2:

@@ -6,10 +6,11 @@ How often each holds the truth is measured by `python -m benchmarks.coverage`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.special import betaincinv
 
 STUDENTISED_FROM = 8
 """Fewer prompts than this are too few to resample."""
@@ -27,7 +28,10 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> Interval:
 
     Returns (0, 1) for n = 0: nothing is known.
     """
-    return _of_share(count, n, confidence, "wilson")
+    if n == 0:
+        return Interval(0.0, 1.0)
+    found = stats.binomtest(count, n).proportion_ci(confidence, "wilson")
+    return Interval(float(found.low), float(found.high))
 
 
 def share_intervals(counts: Sequence[int], confidence: float = 0.95) -> list[Interval]:
@@ -38,16 +42,14 @@ def share_intervals(counts: Sequence[int], confidence: float = 0.95) -> list[Int
     not hold together often enough where a class is rare: see the table of `benchmarks.coverage`.
     """
     n = sum(counts)
+    if n == 0:
+        return [Interval(0.0, 1.0)] * len(counts)
     if len(counts) == 2:
         return [wilson(count, n, confidence) for count in counts]
-    return [_of_share(count, n, 1 - (1 - confidence) / len(counts), "exact") for count in counts]
-
-
-def _of_share(count: int, n: int, confidence: float, method: Literal["wilson", "exact"]) -> Interval:
-    if n == 0:
-        return Interval(0.0, 1.0)
-    found = stats.binomtest(count, n).proportion_ci(confidence, method)
-    return Interval(float(found.low), float(found.high))
+    tail, x = (1 - confidence) / (2 * len(counts)), np.asarray(counts, float)
+    low = np.where(x > 0, betaincinv(np.maximum(x, 1), n - x + 1, tail), 0.0)
+    high = np.where(x < n, betaincinv(x + 1, np.maximum(n - x, 1), 1 - tail), 1.0)
+    return [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
 
 
 def paired_difference(

@@ -12,16 +12,17 @@ from scipy.optimize import brentq
 from equinoise.statistics.intervals import Interval
 
 MOST = 1_000_000
-GRID = 801
+GRID = 301
+MANY_LOOKS = 40
 
 
 def confidence_sequence(count: int, n: int, horizon: int, looks: int, confidence: float = 0.95) -> Interval:
-    """A confidence sequence for a share over evenly spaced looks, the last of them at the horizon.
+    """A confidence sequence for a share over a number of looks, the last of them at or before the horizon.
 
     {p : |x − np| ≤ c √(N p(1 − p)) + ½}: at every look the same distance is allowed, that of O'Brien and Fleming
     (1979, Biometrics 35), turned into intervals as by Jennison and Turnbull (1989, J. R. Stat. Soc. B 51). c is the
-    constant that a Gaussian walk of that many looks ever exceeds with probability α; ½ corrects for whole counts, and
-    with it the exact coverage over all looks, summed over all paths, is at least 95% at every share (tests). Solved
+    constant that a Gaussian walk of that many even looks ever exceeds with probability α; ½ corrects for whole counts,
+    and with it the exact coverage over all looks, summed over all paths, is at least 95% at every share (tests). Solved
     for p it is Wilson's interval with critical value c √(N / n). At the horizon it is about as wide as a fixed
     sample's interval, earlier wider: the price of looking is paid early. (0, 1) for n = 0.
 
@@ -56,10 +57,18 @@ def share_sequences(counts: Sequence[int], horizon: int, looks: int, confidence:
 def critical(looks: int, alpha: float) -> float:
     """c such that a walk of that many standard normal steps ever leaves ±c √looks with probability α.
 
-    By the recursion of Armitage, McPherson and Rowe (1969, J. R. Stat. Soc. A 132) on a grid. 1.96 for one look at
-    5%, 2.24 for infinitely many.
+    By the recursion of Armitage, McPherson and Rowe (1969, J. R. Stat. Soc. A 132) on a grid; for more than 40 looks
+    by the limit of infinitely many, Brownian motion, which is safe. 1.96 for one look at 5%, 2.24 in the limit.
     """
-    return float(brentq(lambda c: _leaves(c, looks) - alpha, 0.5, 10, xtol=1e-5))
+    leaves = (lambda c: _leaves(c, looks)) if looks <= MANY_LOOKS else _leaves_in_the_limit
+    return float(brentq(lambda c: leaves(c) - alpha, 0.5, 10, xtol=1e-5))
+
+
+def _leaves_in_the_limit(c: float) -> float:
+    """P(sup |B| ≥ c) of Brownian motion on 0–1 (Feller 1971, volume II, X.5)."""
+    odd = 2 * np.arange(50) + 1
+    stays = 4 / np.pi * ((-1.0) ** np.arange(50) / odd * np.exp(-((odd * np.pi) ** 2) / (8 * c * c))).sum()
+    return float(1 - stays)
 
 
 def _leaves(c: float, looks: int) -> float:
@@ -80,12 +89,19 @@ def horizon_for(width: float, classes: int, every: int, confidence: float = 0.95
     Raises:
         ValueError: a width that takes more than a million images.
     """
-    looks = 1
-    while _widest(looks * every, looks, classes, confidence) > width:
-        looks += 1 + looks // 32  # near enough, and quick where there are many
-        if looks * every > MOST:
+
+    def too_wide(looks: int) -> bool:
+        return _widest(looks * every, looks, classes, confidence) > width
+
+    low, high = 0, 1
+    while too_wide(high):
+        low, high = high, 2 * high
+        if high * every > MOST:
             raise ValueError(f"intervals of width {width} take more than {MOST:,} images")
-    return looks * every
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if too_wide(middle) else (low, middle)
+    return high * every
 
 
 def _widest(n: int, looks: int, classes: int, confidence: float) -> float:

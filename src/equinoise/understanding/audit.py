@@ -42,25 +42,23 @@ class Audit:
         """The audit object of the command line."""
         c = self.counts
         applied = {} if c.intervention == UNTOUCHED else {"intervention": c.intervention}
-        shares = c.shares
-        amplified = amplification(c, self.reference, self.intervals) if self.reference and shares else {}
+        found = self.intervals(list(c.classes.values())) if c.clear else []
         return {
             "concept": c.concept,
             "axis": c.axis,
             **applied,
             "n": c.n,
             "unclear": c.unclear,
-            "classes": self._classes(),
+            "classes": self._classes(found),
             "target": dict(self.target),
-            **_disparity(c, list(self.target.values()), self.intervals),
+            **_disparity(c, list(self.target.values()), found),
             "concept_fidelity": c.faithful / c.n if c.faithful is not None and c.n else None,
-            **amplified,
+            **(amplification(c, self.reference, found) if self.reference and found else {}),
         }
 
-    def _classes(self) -> dict[str, Any]:
-        c, nothing = self.counts, (None, None)
-        found = self.intervals(list(c.classes.values())) if c.clear else [nothing] * len(c.classes)
-        corrected = self._corrected()
+    def _classes(self, found: Sequence[Interval]) -> dict[str, Any]:
+        c, corrected = self.counts, self._corrected()
+        intervals: Sequence[tuple[float | None, float | None]] = found or [(None, None)] * len(c.classes)
         return {
             name: {
                 "count": count,
@@ -72,7 +70,7 @@ class Audit:
                 "corrected_high": corrected_high,
             }
             for (name, count), (low, high), (share, corrected_low, corrected_high) in zip(
-                c.classes.items(), found, corrected, strict=True
+                c.classes.items(), intervals, corrected, strict=True
             )
         }
 
@@ -84,13 +82,12 @@ class Audit:
         return [(share, *interval) for share, interval in zip(found.shares, found.intervals, strict=True)]
 
 
-def _disparity(c: Counts, target: Sequence[float], intervals: Intervals) -> dict[str, float | None]:
+def _disparity(c: Counts, target: Sequence[float], found: Sequence[Interval]) -> dict[str, float | None]:
     counts, shares = list(c.classes.values()), c.shares
     if shares is None:
         names = ["spd", "spd_low", "spd_high", "tv", "tv_low", "tv_high", "kl_bits", "entropy_bits"]
         names += ["mean_pairwise_gap", "heim_imbalance", "floor", "gap_squared_unbiased"]
         return dict.fromkeys(names)
-    found = intervals(counts)
     spd, tv = statistics.parity_bounds(found), statistics.variation_bounds(found, target)
     return {
         "spd": statistics.parity_difference(shares),
@@ -181,14 +178,15 @@ def change(before: Sequence[Record], after: Sequence[Record], axis: Axis) -> dic
 
 
 def _pool(audits: Sequence[Audit]) -> dict[str, Any]:
-    """Mean share over prompts; its interval counts prompts, not images, and is null for one prompt."""
+    """Mean share over the prompts with a clear image; its interval counts prompts, not images: null for one prompt."""
     counts = [found.counts for found in audits]
     first, clear = counts[0], [c for c in counts if c.clear]
     images = sum(c.clear for c in clear)
+    each = 1 - 0.05 / (1 if len(first.classes) == 2 else len(first.classes))  # all classes hold together
     classes = {}
     for index, name in enumerate(first.classes):
         shares = [c.shares[index] for c in clear if c.shares]
-        interval = statistics.over_prompts(shares, images)
+        interval = statistics.over_prompts(shares, images, each)
         classes[name] = {
             "share": sum(shares) / len(shares) if shares else None,
             "low": interval.low if interval else None,
@@ -198,7 +196,7 @@ def _pool(audits: Sequence[Audit]) -> dict[str, Any]:
     return {
         "axis": first.axis,
         **applied,
-        "prompts": len(counts),
+        "prompts": len(clear),
         "n": sum(c.n for c in counts),
         "classes": classes,
         **_pooled_amplification(audits),

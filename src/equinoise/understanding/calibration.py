@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +15,11 @@ from numpy.typing import NDArray
 
 from equinoise.axes import UNCLEAR, Axis
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_json, write_json, write_whole
+from equinoise.files import describe_file, read_json, write_json, write_whole
 from equinoise.statistics import Confusion
 from equinoise.understanding.tables import number, read_table
 
+THRESHOLD = "unclear_below"
 FILE = "calibration.json"
 """Kept in a detector's folder: axis → calibration."""
 
@@ -81,13 +85,12 @@ def choose_threshold(true: NDArray[np.int64], probabilities: NDArray[np.float64]
     given_up = np.concatenate([[0.0], np.cumsum(told[order].astype(float))])
     answered = wrong_cost * wrong.astype(float) + (~told).astype(float)
     kept = answered.sum() - np.concatenate([[0.0], np.cumsum(answered[order])])
-    thresholds = np.concatenate([[1 / probabilities.shape[1]], np.nextafter(best[order], 2)])
     apart = np.append(best[order][1:] > best[order][:-1], True)  # images of equal probability share their fate
-    possible = np.concatenate([[True], apart])
+    possible = np.concatenate([[True], apart[:-1], [False]])  # never clear is no threshold
     cost = np.where(possible, given_up + kept, np.inf)
     k = int(cost.argmin())
-    if k in (0, len(order)):
-        return float(thresholds[k])
+    if k == 0:
+        return float(1 / probabilities.shape[1])
     return float((best[order][k - 1] + best[order][k]) / 2)  # halfway, so that neither neighbour is on the edge
 
 
@@ -108,14 +111,26 @@ def confuse(true: Sequence[str], predicted: Sequence[str], classes: Sequence[str
 
 
 def save_calibration(path: Path, calibration: Calibration) -> None:
-    """As JSON with everything known of it, or, by a name that ends in .csv, the bare counts."""
+    """As JSON with everything known of it, or as a CSV of the counts and the threshold that they were counted with."""
     if path.suffix == ".json":
         write_json(path, calibration.to_json())
         return
-    rows = ["true,predicted,count"]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["true", "predicted", "count", THRESHOLD])
     for true, row in as_table(calibration.confusion).items():
-        rows += [f"{true},{predicted},{count}" for predicted, count in row.items()]
-    write_whole(path, ("\n".join(rows) + "\n").encode())
+        rows.writerows([true, predicted, count, calibration.unclear_below] for predicted, count in row.items())
+    write_whole(path, text.getvalue().encode())
+
+
+def require_suffix(path: Path) -> None:
+    """Check that a calibration can be written by this name.
+
+    Raises:
+        EquinoiseError: neither .csv nor .json.
+    """
+    if path.suffix not in (".csv", ".json"):
+        raise EquinoiseError(f"-o {path}: a calibration ends in .csv (counts) or .json (with everything known of it)")
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -127,10 +142,15 @@ def read_calibration(path: Path) -> Calibration:
     if path.suffix == ".json":
         return parse_calibration(read_json(path), str(path))
     cells: dict[str, dict[str, int]] = {}
-    for (true, predicted, count), times in read_table(path, ("true", "predicted", "count"))[1].items():
+    thresholds = set()
+    _, rows = read_table(path, ("true", "predicted", "count"), optional=(THRESHOLD,))
+    for (true, predicted, count, *rest), times in rows.items():
         row = cells.setdefault(true, {})
         row[predicted] = row.get(predicted, 0) + times * int(number(count, whole=True, path=path))
-    return Calibration(None, _confusion(cells, str(path)))
+        thresholds |= {_probability(number(text, whole=False, path=path), str(path)) for text in rest if text}
+    if len(thresholds) > 1:
+        raise EquinoiseError(f"{path} was counted with several thresholds; give one file each")
+    return Calibration(None, _confusion(cells, str(path)), next(iter(thresholds), None), describe_file(path))
 
 
 def calibrations_for(files: Sequence[Path], axes: Sequence[Axis]) -> dict[str, Calibration]:
@@ -158,13 +178,23 @@ def parse_calibration(content: Any, where: str) -> Calibration:
         EquinoiseError: it is no calibration.
     """
     try:
+        threshold = content["unclear_below"]
         return Calibration(
-            content["axis"], _confusion(content["confusion"], where), content["unclear_below"], content["about"]
+            content["axis"],
+            _confusion(content["confusion"], where),
+            None if threshold is None else _probability(float(threshold), where),
+            dict(content["about"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise EquinoiseError(
             f"{where} is no calibration of a detector: {error}; make one with calibrate-detector"
         ) from error
+
+
+def _probability(value: float, where: str) -> float:
+    if not 0 <= value <= 1:
+        raise EquinoiseError(f"{where}: the threshold {value} is not a probability")
+    return value
 
 
 def _confusion(cells: Mapping[str, Mapping[str, int]], where: str) -> Confusion:
@@ -175,9 +205,9 @@ def _confusion(cells: Mapping[str, Mapping[str, int]], where: str) -> Confusion:
         raise EquinoiseError(f"{where} is no confusion matrix: {what}; rows are true classes, unclear is no true class")
     try:
         return Confusion(
-            classes, tuple(tuple(int(row.get(c, 0)) for c in [*classes, UNCLEAR]) for row in cells.values())
+            classes, tuple(tuple(operator.index(row.get(c, 0)) for c in [*classes, UNCLEAR]) for row in cells.values())
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise EquinoiseError(f"{where}: {error}") from error
 
 

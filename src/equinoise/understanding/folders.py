@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +43,15 @@ class ImageFolder:
         return str(found) if found else None
 
     @property
+    def digest(self) -> str:
+        """A short hash of the images and of what was known of them."""
+        content = hashlib.sha256()
+        for file, record in zip(self.files, self.records, strict=True):
+            known = [file.name, record.prompt, record.intervention, dict(record.labels), dict(record.detections)]
+            content.update(json.dumps(known).encode() + hashlib.sha256(file.read_bytes()).digest())
+        return content.hexdigest()[:16]
+
+    @property
     def model(self) -> str | None:
         """The model that made the run."""
         found = (self.about.get("model") or {}).get("name")
@@ -60,21 +72,45 @@ def read_folder(path: Path, axes: Sequence[Axis]) -> ImageFolder:
         raise EquinoiseError(f"{path} is not a folder of images")
     run = path.parent if path.name == "images" and (path.parent / "run.json").is_file() else path
     if (run / "run.json").is_file():
-        return _read_run(run)
+        return _not_empty(path, _read_run(run))
     if any((path / name).is_file() for name in ("metadata.jsonl", "metadata.csv")):
         rows = list(_metadata(path))
         made = [_from_row(path, index, row, axes) for index, row in enumerate(rows)]
         folder = ImageFolder(tuple(path / str(row["file_name"]) for row in rows), tuple(made), {})
     else:
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        files = sorted(_walk(path))
         records = [_from_file(path, index, file) for index, file in enumerate(files)]
         folder = ImageFolder(tuple(files), tuple(records), {})
-    if not folder.files:
-        raise EquinoiseError(f"{path} holds no images ({', '.join(sorted(SUFFIXES))})")
+    _not_empty(path, folder)
     missing = next((file for file in folder.files if not file.is_file()), None)
     if missing:
         raise EquinoiseError(f"the metadata of {path} name {missing.name}, which is not there")
+    twice = next((file for file, times in Counter(folder.files).items() if times > 1), None)
+    if twice:
+        raise EquinoiseError(f"the metadata of {path} name {twice.name} twice")
     return folder
+
+
+def _not_empty(path: Path, folder: ImageFolder) -> ImageFolder:
+    if not folder.files:
+        raise EquinoiseError(f"{path} holds no images ({', '.join(sorted(SUFFIXES))})")
+    return folder
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    """Every image below a folder, through links too; a folder that cannot be read is an error, not an omission."""
+
+    def refuse(error: OSError) -> None:
+        raise EquinoiseError(f"cannot read {error.filename}: {error.strerror}") from error
+
+    seen: set[Path] = set()
+    for place, folders, names in os.walk(path, followlinks=True, onerror=refuse):
+        real = Path(place).resolve()
+        if real in seen:  # a link back to where we have been
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place) / name for name in names if Path(name).suffix.lower() in SUFFIXES)
 
 
 def _read_run(path: Path) -> ImageFolder:

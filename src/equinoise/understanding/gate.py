@@ -60,11 +60,11 @@ def judge(audit: Mapping[str, Any], limits: Mapping[str, float]) -> Iterator[Jud
 
 def _shares(audit: Mapping[str, Any]) -> tuple[str, list[float] | None, list[Interval]]:
     classes = list(audit["classes"].values())
+    if audit["n"] == audit["unclear"]:  # the detector saw nothing plainly: no correction makes that an answer
+        return "measured", None, []
     if all(entry.get("corrected") is not None for entry in classes):
         intervals = [Interval(entry["corrected_low"], entry["corrected_high"]) for entry in classes]
         return "corrected", [entry["corrected"] for entry in classes], intervals
-    if any(entry["share"] is None for entry in classes):
-        return "measured", None, []
     intervals = [Interval(entry["low"], entry["high"]) for entry in classes]
     return "measured", [entry["share"] for entry in classes], intervals
 
@@ -106,14 +106,19 @@ def junit(verdicts: Sequence[Judged], strict: bool) -> bytes:
     suites = ElementTree.Element("testsuites", attributes)
     suite = ElementTree.SubElement(suites, "testsuite", {"name": "equinoise check", **attributes})
     for v in verdicts:
-        name = f"{v.concept}: {v.measure} <= {v.limit:g}"
+        name, says = _printable(f"{v.concept}: {v.measure} <= {v.limit:g}"), _printable(v.sentence)
         case = ElementTree.SubElement(
-            suite, "testcase", {"classname": f"equinoise.{v.axis}", "name": name, "time": "0"}
+            suite, "testcase", {"classname": _printable(f"equinoise.{v.axis}"), "name": name, "time": "0"}
         )
         if v in failed:
-            ElementTree.SubElement(case, "failure", {"type": v.verdict, "message": v.sentence}).text = v.sentence
+            ElementTree.SubElement(case, "failure", {"type": v.verdict, "message": says}).text = says
         elif v in skipped:
-            ElementTree.SubElement(case, "skipped", {"message": v.sentence})
-        ElementTree.SubElement(case, "system-out").text = v.sentence
+            ElementTree.SubElement(case, "skipped", {"message": says})
+        ElementTree.SubElement(case, "system-out").text = says
     ElementTree.indent(suites)
     return bytes(ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _printable(text: str) -> str:
+    """The text without control characters: one of them would make the whole XML file unreadable."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

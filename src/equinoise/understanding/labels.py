@@ -27,6 +27,8 @@ def read_labels(path: Path, axes: Sequence[Axis]) -> list[Counts]:
     for (concept, axis, label, count), times in read_table(path, ("concept", "axis", "class", "count"))[1].items():
         if axis in known:
             found[concept, axis, label] += times * int(number(count, whole=True, path=path))
+    if any(not concept for concept, _, _ in found):
+        raise EquinoiseError(f"{path} has a row without a concept")
     for concept, axis, label in found:
         if label != UNCLEAR and label not in known[axis].classes:
             classes = ", ".join(known[axis].classes)

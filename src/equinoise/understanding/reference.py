@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,13 @@ class Reference:
     counts: Mapping[str, int] | None = None
 
 
-def amplification(
-    c: Counts, reference: Reference, intervals: Callable[[Sequence[int]], list[Interval]]
-) -> dict[str, Any]:
-    """What the model adds to the reference: each class's difference with its interval, and the bias amplification."""
-    known = [None] * len(c.classes) if reference.counts is None else intervals(list(reference.counts.values()))
-    found, shares = intervals(list(c.classes.values())), c.shares or []
-    differences = {}
+def amplification(c: Counts, reference: Reference, found: Sequence[Interval]) -> dict[str, Any]:
+    """What the model adds to the reference: each class's difference with its interval, and the bias amplification.
+
+    `found` are the intervals of the model's own shares.
+    """
+    counted, shares, differences = reference.counts, c.shares or [], {}
+    known = [None] * len(c.classes) if counted is None else statistics.share_intervals(list(counted.values()))
     for name, share, interval, theirs in zip(c.classes, shares, found, known, strict=True):
         low, high = statistics.difference_from(share, interval, reference.shares[name], theirs)
         at = reference.shares[name]

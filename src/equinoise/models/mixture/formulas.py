@@ -167,4 +167,6 @@ def _nodes(dimensions: int, cells: int) -> Array:
 
 def _named(axis: str, parts: Array) -> dict[str, float]:
     total = parts.sum()
+    if total == 0:
+        raise EquinoiseError(f"at this threshold no picture is clear on '{axis}', so there are no shares")
     return {name: float(part / total) for name, part in zip(AXES[axis].classes, parts, strict=True)}
