@@ -149,9 +149,15 @@ def _seeds(seeds: list[int]) -> str:
 
 
 def _detector(found: Any, about: Mapping[str, Any]) -> str:
-    name, below = (found.get("name"), found.get("unclear_below")) if isinstance(found, Mapping) else (found, None)
-    below = about.get("unclear_below") if below is None else below
-    return (str(name) + (f", unclear below a probability of {below}" if below is not None else "")) if name else ""
+    entry = found if isinstance(found, Mapping) else {"name": found}
+    if not entry.get("name"):
+        return ""
+    below = about.get("unclear_below") if entry.get("unclear_below") is None else entry["unclear_below"]
+    thresholds = [f"{value:.2g} ({axis})" for axis, value in (entry.get("thresholds") or {}).items()]
+    if below is not None:
+        thresholds.append(f"{below:g}{' (others)' if thresholds else ''}")
+    unclear = f", unclear below a probability of {', '.join(thresholds)}" if thresholds else ""
+    return f"{entry['name']}{unclear}"
 
 
 def _text(value: Any) -> str:
