@@ -29,6 +29,7 @@ from emoji_world.measure import show
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.console import progress
 from equinoise.detectors import load_detector, read_label
+from equinoise.detectors.loading import UNCLEAR_BELOW
 from equinoise.engine import Engine, Job
 from equinoise.models.base import NOISE, Step
 from equinoise.models.pipeline import require_pipeline
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--axes", default="gender,tone")
     parser.add_argument("-o", "--out", type=Path)
     args = parser.parse_args()
-    session = open_session("emoji")
+    session = open_session("emoji", unclear_below=UNCLEAR_BELOW)
     axes = [load_axis(name) for name in args.axes.split(",")]
     # x̂₀ at a step is solved from the latents on both sides of it
     steps: list[Step] = [NOISE, *sorted({s for step in STEPS for s in (step - 1, step) if s >= 0})]

@@ -31,6 +31,7 @@ from emoji_world.world import STYLES, Person, all_people, genders, is_held_out, 
 from equinoise.axes import Axis, load_axis
 from equinoise.console import progress
 from equinoise.detectors import DetectorSpec, load_detector, read_label, role_axis
+from equinoise.detectors.loading import UNCLEAR_BELOW
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.models import load
@@ -119,7 +120,7 @@ def _skin(person: Person) -> NDArray[np.float64]:
 
 def named(n: int, guidance_scale: float | None) -> Rows:
     """Explicit captions ("a photo of a dark-skinned woman doctor"), every cell equally often."""
-    session = open_session("emoji", guidance_scale=guidance_scale)
+    session = open_session("emoji", guidance_scale=guidance_scale, unclear_below=UNCLEAR_BELOW)
     cells = [cell for cell in product(roles(), genders(), tones()) if cell[0] != "person"]
     people = [cells[i % len(cells)] for i in range(n)]
     prompts = [f"a photo of {with_article(f'{tone}-skinned {gender} {names(role)}')}" for role, gender, tone in people]
@@ -148,7 +149,7 @@ def neutral(n: int, guidance: Sequence[float], only: Sequence[str]) -> Rows:
     rows = []
     asked = list(only or roles())
     for scale in guidance:
-        session = open_session("emoji", guidance_scale=scale)
+        session = open_session("emoji", guidance_scale=scale, unclear_below=UNCLEAR_BELOW)
         prompts = [f"a photo of {with_article(names(role))}" for role in asked for _ in range(n)]
         made = _make(session, prompts, [SEED + 3 + i for _ in asked for i in range(n)])
         for index, role in enumerate(asked):
