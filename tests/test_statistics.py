@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from statsmodels.stats.proportion import proportion_confint
 
 from equinoise import statistics as s
+from equinoise.statistics.bounds import _of_every_subset, _of_split_subsets
 from equinoise.statistics.sequences import critical
 
 counts = st.lists(st.integers(0, 200), min_size=2, max_size=7).filter(lambda c: sum(c) > 1)
@@ -164,6 +165,14 @@ def test_bounds_hold_the_measure_and_are_reached(observed: list[int]) -> None:
     parity, variation = s.parity_bounds(intervals), s.variation_bounds(intervals, target)
     assert parity.low - 1e-9 <= s.parity_difference(shares) <= parity.high + 1e-9
     assert variation.low - 1e-9 <= s.total_variation(shares, target) <= variation.high + 1e-9
+
+
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=9).filter(lambda c: sum(c) > 0))
+def test_with_many_classes_the_bound_is_never_too_small(observed: list[int]) -> None:
+    low, high = np.array(s.share_intervals(observed)).T
+    target = np.arange(1, len(observed) + 1) / sum(range(1, len(observed) + 1))
+    exact, split = (of(high - target, target - low) for of in (_of_every_subset, _of_split_subsets))
+    assert exact - 1e-9 <= split <= exact + 0.15
 
 
 @pytest.mark.parametrize("observed", [[47, 55, 0], [0, 39, 0], [0, 1, 6, 0], [20, 30, 40, 10], [3, 3, 3, 3, 3]])

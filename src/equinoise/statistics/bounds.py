@@ -10,40 +10,44 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import brentq
 
 from equinoise.statistics.intervals import Interval
+
+Array = NDArray[np.float64]
+FEW = 14
+"""Up to this many classes every subset of them is tried."""
 
 
 def parity_bounds(intervals: Sequence[Interval]) -> Interval:
     """Bounds of the largest share − the smallest. For two classes those of |2p − 1|.
 
-    Least: a linear programme over shares p, their largest and their smallest. Most: for each pair the first as high
-    and the second as low as can be; where the other classes cannot make up a sum of 1, one of the two gives way.
+    Least: shares as even as the box allows, a level cut off by the intervals' ends. Most: for each pair the first as
+    high and the second as low as can be; where the other classes cannot make up a sum of 1, one of the two gives way.
     """
     low, high = (np.array(ends, float) for ends in zip(*intervals, strict=True))
     k = len(low)
-    # variables p₁ … p_K, top, bottom: pᵢ ≤ top, bottom ≤ pᵢ
-    below = np.hstack([np.eye(k), -np.ones((k, 1)), np.zeros((k, 1))])
-    above = np.hstack([-np.eye(k), np.zeros((k, 1)), np.ones((k, 1))])
-    found = linprog(
-        [*np.zeros(k), 1.0, -1.0],
-        A_ub=np.vstack([below, above]),
-        b_ub=np.zeros(2 * k),
-        A_eq=[[*np.ones(k), 0.0, 0.0]],
-        b_eq=[1.0],
-        bounds=[*zip(low, high, strict=True), (0, 1), (0, 1)],
-    )
     most = max(_gap(low, high, i, j) for i in range(k) for j in range(k) if i != j)
-    least = max(0.0, float(found.fun or 0.0)) if found.success else 0.0
-    return Interval(least, min(1.0, max(least, most)))
+    least = float(np.ptp(_most_even(low, high)))
+    return Interval(min(least, most), min(1.0, most))
 
 
-def _gap(low: NDArray[np.float64], high: NDArray[np.float64], i: int, j: int) -> float:
+def _most_even(low: Array, high: Array) -> Array:
+    """Shares in the box that sum to 1 and differ least: all at one level, where the box lets them."""
+
+    def excess(level: float) -> float:
+        return float(np.clip(level, low, high).sum()) - 1
+
+    level = brentq(excess, 0, 1) if excess(0) < 0 < excess(1) else float(excess(0) < 0)
+    shares: Array = np.clip(float(level), low, high)
+    return shares
+
+
+def _gap(low: Array, high: Array, i: int, j: int) -> float:
     """The most that share i can exceed share j by."""
     rest = 1 - high[i] - low[j]
-    others = [n for n in range(len(low)) if n not in (i, j)]
-    missing = max(0.0, low[others].sum() - rest, rest - high[others].sum())
+    others = low.sum() - low[i] - low[j], high.sum() - high[i] - high[j]
+    missing = max(0.0, others[0] - rest, rest - others[1])
     return float(high[i] - low[j] - missing)
 
 
@@ -51,20 +55,32 @@ def variation_bounds(intervals: Sequence[Interval], target: Sequence[float]) -> 
     """Bounds of the total variation from a target.
 
     Least: what lies outside the box must move, and what is taken from some classes goes to others. Most: the distance
-    is convex, so a corner has it: choose the classes S above target that maximise Σ_S (p − t), which is at most
-    Σ_S (high − t) and at most what the other classes can spare, Σ_not S (t − low); a small integer programme.
+    is convex, so a corner has it: the classes S above target gain at most Σ_S (high − t), and at most what the others
+    can spare, Σ_not S (t − low). Every S is tried; with more than 14 classes one class may be split between the two,
+    which is never too little.
     """
     low, high = (np.array(ends, float) for ends in zip(*intervals, strict=True))
     t = np.asarray(target, float)
     least = max(np.maximum(low - t, 0).sum(), np.maximum(t - high, 0).sum())
-    gain, spare = high - t, t - low
-    # variables: s (one a class, 0 or 1) and v; maximise v ≤ s·gain and v ≤ (1 − s)·spare
-    rows = np.array([[*-gain, 1.0], [*spare, 1.0]])
-    found = milp(
-        c=[*np.zeros(len(t)), -1.0],
-        constraints=LinearConstraint(rows, -np.inf, [0.0, spare.sum()]),
-        integrality=[*np.ones(len(t)), 0],
-        bounds=Bounds([*np.zeros(len(t)), -1.0], [*np.ones(len(t)), 1.0]),
-    )
-    most = -float(found.fun or 0.0)  # there always is a solution: s = 0 and v = 0
-    return Interval(float(least), min(1.0, max(float(least), most)))
+    most = (_of_every_subset if len(t) <= FEW else _of_split_subsets)(high - t, t - low)
+    return Interval(float(least), float(min(1.0, max(least, most))))
+
+
+def _of_every_subset(gain: Array, spare: Array) -> float:
+    subsets = (np.arange(2 ** len(gain))[:, None] >> np.arange(len(gain))) & 1
+    return float(np.minimum(subsets @ gain, (1 - subsets) @ spare).max())
+
+
+def _of_split_subsets(gain: Array, spare: Array) -> float:
+    """The same with one class split: those that gain most for what they could spare go first."""
+    worth = gain + spare > 0
+    gain, spare = gain[worth], spare[worth]
+    order = np.argsort(-gain / (gain + spare))
+    above = np.concatenate([[0.0], np.cumsum(gain[order])])
+    below = spare.sum() - np.concatenate([[0.0], np.cumsum(spare[order])])
+    crossing = int(np.searchsorted(above - below, 0))
+    if crossing in (0, len(above)):
+        return float(np.minimum(above, below).max())
+    i = crossing - 1
+    part = (below[i] - above[i]) / (above[i + 1] - above[i] + below[i] - below[i + 1])
+    return float(max(above[i] + part * (above[i + 1] - above[i]), np.minimum(above, below).max()))

@@ -1,0 +1,54 @@
+"""A million labels: how long an audit of them takes, as a whole process and in memory.
+
+    python -m benchmarks.million
+
+Rows of a CSV with a count of 1 each, over 200 concepts; and as many records of this process.
+"""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import tell
+from equinoise import Record, audit, load_axis
+from equinoise.axes import UNCLEAR
+
+N, CONCEPTS, RUNS = 1_000_000, 200, 3
+
+
+def measure(axis_name: str) -> dict[str, Any]:
+    """Seconds of both for one axis, the least of three runs."""
+    axis, rng = load_axis(axis_name), np.random.default_rng(0)
+    names = [*axis.classes, UNCLEAR]
+    labels = [names[i] for i in rng.integers(len(names), size=N)]
+    concepts = [f"a photo of a person {i}" for i in rng.integers(CONCEPTS, size=N)]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "labels.csv"
+        with file.open("w", newline="") as out:
+            rows = csv.writer(out)
+            rows.writerow(["concept", "axis", "class", "count"])
+            rows.writerows((concept, axis_name, label, 1) for concept, label in zip(concepts, labels, strict=True))
+        command = [sys.executable, "-m", "equinoise.cli", "audit", str(file), "--axis", axis_name, "--json"]
+        process = min(_seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(RUNS))
+    pairs = enumerate(zip(concepts, labels, strict=True))
+    records = [Record(str(i), concept, i, labels={axis_name: label}) for i, (concept, label) in pairs]
+    memory = min(_seconds(lambda: audit(records, [axis]).to_json()) for _ in range(RUNS))
+    return {"axis": axis_name, "labels": N, "concepts": CONCEPTS, "whole process, s": process, "in memory, s": memory}
+
+
+def _seconds(work: Any) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    tell([measure(axis) for axis in ("gender", "tone")], "million")
