@@ -103,5 +103,7 @@ def mean_over_prompts(values: Sequence[float], confidence: float = 0.95, resampl
     errors = drawn.std(axis=1, ddof=1) / np.sqrt(len(x))
     varied = errors > 1e-9  # a resample of one prompt only has no spread to measure by
     t = (drawn.mean(axis=1)[varied] - mean) / errors[varied]
-    low, high = (float(end) for end in np.quantile(t, [0.5 - confidence / 2, 0.5 + confidence / 2]))
+    # resamples spread less than the prompts do, by (G − 1)/G: the levels make up for it (Hesterberg 2015, Am. Stat. 69)
+    tail = float(stats.norm.cdf(stats.norm.ppf(0.5 - confidence / 2) * np.sqrt(len(x) / (len(x) - 1))))
+    low, high = (float(end) for end in np.quantile(t, [tail, 1 - tail]))
     return Interval(mean - max(half, high * error), mean + max(half, -low * error))
