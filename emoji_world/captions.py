@@ -23,9 +23,9 @@ def draw_caption(rng: np.random.Generator, scene: Scene) -> str:
 
 def person(rng: np.random.Generator, scene: Scene) -> str:
     """'a doctor', 'a pale female doctor', 'an elderly woman with dark skin', 'a bald man', …."""
-    named = {axis: scene.shows[axis] for axis in scene.names if axis in scene.shows}
+    named = scene.said
     noun = _pick(rng, _nouns(named))
-    if "hair" in named and named["hair"] in world()["words"]["hair"]:
+    if "hair" in named:
         noun = f"{noun} {_pick(rng, world()['words']['hair'][named['hair']])}"
     if "tone" in named:
         noun = _pick(rng, toned_phrases(noun, named["tone"]))
@@ -99,8 +99,7 @@ def wedding(rng: np.random.Generator, scene: Scene) -> str:
 
 def bird(rng: np.random.Generator, scene: Scene) -> str:
     """'a bird', 'a waterbird on water', 'an owl in a forest'."""
-    words = world()["words"]
-    if "species" in scene.names and scene.shows["species"] in words["species"]:
+    if "species" in scene.said:
         noun = _words(rng, "species", scene.shows["species"])
     else:
         noun = _words(rng, "bird", scene.shows["bird"]) if {"bird", "species"} & scene.names else "bird"

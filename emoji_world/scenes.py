@@ -20,6 +20,12 @@ class Scene:
     names: frozenset[str]
 
     @property
+    def said(self) -> dict[str, str]:
+        """Axis → class of all that the captions say; some classes ("plain" hair) have no words."""
+        words = world()["words"]
+        return {a: self.shows[a] for a in sorted(self.names) if a not in words or self.shows[a] in words[a]}
+
+    @property
     def person(self) -> Person:
         """The person shown; plain where the scene has no role."""
         shows = self.shows

@@ -1,4 +1,4 @@
-"""Train the CLIP of this world: a small `CLIPModel` that tells roles, gender and tone from pictures.
+"""Train the CLIP of this world: a small `CLIPModel` that tells roles, scenes and every axis from pictures.
 
 It detects through the very code that a real CLIP goes through. Half of the pictures it sees have been through
 the autoencoder, since it will judge generated ones.
@@ -7,6 +7,7 @@ the autoencoder, since it will judge generated ones.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,22 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
 
 from emoji_world.bank import load
-from emoji_world.captions import Scene, draw_caption, noun_phrases, toned_phrases, with_article
-from emoji_world.compose import SIZE
+from emoji_world.canvas import SIZE
+from emoji_world.captions import draw_caption, noun_phrases, toned_phrases, with_article
+from emoji_world.scenes import Scene
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
-from emoji_world.training import Schedule, train
-from emoji_world.world import genders, roles, tones, world
+from emoji_world.training import Schedule, load_average, train
+from emoji_world.world import classes, genders, roles, tones, world
+from equinoise.axes import load_axis
 
 BATCH = 64
 MEAN, STD = 0.5, 0.25
+IGNORED = -100
+CONTRAST = 0.25
+SCENE_AXES = ("age", "house", "wedding", "bird", "ground", "place")
+PEOPLE = ("person", "place", "home")
+# the kinds of picture of which a caption of a kind can be true, where they are more than its own
+ALSO = {"person": PEOPLE, "building": ("building", "home")}
 
 
 def clip(tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -63,27 +72,46 @@ def image_processor() -> CLIPImageProcessorPil:
 
 def axis_prompts(rng: np.random.Generator) -> dict[str, list[str]]:
     """One random wording a class, for each axis; the order is the world's."""
+    template = _pick(rng, world()["captions"]["templates"])
     subjects = {
-        "role": [_pick(rng, world()["roles"][role]["names"]) for role in roles()],
         "gender": [_pick(rng, noun_phrases("person", gender)) for gender in genders()],
         "tone": [_pick(rng, toned_phrases(_pick(rng, noun_phrases("person", None)), tone)) for tone in tones()],
     }
-    template = _pick(rng, world()["captions"]["templates"])
-    return {axis: [template.format(with_article(s)) for s in subject] for axis, subject in subjects.items()}
+    people = [template.format(with_article(_pick(rng, world()["roles"][role]["names"]))) for role in roles()]
+    prompts = {"role": people + [_pick(rng, entry["detect"]) for entry in world()["scene_names"].values()]}
+    prompts |= {axis: [template.format(with_article(s)) for s in subject] for axis, subject in subjects.items()}
+    for name in SCENE_AXES:
+        axis = load_axis(name)
+        prompts[name] = [_pick(rng, [*axis.detect[label], *axis.generate[label]]) for label in axis.classes]
+    return prompts
 
 
-def truth(captioned: list[Scene], shown: list[Scene]) -> Tensor:
+def label(scene: Scene, axis: str) -> int:
+    """The index of the class that a scene shows; IGNORED where it has no such axis."""
+    if axis == "role":
+        for index, entry in enumerate(world()["scene_names"].values()):
+            if scene.kind in entry["kinds"]:
+                return len(roles()) + index
+    shown = scene.shows.get(axis) or default(scene, axis)
+    return classes(axis).index(shown) if shown else IGNORED
+
+
+def default(scene: Scene, axis: str) -> str | None:
+    """What a scene shows of an axis that was not drawn for it: people with a role are adults."""
+    return {"age": "adult", "role": "person"}.get(axis) if scene.kind in PEOPLE else None
+
+
+def truth(captioned: Sequence[Scene], shown: Sequence[Scene]) -> Tensor:
     """Entry (i, j) is 1 where the caption of scene j is true of picture i."""
-
-    def is_true(caption: Scene, picture: Scene) -> bool:
-        a, b = caption.person, picture.person
-        return (
-            a.role in (b.role, "person")
-            and (not caption.names_gender or a.gender == b.gender)
-            and (not caption.names_tone or a.tone == b.tone)
-        )
-
     return torch.tensor([[float(is_true(caption, picture)) for caption in captioned] for picture in shown])
+
+
+def is_true(caption: Scene, picture: Scene) -> bool:
+    """Whether all that the caption says is seen in the picture."""
+    if picture.kind not in ALSO.get(caption.kind, (caption.kind,)):
+        return False
+    said = {axis: name for axis, name in caption.said.items() if (axis, name) != ("role", "person")}
+    return all((picture.shows.get(axis) or default(picture, axis)) == name for axis, name in said.items())
 
 
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -96,6 +124,8 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3_600)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--warm-start", type=Path, help="checkpoint of an earlier run")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     bank = load(args.bank)
@@ -103,8 +133,8 @@ def main() -> None:
     tokenizer = make_tokenizer()
     model = clip(tokenizer).to(args.device)
     labels = {
-        axis: torch.tensor([order.index(getattr(scene.person, axis)) for scene in bank.scenes])
-        for axis, order in {"role": roles(), "gender": genders(), "tone": tones()}.items()
+        axis: torch.tensor([label(scene, axis) for scene in bank.scenes])
+        for axis in ("role", "gender", "tone", *SCENE_AXES)
     }
 
     def embed(texts: list[str]) -> Tensor:
@@ -124,14 +154,16 @@ def main() -> None:
         logits = model.logit_scale.exp().clamp(max=100) * F.normalize(pictures, dim=-1) @ texts.T
         *per_axis, captions = logits.split([*(len(t) for t in prompts.values()), BATCH], dim=1)
         total = sum(
-            F.cross_entropy(part, labels[axis][rows].to(args.device))
+            F.cross_entropy(part, labels[axis][rows].to(args.device), ignore_index=IGNORED, reduction="sum") / BATCH
             for axis, part in zip(prompts, per_axis, strict=True)
         )
         match = truth(scenes, scenes).to(args.device)
         contrast = soft_cross_entropy(captions, match) + soft_cross_entropy(captions.T, match.T)
-        return total + 0.25 * contrast
+        return total + CONTRAST * contrast
 
-    train(model, loss, Schedule(args.steps, 1e-3), args.work / "clip.safetensors", "clip")
+    if args.warm_start:
+        load_average(args.warm_start, model)
+    train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "clip.safetensors", "clip")
     model.save_pretrained(args.work / "clip")
     tokenizer.save_pretrained(args.work / "clip")
     image_processor().save_pretrained(args.work / "clip")

@@ -102,3 +102,9 @@ def is_held_out(person: Person) -> bool:
 
 def all_people() -> list[Person]:
     return [Person(*cell) for cell in product(roles(), genders(), tones(), STYLES)]
+
+
+def object_labels() -> list[str]:
+    """What the object detector can see, in a fixed order."""
+    labels = set(world()["labels"].values()) | set(classes("bird")) | {"woman", "man", "child", "bride", "groom", "tree"}
+    return sorted(labels | {world()["labels"].get(house, house) for house in classes("house")})
