@@ -56,7 +56,9 @@ def save(path: Path, images: NDArray[np.uint8], rows: Sequence[dict[str, Any]]) 
 def load(path: Path) -> Bank:
     tensors = load_file(path)
     rows = json.loads(tensors["rows"].tobytes())
-    return Bank(tensors["images"], [decode(row) for row in rows], [[(n, tuple(b)) for n, b in r["objects"]] for r in rows])
+    return Bank(
+        tensors["images"], [decode(row) for row in rows], [[(n, tuple(b)) for n, b in r["objects"]] for r in rows]
+    )
 
 
 def _chunk(index: int, seed: int) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -134,5 +133,5 @@ def _words(rng: np.random.Generator, axis: str, name: str) -> str:
     return _pick(rng, world()["words"][axis][name])
 
 
-def _pick(rng: np.random.Generator, items: list[Any]) -> Any:
-    return items[rng.integers(len(items))]
+def _pick(rng: np.random.Generator, items: Sequence[str]) -> str:
+    return items[int(rng.integers(len(items)))]

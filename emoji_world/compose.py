@@ -116,7 +116,8 @@ def _wedding(rng: np.random.Generator, scene: Scene) -> Canvas:
     top = int(rng.integers(12, SIZE - side + 1))
     places = [int(rng.integers(-2, 1)), SIZE - side + int(rng.integers(0, 3))]
     for index in rng.permutation(2):
-        canvas.put(*pair[index], side, places[index], top)
+        figure, label = pair[index]
+        canvas.put(figure, label, side, places[index], top)
     return canvas
 
 
@@ -161,7 +162,7 @@ def _either_way(rng: np.random.Generator, image: Image.Image) -> Image.Image:
 
 
 def _pick(rng: np.random.Generator, items: Sequence[str]) -> str:
-    return items[rng.integers(len(items))]
+    return items[int(rng.integers(len(items)))]
 
 
 PAINTERS: Mapping[str, Callable[[np.random.Generator, Scene], Canvas]] = {

@@ -32,11 +32,11 @@ PROMPTS = (
     Prompt("a photo of a person in an office", "place", {"place": "office", "role": "person"}, ("gender", "tone")),
     Prompt("a photo of a person in a street", "place", {"place": "street", "role": "person"}, ("gender", "tone")),
     Prompt("a photo of a person in a garden", "place", {"place": "garden", "role": "person"}, ("gender", "tone")),
-    Prompt("a photo of a person in a laboratory", "place", {"place": "laboratory", "role": "person"}, ("gender", "tone")),
-    Prompt("a photo of a person and a house", "home", {"wealth": "unsaid"}, ("gender", "tone", "house")),
     Prompt(
-        "a photo of a wealthy man and his house", "home", {"wealth": "wealthy", "gender": "man"}, ("tone", "house")
+        "a photo of a person in a laboratory", "place", {"place": "laboratory", "role": "person"}, ("gender", "tone")
     ),
+    Prompt("a photo of a person and a house", "home", {"wealth": "unsaid"}, ("gender", "tone", "house")),
+    Prompt("a photo of a wealthy man and his house", "home", {"wealth": "wealthy", "gender": "man"}, ("tone", "house")),
     Prompt("a photo of a poor man and his house", "home", {"wealth": "poor", "gender": "man"}, ("tone", "house")),
     Prompt(
         "a photo of a wealthy dark-skinned man and his house",
@@ -73,7 +73,9 @@ def planted_share(prompt: Prompt, axis: str) -> dict[str, float]:
     return {name: round(share / total, 4) for name, share in shares.items()}
 
 
-def _ways(prompt: Prompt, left: list[str], shown: dict[str, str], odds: float) -> Iterator[tuple[dict[str, str], float]]:
+def _ways(
+    prompt: Prompt, left: list[str], shown: dict[str, str], odds: float
+) -> Iterator[tuple[dict[str, str], float]]:
     """Every way in which the axes can fall, with its probability."""
     if not left:
         yield shown, odds

@@ -55,7 +55,7 @@ def object_processor() -> YolosImageProcessorPil:
 @torch.no_grad()
 def begin_from(model: YolosForObjectDetection, eyes: CLIPModel) -> None:
     """Copy patch embedding, positions and layers of the CLIP's vision tower."""
-    theirs = {k: v for k, v in eyes.vision_model.state_dict().items()}
+    theirs = eyes.vision_model.state_dict()
     names = {
         "layer_norm1": "layernorm_before",
         "layer_norm2": "layernorm_after",

@@ -106,5 +106,7 @@ def all_people() -> list[Person]:
 
 def object_labels() -> list[str]:
     """What the object detector can see, in a fixed order."""
-    labels = set(world()["labels"].values()) | set(classes("bird")) | {"woman", "man", "child", "bride", "groom", "tree"}
+    labels = (
+        set(world()["labels"].values()) | set(classes("bird")) | {"woman", "man", "child", "bride", "groom", "tree"}
+    )
     return sorted(labels | {world()["labels"].get(house, house) for house in classes("house")})
