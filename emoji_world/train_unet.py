@@ -118,6 +118,7 @@ def main() -> None:
     if args.warm_start:
         load_average(args.warm_start, model)
     model.to(args.device)
+    model.unet.to(memory_format=torch.channels_last)
     noise_schedule = scheduler()
     alphas = noise_schedule.alphas_cumprod
     # min-SNR of the noise-free picture, for an output that is the velocity; the pure-noise step decides the class
@@ -135,7 +136,8 @@ def main() -> None:
         x, aim = noise_schedule.add_noise(x0, noise, t), noise_schedule.get_velocity(x0, noise, t)
         with torch.autocast(args.device, torch.bfloat16):
             context = model.text_encoder(tokens.to(args.device)).last_hidden_state
-            predicted = model.unet(x.to(args.device), t.to(args.device), context).sample
+            laid_out = x.to(args.device).contiguous(memory_format=torch.channels_last)
+            predicted = model.unet(laid_out, t.to(args.device), context).sample
         error = (predicted.float() - aim.to(args.device)).pow(2).mean(dim=(1, 2, 3))
         weighted: Tensor = (error * weights[t].to(args.device)).mean()
         return weighted
