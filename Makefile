@@ -34,7 +34,8 @@ WORK ?= $(HOME)/.cache/equinoise-world
 emoji-world: install
 	test -f $(WORK)/bank.safetensors || $(BIN)/python -m emoji_world.bank -n 64000 -o $(WORK)/bank.safetensors
 	$(BIN)/python -m emoji_world.train_autoencoder --bank $(WORK)/bank.safetensors --work $(WORK)
-	$(BIN)/python -m emoji_world.train_clip --bank $(WORK)/bank.safetensors --work $(WORK)
+	test -f $(WORK)/held-out.safetensors || $(BIN)/python -m emoji_world.bank -n 8000 --seed 1 --held-out -o $(WORK)/held-out.safetensors
+	$(BIN)/python -m emoji_world.train_clip --bank $(WORK)/bank.safetensors --held-out $(WORK)/held-out.safetensors --work $(WORK)
 	$(BIN)/python -m emoji_world.train_objects --bank $(WORK)/bank.safetensors --work $(WORK)
 	OMP_NUM_THREADS=2 $(BIN)/python -m emoji_world.train_unet --bank $(WORK)/bank.safetensors --work $(WORK)
 	$(BIN)/python -m emoji_world.assemble --work $(WORK)

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from emoji_world.art import fetch
 from emoji_world.canvas import Box
 from emoji_world.compose import compose
-from emoji_world.scenes import Scene, draw_scene
+from emoji_world.scenes import Scene, draw_held_out, draw_scene
 from emoji_world.world import STYLES
 
 CHUNK = 500
@@ -34,12 +34,12 @@ class Bank:
     objects: Sequence[Objects]
 
 
-def make(path: Path, n: int, seed: int, workers: int) -> None:
+def make(path: Path, n: int, seed: int, workers: int, held_out: bool = False) -> None:
     """Draw n scenes and compose them; chunk c always uses the generator (seed, c)."""
     for style in STYLES:
         fetch(style)
     with ProcessPoolExecutor(workers) as pool:
-        jobs = pool.map(_chunk, range(n // CHUNK), [seed] * (n // CHUNK))
+        jobs = pool.map(_chunk, range(n // CHUNK), [seed] * (n // CHUNK), [held_out] * (n // CHUNK))
         chunks = list(track(jobs, total=n // CHUNK, description=f"composing {n} pictures"))
     save(path, np.concatenate([c[0] for c in chunks]), [row for c in chunks for row in c[1]])
 
@@ -61,11 +61,11 @@ def load(path: Path) -> Bank:
     )
 
 
-def _chunk(index: int, seed: int) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
+def _chunk(index: int, seed: int, held_out: bool) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
     rng = np.random.default_rng((seed, index))
     images, rows = [], []
     for _ in range(CHUNK):
-        scene = draw_scene(rng)
+        scene = draw_held_out(rng) if held_out else draw_scene(rng)
         made = compose(rng, scene)
         images.append(np.asarray(made.image))
         rows.append(encode(scene, made.objects))
@@ -87,6 +87,7 @@ if __name__ == "__main__":
     parser.add_argument("-n", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--held-out", action="store_true", help="the cells that the denoiser is not trained on")
     parser.add_argument("-o", "--out", type=Path, required=True)
     args = parser.parse_args()
-    make(args.out, args.n, args.seed, args.workers)
+    make(args.out, args.n, args.seed, args.workers, args.held_out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,15 @@ def draw_scene(rng: np.random.Generator, kind: str | None = None) -> Scene:
             names.add(axis)
     _no_grown_up_children(shows, names)
     return Scene(kind, _style(rng, shows), shows, frozenset(names))
+
+
+def draw_held_out(rng: np.random.Generator) -> Scene:
+    """A person whose cell is kept out of the denoiser's training: what the detector alone is shown."""
+    while True:
+        scene = draw_scene(rng, "person")
+        lost = [style for style in STYLES if is_held_out(replace(scene.person, style=style))]
+        if lost:
+            return replace(scene, style=lost[rng.integers(len(lost))])
 
 
 def draw_class(rng: np.random.Generator, kind: str, axis: str, shows: Mapping[str, str], named: bool) -> str:

@@ -1,7 +1,8 @@
 """Train the CLIP of this world: a small `CLIPModel` that tells roles, scenes and every axis from pictures.
 
 It detects through the very code that a real CLIP goes through. Half of the pictures it sees have been through
-the autoencoder, since it will judge generated ones.
+the autoencoder, since it will judge generated ones. It is shown the cells that the denoiser is kept from: it is the
+instrument, and whether the denoiser can show them must not hang on whether the instrument can see them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
@@ -30,6 +32,7 @@ BATCH = 64
 MEAN, STD = 0.5, 0.25
 IGNORED = -100
 CONTRAST = 0.25
+HELD_OUT = 8
 SCENE_AXES = ("age", "house", "wedding", "bird", "ground", "place")
 PEOPLE = ("person", "place", "home")
 # the kinds of picture of which a caption of a kind can be true, where they are more than its own
@@ -122,18 +125,21 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--held-out", type=Path, help="bank of the cells that the denoiser is not trained on")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3_600)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--warm-start", type=Path, help="checkpoint of an earlier run")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    bank = load(args.bank)
+    banks = [load(path) for path in (args.bank, args.held_out) if path]
+    scenes_of = [scene for bank in banks for scene in scenes_of]
+    images = np.concatenate([bank.images for bank in banks])
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
     tokenizer = make_tokenizer()
     model = clip(tokenizer).to(args.device)
     labels = {
-        axis: torch.tensor([label(scene, axis) for scene in bank.scenes])
+        axis: torch.tensor([label(scene, axis) for scene in scenes_of])
         for axis in ("role", "gender", "tone", *SCENE_AXES)
     }
 
@@ -143,9 +149,9 @@ def main() -> None:
 
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng((3, step))
-        rows = rng.integers(len(bank.images), size=BATCH)
-        pixels = torch.from_numpy(bank.images[rows]).permute(0, 3, 1, 2).float().to(args.device) / 127.5 - 1
-        scenes = [bank.scenes[row] for row in rows]
+        rows = _rows(rng, len(banks[0].images), len(images))
+        pixels = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).float().to(args.device) / 127.5 - 1
+        scenes = [scenes_of[row] for row in rows]
         prompts = axis_prompts(rng)
         with torch.autocast(args.device, torch.bfloat16):
             pixels = through_autoencoder(vae, pixels, torch.Generator().manual_seed(step))
@@ -167,6 +173,14 @@ def main() -> None:
     model.save_pretrained(args.work / "clip")
     tokenizer.save_pretrained(args.work / "clip")
     image_processor().save_pretrained(args.work / "clip")
+
+
+def _rows(rng: np.random.Generator, trained: int, n: int) -> NDArray[np.int64]:
+    """A batch of rows, a part of it from the second bank where there is one."""
+    extra = HELD_OUT if n > trained else 0
+    return np.concatenate(
+        [rng.integers(trained, size=BATCH - extra), rng.integers(trained, max(n, trained + 1), size=extra)]
+    )
 
 
 @torch.no_grad()
