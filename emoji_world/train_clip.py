@@ -8,7 +8,6 @@ instrument, and whether the denoiser can show them must not hang on whether the 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +20,15 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextC
 
 from emoji_world.bank import load
 from emoji_world.canvas import SIZE
-from emoji_world.captions import draw_caption, noun_phrases, toned_phrases, with_article
-from emoji_world.scenes import Scene
+from emoji_world.captions import draw_caption
+from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, label, truth
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
 from emoji_world.training import Schedule, load_average, train
-from emoji_world.world import classes, genders, roles, tones, world
-from equinoise.axes import load_axis
 
 BATCH = 64
 MEAN, STD = 0.5, 0.25
-IGNORED = -100
 CONTRAST = 0.25
 HELD_OUT = 8
-SCENE_AXES = ("age", "house", "wedding", "bird", "ground", "place")
-PEOPLE = ("person", "place", "home")
-# the kinds of picture of which a caption of a kind can be true, where they are more than its own
-ALSO = {"person": PEOPLE, "building": ("building", "home")}
 
 
 def clip(tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -73,50 +65,6 @@ def image_processor() -> CLIPImageProcessorPil:
     )
 
 
-def axis_prompts(rng: np.random.Generator) -> dict[str, list[str]]:
-    """One random wording a class, for each axis; the order is the world's."""
-    template = _pick(rng, world()["captions"]["templates"])
-    subjects = {
-        "gender": [_pick(rng, noun_phrases("person", gender)) for gender in genders()],
-        "tone": [_pick(rng, toned_phrases(_pick(rng, noun_phrases("person", None)), tone)) for tone in tones()],
-    }
-    people = [template.format(with_article(_pick(rng, world()["roles"][role]["names"]))) for role in roles()]
-    prompts = {"role": people + [_pick(rng, entry["detect"]) for entry in world()["scene_names"].values()]}
-    prompts |= {axis: [template.format(with_article(s)) for s in subject] for axis, subject in subjects.items()}
-    for name in SCENE_AXES:
-        axis = load_axis(name)
-        prompts[name] = [_pick(rng, [*axis.detect[label], *axis.generate[label]]) for label in axis.classes]
-    return prompts
-
-
-def label(scene: Scene, axis: str) -> int:
-    """The index of the class that a scene shows; IGNORED where it has no such axis."""
-    if axis == "role":
-        for index, entry in enumerate(world()["scene_names"].values()):
-            if scene.kind in entry["kinds"]:
-                return len(roles()) + index
-    shown = scene.shows.get(axis) or default(scene, axis)
-    return classes(axis).index(shown) if shown else IGNORED
-
-
-def default(scene: Scene, axis: str) -> str | None:
-    """What a scene shows of an axis that was not drawn for it: people with a role are adults."""
-    return {"age": "adult", "role": "person"}.get(axis) if scene.kind in PEOPLE else None
-
-
-def truth(captioned: Sequence[Scene], shown: Sequence[Scene]) -> Tensor:
-    """Entry (i, j) is 1 where the caption of scene j is true of picture i."""
-    return torch.tensor([[float(is_true(caption, picture)) for caption in captioned] for picture in shown])
-
-
-def is_true(caption: Scene, picture: Scene) -> bool:
-    """Whether all that the caption says is seen in the picture."""
-    if picture.kind not in ALSO.get(caption.kind, (caption.kind,)):
-        return False
-    said = {axis: name for axis, name in caption.said.items() if (axis, name) != ("role", "person")}
-    return all((picture.shows.get(axis) or default(picture, axis)) == name for axis, name in said.items())
-
-
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy against several right answers, each equally right."""
     return -(F.log_softmax(logits, dim=1) * target / target.sum(1, keepdim=True)).sum(1).mean()
@@ -133,7 +81,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     banks = [load(path) for path in (args.bank, args.held_out) if path]
-    scenes_of = [scene for bank in banks for scene in scenes_of]
+    scenes_of = [scene for bank in banks for scene in bank.scenes]
     images = np.concatenate([bank.images for bank in banks])
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
     tokenizer = make_tokenizer()
@@ -193,10 +141,6 @@ def through_autoencoder(vae: AutoencoderTiny, pixels: Tensor, generator: torch.G
     decoded = vae.decode(latents).sample.float().clamp(-1, 1)
     pixels = torch.cat([decoded, pixels[half:]])
     return pixels + 0.03 * torch.randn(pixels.shape, generator=generator).to(pixels)
-
-
-def _pick(rng: np.random.Generator, items: list[str]) -> str:
-    return items[rng.integers(len(items))]
 
 
 if __name__ == "__main__":

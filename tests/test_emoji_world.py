@@ -16,13 +16,13 @@ from emoji_world import backgrounds, recolour
 from emoji_world.bank import decode, encode
 from emoji_world.canvas import SIZE, Canvas
 from emoji_world.captions import draw_caption, noun_phrases, vocabulary, with_article
+from emoji_world.labels import IGNORED, label, truth
 from emoji_world.measure.named import groups
 from emoji_world.measure.neutral import neutral_prompts
 from emoji_world.measure.objects import Found, average_precision, iou
 from emoji_world.prompts import PROMPTS, planted_share
 from emoji_world.scenes import Scene, draw_class, draw_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
-from emoji_world.train_clip import IGNORED, label, truth
 from emoji_world.train_objects import object_detector, targets
 from emoji_world.train_unet import scheduler
 from emoji_world.training import Schedule, load_average, train

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from emoji_world.compose import compose
+from emoji_world.labels import default
 from emoji_world.measure.common import SEED, Rows, axes, share, tone_order
 from emoji_world.scenes import Scene, draw_scene
-from emoji_world.train_clip import default
 from emoji_world.world import Person, all_people, is_held_out, world
 from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec, load_detector, read_label
