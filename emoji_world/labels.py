@@ -1,4 +1,4 @@
-"""What a picture shows in words: the class of every axis, the wordings of the classes, which captions are true of it."""
+"""What a picture shows in words: the class of every axis, wordings of the classes, which captions are true of it."""
 
 from __future__ import annotations
 
