@@ -38,7 +38,7 @@ emoji-world: install
 	$(BIN)/python -m emoji_world.train_clip --bank $(WORK)/bank.safetensors --held-out $(WORK)/held-out.safetensors --work $(WORK)
 	$(BIN)/python -m emoji_world.train_objects --bank $(WORK)/bank.safetensors --work $(WORK)
 	OMP_NUM_THREADS=2 $(BIN)/python -m emoji_world.train_unet --bank $(WORK)/bank.safetensors --work $(WORK)
-	$(BIN)/python -m emoji_world.assemble --work $(WORK)
+	$(BIN)/python -m emoji_world.assemble --objects --work $(WORK)
 
 clean:
 	rm -rf $(VENV) runs

@@ -1,6 +1,6 @@
 """What the emoji model and its detectors can do, measured: the figures of the model card.
 
-    python -m emoji_world.measure detector    the detector's error on compositions it was not trained on
+    python -m emoji_world.measure detector    the detector's error on fresh compositions
     python -m emoji_world.measure objects     the object detector's average precision
     python -m emoji_world.measure colour      skin colour after the autoencoder, in CIEDE2000
     python -m emoji_world.measure named       what explicit captions show, held-out cells apart

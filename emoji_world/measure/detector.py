@@ -1,4 +1,4 @@
-"""The detector's error on compositions that it was not trained on."""
+"""The detector's error on fresh compositions: none of these pictures was in its training."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from equinoise.detectors import DetectorSpec, load_detector, read_label
 
 
 def detector(n: int) -> Rows:
-    """Share of compositions told wrong, by axis: fresh ones, fresh ones in jittered colours, cells never trained on."""
+    """Share of compositions told wrong, by axis: fresh ones, the same in jittered colours, and people that the denoiser was kept from."""
     rng = np.random.default_rng(SEED)
     held = [person for person in all_people() if is_held_out(person)]
     fresh = [draw_scene(rng) for _ in range(n)]
     sets = {
         "fresh": (fresh, False),
-        "held-out cells": ([scene_of(held[i % len(held)]) for i in range(n)], False),
+        "kept from the denoiser": ([scene_of(held[i % len(held)]) for i in range(n)], False),
         "colours jittered by 25%": (fresh, True),
     }
     rows = []

@@ -31,6 +31,8 @@ def objects(n: int, hard: bool = False) -> Rows:
     """Average precision by label, and their mean."""
     rng = np.random.default_rng(SEED + 9)
     made = [compose(rng, draw_scene(rng), hard) for _ in range(n)]
+    if not (EMOJI / "objects").is_dir():
+        raise SystemExit("the packaged model has no object detector; train one and assemble with --objects")
     with quiet_libraries():
         from transformers import pipeline
 
