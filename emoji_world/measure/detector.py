@@ -18,7 +18,10 @@ from equinoise.detectors import DetectorSpec, load_detector, read_label
 
 
 def detector(n: int) -> Rows:
-    """Share of compositions told wrong, by axis: fresh ones, the same in jittered colours, and people that the denoiser was kept from."""
+    """Share of compositions told wrong, by axis.
+
+    Fresh scenes, the same in jittered colours, and people of the cells that the denoiser is kept from.
+    """
     rng = np.random.default_rng(SEED)
     held = [person for person in all_people() if is_held_out(person)]
     fresh = [draw_scene(rng) for _ in range(n)]
