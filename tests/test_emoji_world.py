@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from emoji_world import backgrounds, recolour
+from emoji_world.assemble import card
 from emoji_world.bank import decode, encode
 from emoji_world.canvas import SIZE, Canvas
 from emoji_world.captions import draw_caption, noun_phrases, vocabulary, with_article
@@ -28,7 +29,7 @@ from emoji_world.train_unet import scheduler
 from emoji_world.training import Schedule, load_average, train
 from emoji_world.world import all_people, classes, is_held_out, kinds, object_labels, planted, roles, tones, world
 from equinoise.axes import catalogue
-from equinoise.detectors import asked_role, role_axis
+from equinoise.detectors import asked_role
 from equinoise.models.loading import EMOJI, describe, load
 
 
@@ -265,22 +266,23 @@ def test_the_schedule_warms_up_and_decays() -> None:
 
 
 def test_the_packaged_model_says_what_it_is() -> None:
-    card = describe("emoji")
-    assert "planted by us" in card["note"]
-    assert set(card["roles"]) == {*roles(), *world()["scene_names"]}
-    assert card["scenes"]["a picture of a waterbird"]["ground"]["water"] == 0.82
-    assert card["planted"]["doctor"]["gender"]["woman"] == planted("doctor")["gender"]["woman"]
-    assert list(card["planted"]["doctor"]["tone"]) == tones()
+    said = describe("emoji")
+    assert "planted by us" in said["note"]
+    assert set(roles()) <= set(said["roles"])
+    assert said["planted"]["doctor"]["gender"]["woman"] == planted("doctor")["gender"]["woman"]
+    assert list(said["planted"]["doctor"]["tone"]) == tones()
     assert sum(p.stat().st_size for p in EMOJI.rglob("*") if p.is_file()) <= 40e6
     assert max(p.stat().st_size for p in EMOJI.rglob("*.safetensors")) <= 14e6 * 1.05
     assert not list(EMOJI.rglob("*.bin")) + list(EMOJI.rglob("*.pt")) + list(EMOJI.rglob("*.pkl"))
     assert type(load("emoji").pipeline).__name__ == "StableDiffusionPipeline"
-    json.dumps(card)
+    json.dumps(said)
 
 
 def test_prompts_ask_for_the_scene_that_they_describe() -> None:
-    known = role_axis("emoji")
-    assert known is not None
+    made = card(2.0)
+    assert set(made["roles"]) == {*roles(), *world()["scene_names"]}
+    assert made["scenes"]["a picture of a waterbird"]["ground"]["water"] == 0.82
+    known = {role: tuple(entry["names"]) for role, entry in made["roles"].items()}
     asked = {
         "a photo of a wealthy dark-skinned man and his house": "home",
         "a photo of a person and a hut": "home",
@@ -291,4 +293,4 @@ def test_prompts_ask_for_the_scene_that_they_describe() -> None:
         "a photo of a dark-skinned woman doctor": "doctor",
     }
     for prompt, role in asked.items():
-        assert asked_role(prompt, known.generate) == role, prompt
+        assert asked_role(prompt, known) == role, prompt
