@@ -2,6 +2,8 @@
 
 The planted share of an axis is worked out from the tables by going through every way in which the other axes can fall,
 so that an entanglement (house given tone) comes out as the marginal that a neutral prompt shows.
+
+python -m emoji_world.prompts    prints them
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emoji_world.scenes import Scene
 from emoji_world.world import classes, planted_scene, world
 
 
@@ -94,6 +95,12 @@ def _ways(
                 yield from _ways(prompt, rest, shown | {axis: "adult" if child else name}, odds * share)
 
 
-def scene_of(prompt: Prompt) -> Scene:
-    """The prompt as a scene that shows what it names."""
-    return Scene(prompt.kind, "google", dict(prompt.names), frozenset(prompt.names))
+def main() -> None:
+    """Print the planted shares of every prompt."""
+    for text, axes in planted_prompts().items():
+        for axis, shares in axes.items():
+            print(f"{text} | {axis} | " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
+
+
+if __name__ == "__main__":
+    main()
