@@ -1,7 +1,8 @@
 """The drawings: openly licensed emoji art from three npm packages, fetched once into an ignored folder.
 
 Noto (google) is Apache-2.0, Twemoji (twitter) is CC BY 4.0, Fluent (flat) is MIT; see NOTICE. `npm pack` asks whatever
-registry the user's npm is set up with; version and integrity are pinned in `world.toml`.
+registry the user's npm is set up with; version and integrity are pinned in `world.toml`. `EMOJI_WORLD_ART` names
+another folder to keep them in.
 """
 
 from __future__ import annotations
