@@ -27,11 +27,12 @@ from emoji_world.compose import compose
 from emoji_world.world import all_people, is_held_out
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.commands.calibrating import calibrate_detector
-from equinoise.detectors import DetectorSpec, load_detector, read_label
+from equinoise.detectors import load_detector, read_label
 from equinoise.detectors.loading import detector_folder
 from equinoise.files import read_json, write_json
+from equinoise.reader import open_reader
 from equinoise.statistics import Confusion, correct, share_intervals
-from equinoise.understanding.calibration import FILE, confuse, kept_calibrations
+from equinoise.understanding.calibration import FILE, confuse
 
 EYE = Path(__file__).parent / "eye"
 SEED = 7_500_000
@@ -134,9 +135,8 @@ def detected(axis: Axis, files: Sequence[str]) -> list[str]:
 
 
 def _read(axis: Axis, images: Sequence[Any]) -> list[str]:
-    detector = load_detector(DetectorSpec("emoji"))
-    kept = kept_calibrations(Path(detector_folder("emoji"))).get(axis.name)
-    threshold = kept.unclear_below if kept and kept.unclear_below is not None else DetectorSpec("emoji").unclear_below
+    spec = open_reader("emoji", [axis]).detector
+    detector, threshold = load_detector(spec), spec.threshold(axis.name)
     batches = [detector.probabilities(images[i : i + 64], axis) for i in range(0, len(images), 64)]
     probabilities: NDArray[np.float64] = np.concatenate(batches)
     return [read_label(dict(zip(axis.classes, row, strict=True)), threshold) for row in probabilities.tolist()]

@@ -60,6 +60,12 @@ class Question:
             **{key: value for key, value in more.items() if value},
         }
 
+    def given_confusions(self) -> tuple[dict[str, Confusion], dict[str, dict[str, Any]]]:
+        """By axis the confusion matrices that were given and where they come from, for labels that are not ours."""
+        given = calibrations_for(self.confusion_files, list(self.axes.values()))
+        confusions = {name: found.ordered_as(self.axes[name].classes) for name, found in given.items()}
+        return confusions, {name: dict(found.about) for name, found in given.items()}
+
     def all_axes(self) -> list[Axis]:
         """The axes and the intersections."""
         return [*self.axes.values(), *map(crossed, self.crosses)]
@@ -144,11 +150,10 @@ def audit_labels(
             f"no rows of concept '{absent[0]}'; there are {', '.join(dict.fromkeys(c.concept for c in counts))}"
         )
     wanted = [c for c in counts if not concepts or c.concept in concepts]
-    given = calibrations_for(question.confusion_files, axes)
-    confusions = {name: found.ordered_as(question.axes[name].classes) for name, found in given.items()}
+    confusions, origins = question.given_confusions()
     result = {
         **audit_counts(wanted, question.targets, confusions, question.references).to_json(),
-        "corrected_by": {name: dict(found.about) for name, found in given.items()},
+        "corrected_by": origins,
     }
     if out:
         about = {"command": "audit", "sources": [describe_file(file) for file in files], **question.about()}

@@ -14,7 +14,6 @@ from equinoise.console import progress
 from equinoise.errors import EquinoiseError
 from equinoise.reader import open_reader
 from equinoise.run import Record, RunFolder
-from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.folders import ImageFolder, read_folder
 
 ALIKE = ("model", "sampling", "detector")
@@ -72,10 +71,8 @@ def _as_labelled(
 ) -> dict[str, Any]:
     """No detector is needed; errors of whoever labelled are corrected by what is known of them."""
     records = [record for folder in folders for record in folder.records]
-    given = calibrations_for(question.confusion_files, list(question.axes.values()))
-    confusions = {name: found.ordered_as(question.axes[name].classes) for name, found in given.items()}
-    corrected_by = {name: dict(found.about) for name, found in given.items()}
-    result = {**question.answer(records, {}, confusions), "detector": None, "corrected_by": corrected_by}
+    confusions, origins = question.given_confusions()
+    result = {**question.answer(records, {}, confusions), "detector": None, "corrected_by": origins}
     if out:
         _keep(out, paths, folders, question, result)
     return result

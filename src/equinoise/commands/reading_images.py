@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from equinoise.axes import Axis
 from equinoise.console import warn
-from equinoise.detectors import load_detector_once, read_label
+from equinoise.detectors import detect, load_detector_once, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError
 from equinoise.reader import Reader
@@ -66,12 +66,7 @@ def _labelled(record: Record, fresh: Detections, ours: bool, reader: Reader) -> 
 
 
 def _detect(files: Sequence[Path], axes: Sequence[Axis], reader: Reader) -> list[dict[str, dict[str, float]]]:
-    images, detector = [open_image(file) for file in files], load_detector_once(reader.detector)
-    found: list[dict[str, dict[str, float]]] = [{} for _ in files]
-    for axis in axes:
-        for entry, row in zip(found, detector.probabilities(images, axis), strict=True):
-            entry[axis.name] = {label: round(float(p), 6) for label, p in zip(axis.classes, row, strict=True)}
-    return found
+    return detect(load_detector_once(reader.detector), [open_image(file) for file in files], axes)
 
 
 def open_image(file: Path) -> Image.Image:

@@ -1,6 +1,6 @@
 """Detectors: image → probabilities over an axis's classes."""
 
-from equinoise.detectors.base import Detector
+from equinoise.detectors.base import Detector, detect
 from equinoise.detectors.loading import DetectorSpec, load_detector, load_detector_once, role_axis
 from equinoise.detectors.reading import asked_role, read_label
 from equinoise.detectors.zero_shot import ZeroShotDetector
@@ -10,6 +10,7 @@ __all__ = [
     "DetectorSpec",
     "ZeroShotDetector",
     "asked_role",
+    "detect",
     "load_detector",
     "load_detector_once",
     "read_label",

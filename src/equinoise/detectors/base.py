@@ -17,3 +17,14 @@ class Detector(Protocol):
 
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> NDArray[np.float64]:
         """(n, classes), each row summing to 1. They are a detector's, not a person's, and say nothing of identity."""
+
+
+def detect(
+    detector: Detector, images: Sequence[Image.Image], axes: Sequence[Axis]
+) -> list[dict[str, dict[str, float]]]:
+    """Axis → class → probability of each image, to six digits: what a record keeps."""
+    found: list[dict[str, dict[str, float]]] = [{} for _ in images]
+    for axis in axes:
+        for entry, row in zip(found, detector.probabilities(images, axis), strict=True):
+            entry[axis.name] = {label: round(float(p), 6) for label, p in zip(axis.classes, row, strict=True)}
+    return found

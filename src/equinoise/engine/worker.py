@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from equinoise.detectors import load_detector_once
+from equinoise.detectors import detect, load_detector_once
 from equinoise.engine.jobs import Job, Request, Result
 from equinoise.models import load_once
 from equinoise.models.base import draw
@@ -37,12 +37,9 @@ def work(request: Request, jobs: Sequence[Job]) -> list[Result]:
         request.decode,
         generators,
     )
-    detections: list[dict[str, dict[str, float]]] = [{} for _ in jobs]
+    detections: list[dict[str, dict[str, float]]] = [{} for _ in padded]
     if made.images and request.detector and request.axes:
-        detector = load_detector_once(request.detector)
-        for axis in request.axes:
-            for found, row in zip(detections, detector.probabilities(made.images, axis), strict=False):
-                found[axis.name] = {label: round(float(p), 6) for label, p in zip(axis.classes, row, strict=True)}
+        detections = detect(load_detector_once(request.detector), made.images, request.axes)
     return [
         Result(
             job,

@@ -120,6 +120,18 @@ def parse_steps(text: str) -> list[Step]:
     return steps
 
 
+def require_noise(noise: Tensor, prompts: Sequence[str], model: TextToImage) -> None:
+    """Check that there is noise of the model's shape for each prompt.
+
+    Raises:
+        EquinoiseError: there is not.
+    """
+    needed = (len(prompts), *model.latent_shape)
+    if noise.shape != needed:
+        shape = tuple(noise.shape)
+        raise EquinoiseError(f"noise has shape {shape}; {len(prompts)} prompts on {model.name} need {needed}")
+
+
 def require_steps(steps: Sequence[Step], total: int) -> None:
     """Check that every step exists among `total` denoising steps.
 

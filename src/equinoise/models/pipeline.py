@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
-from equinoise.models.base import NOISE, Generated, Sampling, Step, TextToImage, require_steps
-
-FALLBACK_GUIDANCE = 7.5
+from equinoise.models.base import NOISE, Generated, Sampling, Step, TextToImage, require_noise, require_steps
 
 
 class PipelineModel:
@@ -33,8 +31,7 @@ class PipelineModel:
             raise EquinoiseError(f"{type(pipeline).__name__} {what}; use a Stable Diffusion 1, 2 or XL pipeline")
         self.pipeline = pipeline
         self.name = name
-        signature_default = accepted["guidance_scale"].default
-        self._default_guidance = default_guidance or float(signature_default or FALLBACK_GUIDANCE)
+        self._default_guidance = accepted["guidance_scale"].default if default_guidance is None else default_guidance
         pipeline.set_progress_bar_config(disable=True)
 
     @property
@@ -47,8 +44,14 @@ class PipelineModel:
 
     @property
     def default_guidance(self) -> float:
-        """The model's own choice, else its pipeline's."""
-        return self._default_guidance
+        """The model's own choice, else its pipeline's.
+
+        Raises:
+            EquinoiseError: neither declares one.
+        """
+        if not isinstance(self._default_guidance, int | float):
+            raise EquinoiseError(f"{self.name} declares no guidance scale of its own; give --guidance-scale")
+        return float(self._default_guidance)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -89,11 +92,7 @@ class PipelineModel:
         Raises:
             EquinoiseError: prompts and noise do not match, or a captured step does not exist.
         """
-        if noise.shape != (len(prompts), *self.latent_shape):
-            raise EquinoiseError(
-                f"noise has shape {tuple(noise.shape)}; {len(prompts)} prompts on {self.name} need "
-                f"{(len(prompts), *self.latent_shape)}"
-            )
+        require_noise(noise, prompts, self)
         require_steps(capture, sampling.steps)
         self.require_total(sampling.steps)
         captured: dict[Step, Tensor] = {NOISE: noise.float().cpu()} if NOISE in capture else {}

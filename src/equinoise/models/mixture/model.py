@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
-from equinoise.models.base import NOISE, Generated, ModelSpec, Sampling, Step, require_steps
+from equinoise.models.base import NOISE, Generated, ModelSpec, Sampling, Step, require_noise, require_steps
 from equinoise.models.mixture import flow, world
 from equinoise.models.mixture.flow import Array
 from equinoise.models.mixture.pictures import from_coordinates, to_coordinates, to_pictures
@@ -79,11 +79,7 @@ class MixtureModel:
             EquinoiseError: prompts and noise do not match, a prompt names no subject of the world, or a captured step
                 does not exist.
         """
-        if noise.shape != (len(prompts), *self.latent_shape):
-            raise EquinoiseError(
-                f"noise has shape {tuple(noise.shape)}; {len(prompts)} prompts on {self.name} need "
-                f"{(len(prompts), *self.latent_shape)}"
-            )
+        require_noise(noise, prompts, self)
         self.require_total(sampling.steps)
         require_steps(capture, sampling.steps)
         captured: dict[Step, Tensor] = {NOISE: noise.float().cpu()} if NOISE in capture else {}
