@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from safetensors.torch import load_file
-from transformers import CLIPModel
+from transformers import CLIPModel, YolosForObjectDetection
 
 from emoji_world.captions import with_article
+from emoji_world.prompts import planted_prompts
 from emoji_world.tokenizer import make_tokenizer
 from emoji_world.train_clip import clip, image_processor
-from emoji_world.train_unet import Denoiser, scheduler
+from emoji_world.train_objects import object_detector, object_processor
+from emoji_world.train_unet import new_denoiser, scheduler
 from emoji_world.training import load_average
 from emoji_world.world import planted, roles, world
 
@@ -30,7 +32,7 @@ NOTE = (
 def pipeline(work: Path) -> StableDiffusionPipeline:
     """The pipeline of a training folder, in fp32, with the averaged weights of its last checkpoint."""
     tokenizer = make_tokenizer()
-    denoiser = load_average(work / "unet.safetensors", Denoiser(tokenizer))
+    denoiser = load_average(work / "unet.safetensors", new_denoiser(tokenizer))
     vae = AutoencoderTiny.from_pretrained(work / "vae")
     spread = load_file(work / "latents.safetensors")["latents"].float().std().item()
     vae.register_to_config(scaling_factor=round(1 / spread, 6))
@@ -50,13 +52,19 @@ def trained_clip(work: Path) -> CLIPModel:
     return load_average(work / "clip.safetensors", clip(make_tokenizer()))
 
 
+def trained_objects(work: Path) -> YolosForObjectDetection:
+    model: YolosForObjectDetection = load_average(work / "objects.safetensors", object_detector())
+    return model
+
+
 def card(guidance_scale: float) -> dict[str, Any]:
     """What the folder says of itself in `world.json`."""
     return {
         "note": NOTE,
         "guidance_scale": guidance_scale,
-        "roles": {role: _role(role) for role in roles()},
+        "roles": {role: _role(role) for role in roles()} | {name: _scene(name) for name in world()["scene_names"]},
         "planted": {role: planted(role) for role in roles()},
+        "scenes": planted_prompts(),
     }
 
 
@@ -66,15 +74,26 @@ def _role(role: str) -> dict[str, list[str]]:
     return {"names": names + nouns, "detect": [f"a photo of {with_article(name)}" for name in names]}
 
 
+def _scene(name: str) -> dict[str, list[str]]:
+    """A scene as a role of its own. Its names stand in for "a person" too: the longest name in a prompt wins."""
+    entry = world()["scene_names"][name]
+    linked = [f"{link} {noun}" for link in entry.get("links", []) for noun in entry["names"]]
+    return {"names": [*entry["names"], *linked], "detect": list(entry["detect"])}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--guidance-scale", type=float, default=2.0)
+    parser.add_argument("--objects", action="store_true", help="with the object detector")
     parser.add_argument("-o", "--out", type=Path, default=PACKAGED)
     args = parser.parse_args()
     shutil.rmtree(args.out, ignore_errors=True)
     pipeline(args.work).to(torch.float16).save_pretrained(args.out, max_shard_size="14MB")
     trained_clip(args.work).to(torch.float16).save_pretrained(args.out / "clip", max_shard_size="14MB")
+    if args.objects:
+        trained_objects(args.work).to(torch.float16).save_pretrained(args.out / "objects")
+        object_processor().save_pretrained(args.out / "objects")
     make_tokenizer().save_pretrained(args.out / "clip")
     image_processor().save_pretrained(args.out / "clip")
     (args.out / "world.json").write_text(json.dumps(card(args.guidance_scale), indent=2) + "\n")

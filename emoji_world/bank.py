@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,65 +16,78 @@ from rich.progress import track
 from safetensors.numpy import load_file, save_file
 
 from emoji_world.art import fetch
-from emoji_world.captions import Scene, draw_scene
+from emoji_world.canvas import Box
 from emoji_world.compose import compose
-from emoji_world.world import STYLES, Person, genders, roles, tones
+from emoji_world.scenes import Scene, draw_held_out, draw_scene
+from emoji_world.world import STYLES
 
 CHUNK = 500
+Objects = Sequence[tuple[str, Box]]
 
 
 @dataclass(frozen=True)
 class Bank:
-    """`images` (n, 64, 64, 3) uint8 and what each of them shows."""
+    """`images` (n, 64, 64, 3) uint8, what each of them shows, and label and box of the objects in it."""
 
     images: NDArray[np.uint8]
     scenes: Sequence[Scene]
+    objects: Sequence[Objects]
 
 
-def make(path: Path, n: int, seed: int, workers: int) -> None:
-    """Draw n captioned people and compose them; chunk c always uses the generator (seed, c)."""
+def make(path: Path, n: int, seed: int, workers: int, held_out: bool = False) -> None:
+    """Draw n scenes and compose them; chunk c always uses the generator (seed, c)."""
     for style in STYLES:
         fetch(style)
     with ProcessPoolExecutor(workers) as pool:
-        jobs = pool.map(_chunk, range(n // CHUNK), [seed] * (n // CHUNK))
+        jobs = pool.map(_chunk, range(n // CHUNK), [seed] * (n // CHUNK), [held_out] * (n // CHUNK))
         chunks = list(track(jobs, total=n // CHUNK, description=f"composing {n} pictures"))
+    save(path, np.concatenate([c[0] for c in chunks]), [row for c in chunks for row in c[1]])
+
+
+def save(path: Path, images: NDArray[np.uint8], rows: Sequence[dict[str, Any]]) -> None:
+    """Written whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file(
-        {"images": np.concatenate([c[0] for c in chunks]), "scenes": np.concatenate([c[1] for c in chunks])}, partial
-    )
+    table = np.frombuffer(json.dumps(rows).encode(), np.uint8)
+    save_file({"images": images, "rows": table}, partial)
     partial.replace(path)
 
 
 def load(path: Path) -> Bank:
     tensors = load_file(path)
-    return Bank(tensors["images"], [_decode(row) for row in tensors["scenes"]])
+    rows = json.loads(tensors["rows"].tobytes())
+    return Bank(
+        tensors["images"], [decode(row) for row in rows], [[(n, tuple(b)) for n, b in r["objects"]] for r in rows]
+    )
 
 
-def _chunk(index: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _chunk(index: int, seed: int, held_out: bool) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
     rng = np.random.default_rng((seed, index))
-    scenes = [draw_scene(rng) for _ in range(CHUNK)]
-    images = np.stack([np.asarray(compose(rng, scene.person).image) for scene in scenes])
-    return images, np.array([_encode(scene) for scene in scenes], dtype=np.uint8)
+    images, rows = [], []
+    for _ in range(CHUNK):
+        scene = draw_held_out(rng) if held_out else draw_scene(rng)
+        made = compose(rng, scene)
+        images.append(np.asarray(made.image))
+        rows.append(encode(scene, made.objects))
+    return np.stack(images), rows
 
 
-def _encode(scene: Scene) -> list[int]:
-    p = scene.person
-    cell = [roles().index(p.role), genders().index(p.gender), tones().index(p.tone), STYLES.index(p.style)]
-    return [*cell, scene.names_gender, scene.names_tone]
+def encode(scene: Scene, objects: Objects) -> dict[str, Any]:
+    """A scene as a row of plain values."""
+    what = {"kind": scene.kind, "style": scene.style, "shows": dict(scene.shows), "names": sorted(scene.names)}
+    return what | {"objects": list(objects)}
 
 
-def _decode(row: NDArray[np.uint8]) -> Scene:
-    role, gender, tone, style, names_gender, names_tone = (int(v) for v in row)
-    person = Person(roles()[role], genders()[gender], tones()[tone], STYLES[style])
-    return Scene(person, bool(names_gender), bool(names_tone))
+def decode(row: dict[str, Any]) -> Scene:
+    return Scene(row["kind"], row["style"], row["shows"], frozenset(row["names"]))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=int, default=48_000)
+    parser.add_argument("-n", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--held-out", action="store_true", help="the cells that the denoiser is not trained on")
     parser.add_argument("-o", "--out", type=Path, required=True)
     args = parser.parse_args()
-    make(args.out, args.n, args.seed, args.workers)
+    make(args.out, args.n, args.seed, args.workers, args.held_out)

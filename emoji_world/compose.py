@@ -1,67 +1,175 @@
-"""Pictures: a drawing placed on a background, with its box known."""
+"""Pictures: the drawings of a scene placed on its background, with a box for every object."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from emoji_world.art import sprite
-from emoji_world.world import Person
+from emoji_world import backgrounds, recolour
+from emoji_world.art import drawing
+from emoji_world.canvas import SIZE, Box, Canvas
+from emoji_world.scenes import Scene
+from emoji_world.world import Person, world
 
-SIZE = 64
+SEXES = {"woman": "female", "man": "male"}
 
 
 @dataclass(frozen=True)
 class Composition:
-    """A picture, 64×64 RGB, and the box of the person in it (left, top, right, bottom in pixels)."""
+    """A picture, 64×64 RGB, and label and box (left, top, right, bottom in pixels) of every object in it."""
 
     image: Image.Image
-    box: tuple[int, int, int, int]
+    objects: Sequence[tuple[str, Box]]
 
 
-def compose(rng: np.random.Generator, person: Person) -> Composition:
-    """The person on a random background, at a random size and place, mirrored half of the time."""
-    drawing = sprite(person)
-    if rng.random() < 0.5:
-        drawing = drawing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+def compose(rng: np.random.Generator, scene: Scene, hard: bool = False) -> Composition:
+    """No two alike: size, place, side, light, clothes' hue and background are random; `hard` jitters all colours."""
+    canvas = PAINTERS[scene.kind](rng, scene)
+    image = recolour.light(rng, canvas.image)
+    return Composition(recolour.jitter(rng, image) if hard else image, canvas.boxes())
+
+
+def sprite(person: Person, age: str = "adult", hair: str = "plain") -> Image.Image:
+    """The drawing of one cell, 64×64 RGBA."""
+    pattern = world()["roles"][person.role]["sprite"]
+    art = world()["drawings"]
+    if pattern == "plain" and age != "adult":
+        name = art["age"][age][person.gender]
+    elif pattern == "plain":
+        name = art["hair"][hair].format(gender=person.gender)
+    else:
+        name = pattern.format(gender=SEXES[person.gender])
+    return drawing(person.style, name, world()["tones"][person.tone]["modifier"])
+
+
+def _person(rng: np.random.Generator, scene: Scene) -> Canvas:
+    """The person alone, large, at a random size and place."""
+    age = scene.shows.get("age", "adult")
+    figure = _either_way(rng, recolour.clothes(rng, sprite(scene.person, age, scene.shows.get("hair", "plain"))))
+    canvas = Canvas(backgrounds.background(rng))
     side = int(rng.integers(50, SIZE + 1))
-    drawing = drawing.resize((side, side), Image.Resampling.LANCZOS)
     left, top = (int(v) for v in rng.integers(0, SIZE - side + 1, size=2))
-    image = background(rng)
-    image.paste(drawing, (left, top), drawing)
-    return Composition(image, (left, top, left + side, top + side))
+    canvas.put(figure, "child" if age == "child" else scene.person.gender, side, left, top)
+    return canvas
 
 
-def background(rng: np.random.Generator) -> Image.Image:
-    """A soft vertical gradient of one hue, sometimes with a horizon or a disc. Never a skin colour's saturation."""
-    top, bottom = _pastel(rng), _pastel(rng)
-    ramp = np.linspace(0, 1, SIZE)[:, None, None]
-    pixels = np.broadcast_to(top * (1 - ramp) + bottom * ramp, (SIZE, SIZE, 3))
-    image = Image.fromarray(pixels.astype(np.uint8))
-    draw = ImageDraw.Draw(image)
-    kind = rng.integers(3)
-    if kind == 1:
-        horizon = int(rng.integers(30, 56))
-        draw.rectangle((0, horizon, SIZE, SIZE), fill=_fill(_pastel(rng)))
-    elif kind == 2:
-        x, y, radius = (int(v) for v in rng.integers((0, 0, 6), (SIZE, 32, 16)))
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_fill(_pastel(rng)))
-    return image
+def _place(rng: np.random.Generator, scene: Scene) -> Canvas:
+    """The person in the middle, things of the place to both sides."""
+    place = scene.shows["place"]
+    horizon = int(rng.integers(42, 50))
+    painters = {"garden": backgrounds.meadow, "office": backgrounds.office, "street": backgrounds.street}
+    canvas = Canvas(painters.get(place, backgrounds.laboratory)(rng, 26 if place == "garden" else horizon))
+    for left in (int(rng.integers(-3, 3)), int(rng.integers(42, 47))):
+        name = _pick(rng, world()["drawings"]["place"][place])
+        side = int(rng.integers(20, 25))
+        top = horizon - side + int(rng.integers(3, 7))
+        canvas.put(drawing(scene.style, name), world()["labels"][name], side, left, top)
+    side = int(rng.integers(42, 50))
+    left = (SIZE - side) // 2 + int(rng.integers(-4, 5))
+    canvas.put(_figure(rng, scene), scene.person.gender, side, left, SIZE - side + int(rng.integers(0, 3)))
+    return canvas
 
 
-def _pastel(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A light colour in the blue-green-violet half of the wheel, or a grey: far from every skin tone."""
-    hue = rng.uniform(0.30, 0.85)
-    saturation, value = rng.uniform(0.05, 0.45), rng.uniform(0.70, 1.0)
-    offsets = np.array([5.0, 3.0, 1.0])
-    k = (offsets + hue * 6) % 6
-    rgb: NDArray[np.float64] = value - value * saturation * np.clip(np.minimum(k, 4 - k), 0, 1)
-    return rgb * 255
+def _home(rng: np.random.Generator, scene: Scene) -> Canvas:
+    """The house behind, the person in front of it to one side."""
+    canvas = Canvas(backgrounds.meadow(rng, int(rng.integers(40, 48))))
+    person, house = int(rng.integers(36, 43)), int(rng.integers(38, 47))
+    at_left = rng.random() < 0.5
+    across = int(rng.integers(0, 3))
+    canvas.put(*_house(rng, scene), house, SIZE - house - across if at_left else across, 54 - house)
+    left = across if at_left else SIZE - person - across
+    canvas.put(_figure(rng, scene), scene.person.gender, person, left, SIZE - person + int(rng.integers(0, 2)))
+    return canvas
 
 
-def _fill(colour: NDArray[np.float64]) -> tuple[int, int, int]:
-    r, g, b = (int(v) for v in colour)
-    return r, g, b
+def _building(rng: np.random.Generator, scene: Scene) -> Canvas:
+    canvas = Canvas(backgrounds.meadow(rng, int(rng.integers(40, 50))))
+    side = int(rng.integers(44, 58))
+    canvas.put(*_house(rng, scene), side, int(rng.integers(0, SIZE - side + 1)), 59 - side + int(rng.integers(0, 4)))
+    return canvas
+
+
+def _house(rng: np.random.Generator, scene: Scene) -> tuple[Image.Image, str]:
+    kind = scene.shows["house"]
+    art = drawing(scene.style, _pick(rng, world()["drawings"]["house"][kind]))
+    return _either_way(rng, recolour.ruined(art) if kind == "derelict" else art), world()["labels"].get(kind, kind)
+
+
+def _wedding(rng: np.random.Generator, scene: Scene) -> Canvas:
+    """A couple side by side; in red and gold the veil becomes a sari's end over the head."""
+    canvas = Canvas(backgrounds.celebration(rng))
+    sari = scene.shows["wedding"] == "sari-and-turban"
+    modifier = world()["tones"][scene.shows["tone"]]["modifier"]
+    bride = drawing(scene.style, "woman_with_veil", modifier)
+    groom = drawing(scene.style, "man-wearing-turban" if sari else "man_in_tuxedo", modifier)
+    if sari:
+        bride, groom = recolour.red_and_gold(bride), recolour.red_and_gold(groom)
+        if scene.style == "fluent":
+            groom = recolour.bust(groom, backgrounds.hsv(0.125, 0.7, 0.93))
+    pair = [(bride, "bride"), (groom, "groom")]
+    if rng.random() < 0.25:
+        pair.reverse()
+    side = int(rng.integers(40, 46)) if scene.style == "fluent" else int(rng.integers(38, 44))
+    top = int(rng.integers(12, SIZE - side + 1))
+    places = [int(rng.integers(-2, 1)), SIZE - side + int(rng.integers(0, 3))]
+    for index in rng.permutation(2):
+        figure, label = pair[index]
+        canvas.put(figure, label, side, places[index], top)
+    return canvas
+
+
+def _bird(rng: np.random.Generator, scene: Scene) -> Canvas:
+    """A bird on open water, or on grass before trees."""
+    water = scene.shows["ground"] == "water"
+    horizon = int(rng.integers(24, 34))
+    canvas = Canvas((backgrounds.lake if water else backgrounds.meadow)(rng, horizon))
+    if not water:
+        for left in rng.permutation([int(rng.integers(-8, 8)), int(rng.integers(34, 46))]):
+            side = int(rng.integers(24, 34))
+            tree = drawing(scene.style, _pick(rng, ["deciduous_tree", "evergreen_tree"]))
+            canvas.put(tree, "tree", side, int(left), horizon - side + 5)
+    side = int(rng.integers(36, 48))
+    left, bottom = int(rng.integers(4, SIZE - side - 3)), int(rng.integers(54, 61))
+    name = world()["drawings"]["species"][scene.shows["species"]][0]
+    canvas.put(_either_way(rng, drawing(scene.style, name)), scene.shows["bird"], side, left, bottom - side)
+    if water:
+        _ripples(rng, canvas, left, bottom, side)
+    return canvas
+
+
+def _ripples(rng: np.random.Generator, canvas: Canvas, left: int, bottom: int, side: int) -> None:
+    """Water over the bird's feet, in the lake's own colour."""
+    r, g, b = canvas.image.getpixel((1, SIZE - 2))  # type: ignore[misc]
+    draw = ImageDraw.Draw(canvas.image)
+    draw.ellipse((left + 2, bottom - 6, left + side - 2, bottom + 4), fill=(r, g, b))
+    draw.arc((left + 2, bottom - 7, left + side - 2, bottom + 3), 200, 340, fill=(225, 240, 250))
+    canvas.owner[bottom - 5 :, :] = 0
+
+
+def _figure(rng: np.random.Generator, scene: Scene) -> Image.Image:
+    """A person for a scene: a plain head gets shoulders."""
+    figure = recolour.clothes(rng, sprite(scene.person))
+    if scene.person.role == "person":
+        figure = recolour.bust(figure, recolour.cloth_colour(rng))
+    return _either_way(rng, figure)
+
+
+def _either_way(rng: np.random.Generator, image: Image.Image) -> Image.Image:
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else image
+
+
+def _pick(rng: np.random.Generator, items: Sequence[str]) -> str:
+    return items[int(rng.integers(len(items)))]
+
+
+PAINTERS: Mapping[str, Callable[[np.random.Generator, Scene], Canvas]] = {
+    "person": _person,
+    "place": _place,
+    "home": _home,
+    "building": _building,
+    "wedding": _wedding,
+    "bird": _bird,
+}

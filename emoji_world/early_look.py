@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from emoji_world.measure import show
+from emoji_world.measure.common import show
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.console import progress
 from equinoise.detectors import load_detector, read_label

@@ -49,12 +49,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and the result")
-    parser.add_argument("--steps", type=int, default=9_000)
+    parser.add_argument("--steps", type=int, default=9_000, help="0: the decoder alone, the latents stay what they are")
     parser.add_argument("--decoder-steps", type=int, default=2_500)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--warm-start", type=Path, help="vae/ folder of an earlier run")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     images = torch.from_numpy(load(args.bank).images)
-    model = autoencoder()
+    model = AutoencoderTiny.from_pretrained(args.warm_start, torch_dtype=torch.float32) if args.warm_start else autoencoder()
 
     def pixels(seed: int, step: int) -> Tensor:
         rows = np.random.default_rng((seed, step)).integers(len(images), size=BATCH)
@@ -82,9 +84,11 @@ def main() -> None:
         return reconstruction_loss(decoded.float(), x)
 
     model.to(args.device, memory_format=torch.channels_last)
-    train(model, whole, Schedule(args.steps, 2e-3), args.work / "autoencoder.safetensors", "autoencoder")
-    centre(model.cpu(), images)
-    model.save_pretrained(args.work / "vae")  # the encoder is final: the denoiser's training can start
+    if args.steps:
+        whole_schedule = Schedule(args.steps, args.learning_rate)
+        train(model, whole, whole_schedule, args.work / "autoencoder.safetensors", "autoencoder")
+        centre(model.cpu(), images)
+        model.save_pretrained(args.work / "vae")  # the encoder is final: the denoiser's training can start
     model.to(args.device, memory_format=torch.channels_last)
     decoder = Schedule(args.decoder_steps, 5e-4)
     train(model.decoder, decoder_only, decoder, args.work / "decoder.safetensors", "decoder")

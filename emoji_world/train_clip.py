@@ -1,7 +1,8 @@
-"""Train the CLIP of this world: a small `CLIPModel` that tells roles, gender and tone from pictures.
+"""Train the CLIP of this world: a small `CLIPModel` that tells roles, scenes and every axis from pictures.
 
 It detects through the very code that a real CLIP goes through. Half of the pictures it sees have been through
-the autoencoder, since it will judge generated ones.
+the autoencoder, since it will judge generated ones. It is shown the cells that the denoiser is kept from: it is the
+instrument, and whether the denoiser can show them must not hang on whether the instrument can see them.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
 
 from emoji_world.bank import load
-from emoji_world.captions import Scene, draw_caption, noun_phrases, toned_phrases, with_article
-from emoji_world.compose import SIZE
+from emoji_world.canvas import SIZE
+from emoji_world.captions import draw_caption
+from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, label, truth
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
-from emoji_world.training import Schedule, train
-from emoji_world.world import genders, roles, tones, world
+from emoji_world.training import Schedule, load_average, train
 
 BATCH = 64
 MEAN, STD = 0.5, 0.25
+CONTRAST = 0.25
+HELD_OUT = 8
 
 
 def clip(tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -61,31 +65,6 @@ def image_processor() -> CLIPImageProcessorPil:
     )
 
 
-def axis_prompts(rng: np.random.Generator) -> dict[str, list[str]]:
-    """One random wording a class, for each axis; the order is the world's."""
-    subjects = {
-        "role": [_pick(rng, world()["roles"][role]["names"]) for role in roles()],
-        "gender": [_pick(rng, noun_phrases("person", gender)) for gender in genders()],
-        "tone": [_pick(rng, toned_phrases(_pick(rng, noun_phrases("person", None)), tone)) for tone in tones()],
-    }
-    template = _pick(rng, world()["captions"]["templates"])
-    return {axis: [template.format(with_article(s)) for s in subject] for axis, subject in subjects.items()}
-
-
-def truth(captioned: list[Scene], shown: list[Scene]) -> Tensor:
-    """Entry (i, j) is 1 where the caption of scene j is true of picture i."""
-
-    def is_true(caption: Scene, picture: Scene) -> bool:
-        a, b = caption.person, picture.person
-        return (
-            a.role in (b.role, "person")
-            and (not caption.names_gender or a.gender == b.gender)
-            and (not caption.names_tone or a.tone == b.tone)
-        )
-
-    return torch.tensor([[float(is_true(caption, picture)) for caption in captioned] for picture in shown])
-
-
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy against several right answers, each equally right."""
     return -(F.log_softmax(logits, dim=1) * target / target.sum(1, keepdim=True)).sum(1).mean()
@@ -94,17 +73,22 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--held-out", type=Path, help="bank of the cells that the denoiser is not trained on")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3_600)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--warm-start", type=Path, help="checkpoint of an earlier run")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    bank = load(args.bank)
+    banks = [load(path) for path in (args.bank, args.held_out) if path]
+    scenes_of = [scene for bank in banks for scene in bank.scenes]
+    images = np.concatenate([bank.images for bank in banks])
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
     tokenizer = make_tokenizer()
     model = clip(tokenizer).to(args.device)
     labels = {
-        axis: torch.tensor([order.index(getattr(scene.person, axis)) for scene in bank.scenes])
-        for axis, order in {"role": roles(), "gender": genders(), "tone": tones()}.items()
+        axis: torch.tensor([label(scene, axis) for scene in scenes_of])
+        for axis in ("role", "gender", "tone", *SCENE_AXES)
     }
 
     def embed(texts: list[str]) -> Tensor:
@@ -113,9 +97,9 @@ def main() -> None:
 
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng((3, step))
-        rows = rng.integers(len(bank.images), size=BATCH)
-        pixels = torch.from_numpy(bank.images[rows]).permute(0, 3, 1, 2).float().to(args.device) / 127.5 - 1
-        scenes = [bank.scenes[row] for row in rows]
+        rows = _rows(rng, len(banks[0].images), len(images))
+        pixels = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).float().to(args.device) / 127.5 - 1
+        scenes = [scenes_of[row] for row in rows]
         prompts = axis_prompts(rng)
         with torch.autocast(args.device, torch.bfloat16):
             pixels = through_autoencoder(vae, pixels, torch.Generator().manual_seed(step))
@@ -124,17 +108,27 @@ def main() -> None:
         logits = model.logit_scale.exp().clamp(max=100) * F.normalize(pictures, dim=-1) @ texts.T
         *per_axis, captions = logits.split([*(len(t) for t in prompts.values()), BATCH], dim=1)
         total = sum(
-            F.cross_entropy(part, labels[axis][rows].to(args.device))
+            F.cross_entropy(part, labels[axis][rows].to(args.device), ignore_index=IGNORED, reduction="sum") / BATCH
             for axis, part in zip(prompts, per_axis, strict=True)
         )
         match = truth(scenes, scenes).to(args.device)
         contrast = soft_cross_entropy(captions, match) + soft_cross_entropy(captions.T, match.T)
-        return total + 0.25 * contrast
+        return total + CONTRAST * contrast
 
-    train(model, loss, Schedule(args.steps, 1e-3), args.work / "clip.safetensors", "clip")
+    if args.warm_start:
+        load_average(args.warm_start, model)
+    train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "clip.safetensors", "clip")
     model.save_pretrained(args.work / "clip")
     tokenizer.save_pretrained(args.work / "clip")
     image_processor().save_pretrained(args.work / "clip")
+
+
+def _rows(rng: np.random.Generator, trained: int, n: int) -> NDArray[np.int64]:
+    """A batch of rows, a part of it from the second bank where there is one."""
+    extra = HELD_OUT if n > trained else 0
+    return np.concatenate(
+        [rng.integers(trained, size=BATCH - extra), rng.integers(trained, max(n, trained + 1), size=extra)]
+    )
 
 
 @torch.no_grad()
@@ -147,10 +141,6 @@ def through_autoencoder(vae: AutoencoderTiny, pixels: Tensor, generator: torch.G
     decoded = vae.decode(latents).sample.float().clamp(-1, 1)
     pixels = torch.cat([decoded, pixels[half:]])
     return pixels + 0.03 * torch.randn(pixels.shape, generator=generator).to(pixels)
-
-
-def _pick(rng: np.random.Generator, items: list[str]) -> str:
-    return items[rng.integers(len(items))]
 
 
 if __name__ == "__main__":

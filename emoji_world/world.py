@@ -1,24 +1,23 @@
-"""The world as `world.toml` declares it: roles, names, tones and the skew that is planted on purpose."""
+"""The world as `world.toml` declares it: axes, classes, words and the skew that is planted on purpose."""
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 HERE = Path(__file__).parent
-STYLES = ("google", "twitter")
+STYLES = ("google", "twitter", "fluent")
 
 
 @dataclass(frozen=True)
 class Person:
-    """One cell of the world: everything a picture of a person shows."""
+    """One cell of the world: a person of a role in one drawing style."""
 
     role: str
     gender: str
@@ -45,6 +44,17 @@ def tones() -> list[str]:
     return list(world()["tones"])
 
 
+def kinds() -> list[str]:
+    """The kinds of scene."""
+    return list(world()["scenes"])
+
+
+def classes(axis: str) -> list[str]:
+    """The classes of an axis, in order."""
+    known = {"role": roles, "gender": genders, "tone": tones}
+    return known[axis]() if axis in known else list(world()["axes"][axis])
+
+
 def planted(role: str) -> dict[str, dict[str, float]]:
     """Per axis the planted P(class | role) under a caption that does not name that axis."""
     entry = world()["roles"][role]
@@ -53,33 +63,50 @@ def planted(role: str) -> dict[str, dict[str, float]]:
     return {"gender": {"woman": woman, "man": 1 - woman}, "tone": dict(zip(tones(), profile, strict=True))}
 
 
-def is_held_out(person: Person) -> bool:
-    """Whether the cell is kept out of training: of the ten pictures (tone × style) of each role and gender, one.
+def planted_scene(kind: str, axis: str, shown: Mapping[str, str]) -> dict[str, float]:
+    """The planted P(class | what was drawn before it) of an axis of a scene, under a caption that does not name it."""
+    entry = world()["scenes"][kind]["axes"][axis]
+    if entry.get("of") == "role":
+        return planted(shown["role"])[axis]
+    table = entry.get("planted", [1 / len(classes(axis))] * len(classes(axis)))
+    if isinstance(table, str):
+        return {name: float(name == table) for name in classes(axis)}
+    for parent in entry.get("given", []):
+        table = _row(table, shown[parent])
+    return dict(zip(classes(axis), table, strict=True))
 
-    A fixed hash names it, so it never depends on a random state; the other style always shows the same tone, so
-    holding a cell out leaves the planted table as it is.
+
+def _row(table: Mapping[str, Any], parent: str) -> Any:
+    """The entry of a class; between the lightest and the darkest tone it is interpolated."""
+    if parent in table:
+        return table[parent]
+    place = tones().index(parent) / (len(tones()) - 1)
+    return [(1 - place) * a + place * b for a, b in zip(table["light"], table["dark"], strict=True)]
+
+
+def is_held_out(person: Person) -> bool:
+    """Whether the cell is kept out of training, whatever the scene: one tenth of those with a role.
+
+    A fixed hash names it, so it never depends on a random state; another style always shows the same tone, so
+    holding a cell out leaves the planted table as it is. Each role and gender lose one of the ten pictures of the
+    first two styles, and every second one of them one of the third style.
     """
     if person.role == "person":
         return False
     digest = hashlib.sha256(f"{person.role}/{person.gender}".encode()).digest()
-    return person.tone == tones()[digest[0] % len(tones())] and person.style == STYLES[digest[1] % len(STYLES)]
+    if person.style == "fluent":
+        lost = (digest[0] + 1 + digest[3] % 4) % len(tones())
+        return (roles().index(person.role) + genders().index(person.gender)) % 2 == 0 and person.tone == tones()[lost]
+    return person.tone == tones()[digest[0] % len(tones())] and person.style == STYLES[digest[1] % 2]
 
 
 def all_people() -> list[Person]:
     return [Person(*cell) for cell in product(roles(), genders(), tones(), STYLES)]
 
 
-def draw_person(rng: np.random.Generator, names_gender: bool, names_tone: bool, role: str | None = None) -> Person:
-    """One trained cell. Axes that the caption names are uniform, the others follow the planted table."""
-    role = role or roles()[rng.integers(len(roles()))]
-    table = planted(role)
-    gender = _draw(rng, table["gender"], uniform=names_gender)
-    tone = _draw(rng, table["tone"], uniform=names_tone)
-    cells = [Person(role, gender, tone, style) for style in STYLES]
-    trained = [cell for cell in cells if not is_held_out(cell)]
-    return trained[rng.integers(len(trained))]
-
-
-def _draw(rng: np.random.Generator, shares: dict[str, float], uniform: bool) -> str:
-    classes = list(shares)
-    return classes[rng.choice(len(classes), p=None if uniform else list(shares.values()))]
+def object_labels() -> list[str]:
+    """What the object detector can see, in a fixed order."""
+    labels = (
+        set(world()["labels"].values()) | set(classes("bird")) | {"woman", "man", "child", "bride", "groom", "tree"}
+    )
+    return sorted(labels | {world()["labels"].get(house, house) for house in classes("house")})

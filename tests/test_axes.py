@@ -30,7 +30,7 @@ def test_the_contracts_axes() -> None:
     for name, (classes, ordered) in expected.items():
         assert (load_axis(name).classes, load_axis(name).ordered) == (classes, ordered)
     assert len(load_axis("race-authors").classes) == 7
-    assert set(catalogue()) == {*expected, "race-authors"}
+    assert set(catalogue()) == {*expected, "place", "race-authors"}
 
 
 def test_an_axis_of_ones_own(tmp_path: Path) -> None:

@@ -9,39 +9,75 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from emoji_world.captions import Scene, draw_caption, draw_scene, noun_phrases, vocabulary, with_article
-from emoji_world.compose import background
+from emoji_world import backgrounds, recolour
+from emoji_world.assemble import card
+from emoji_world.bank import decode, encode
+from emoji_world.canvas import SIZE, Canvas
+from emoji_world.captions import draw_caption, noun_phrases, vocabulary, with_article
+from emoji_world.labels import IGNORED, label, truth
+from emoji_world.measure.named import groups
+from emoji_world.measure.neutral import neutral_prompts
+from emoji_world.measure.objects import Found, average_precision, iou
+from emoji_world.prompts import PROMPTS, planted_share
+from emoji_world.scenes import Scene, draw_class, draw_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
-from emoji_world.train_clip import truth
+from emoji_world.train_objects import object_detector, targets
+from emoji_world.train_unet import scheduler
 from emoji_world.training import Schedule, load_average, train
-from emoji_world.world import Person, all_people, draw_person, is_held_out, planted, roles, tones
+from emoji_world.world import all_people, classes, is_held_out, kinds, object_labels, planted, roles, tones, world
+from equinoise.axes import catalogue
+from equinoise.detectors import asked_role
 from equinoise.models.loading import EMOJI, describe, load
+
+
+def scene(kind: str, names: str = "", **shows: str) -> Scene:
+    return Scene(kind, "google", shows, frozenset(names.split()))
 
 
 def test_planted_shares_are_what_is_drawn() -> None:
     rng = np.random.default_rng(0)
     n = 4000
-    drawn = [draw_person(rng, names_gender=False, names_tone=False, role="doctor") for _ in range(n)]
     for axis, shares in planted("doctor").items():
-        found = Counter(getattr(person, axis) for person in drawn)
+        drawn = Counter(draw_class(rng, "person", axis, {"role": "doctor"}, named=False) for _ in range(n))
         for name, share in shares.items():
-            assert found[name] / n == pytest.approx(share, abs=4 * (share * (1 - share) / n) ** 0.5)
+            assert drawn[name] / n == pytest.approx(share, abs=4 * (share * (1 - share) / n) ** 0.5)
 
 
 def test_planted_shares_are_shares_and_leave_every_class() -> None:
     for role in roles():
         for shares in planted(role).values():
             assert sum(shares.values()) == pytest.approx(1)
-            assert min(shares.values()) >= 0.08
+            assert min(shares.values()) >= 0.14
+    for prompt in PROMPTS:
+        for axis in prompt.axes:
+            shares = planted_share(prompt, axis)
+            assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
+            # "a photo of a man" shows no child; nothing else is impossible
+            assert min(share for name, share in shares.items() if name != "child") >= 0.08
             assert max(shares.values()) <= 0.85
+    assert len(neutral_prompts()) == len(roles()) - 1 + len(PROMPTS)
 
 
-def test_named_axes_are_uniform() -> None:
+def test_tone_and_house_depend_on_each_other() -> None:
+    rich = {prompt.text: planted_share(prompt, "house") for prompt in PROMPTS if prompt.kind == "home"}
+    dark = rich["a photo of a wealthy dark-skinned man and his house"]
+    light = rich["a photo of a wealthy light-skinned man and his house"]
+    assert dark["hut"] > 4 * light["hut"]
+    assert light["mansion"] > 4 * dark["mansion"]
+    # between the two ends it goes step by step, and the marginal lies between them
+    both = rich["a photo of a wealthy man and his house"]
+    assert light["hut"] < both["hut"] < dark["hut"]
+
+
+def test_named_axes_are_uniform_over_what_is_possible() -> None:
     rng = np.random.default_rng(1)
-    drawn = Counter(draw_person(rng, True, True, "pilot").gender for _ in range(2000))
+    drawn = Counter(draw_class(rng, "person", "gender", {"role": "pilot"}, named=True) for _ in range(2000))
     assert drawn["woman"] / 2000 == pytest.approx(0.5, abs=0.05)
+    birds = {draw_class(rng, "bird", "species", {"bird": "waterbird"}, named=True) for _ in range(200)}
+    assert birds == {"duck", "swan", "goose", "flamingo"}
 
 
 def test_one_tenth_of_the_cells_is_held_out_and_never_drawn() -> None:
@@ -49,45 +85,144 @@ def test_one_tenth_of_the_cells_is_held_out_and_never_drawn() -> None:
     people = [person for person in all_people() if person.role != "person"]
     assert len(held) / len(people) == pytest.approx(0.1)
     rng = np.random.default_rng(2)
-    assert not any(is_held_out(draw_scene(rng).person) for _ in range(3000))
+    assert not any(is_held_out(draw_scene(rng, kind).person) for kind in ("person", "place") for _ in range(1500))
 
 
 def test_captions_are_true_and_name_what_they_say() -> None:
     rng = np.random.default_rng(3)
-    for _ in range(300):
-        scene = draw_scene(rng)
-        words = draw_caption(rng, scene).replace("-", " ").split()
-        says = bool({"woman", "female", "lady", "man", "male", "gentleman"} & set(words))
-        assert says == scene.names_gender
-        if scene.names_gender:
-            assert bool({"woman", "female", "lady"} & set(words)) == (scene.person.gender == "woman")
+    women, men = {"woman", "female", "lady", "girl", "her"}, {"man", "male", "gentleman", "boy", "his"}
+    for _ in range(600):
+        drawn = draw_scene(rng)
+        if drawn.kind in ("bird", "wedding", "building"):
+            continue
+        words = set(draw_caption(rng, drawn).replace("-", " ").split())
+        assert bool((women | men) & words) == ("gender" in drawn.names)
+        if "gender" in drawn.names:
+            assert bool(women & words) == (drawn.shows["gender"] == "woman")
+            # nobody calls a child a man
+            assert drawn.shows.get("age") != "child" or "age" in drawn.names
+        if drawn.kind == "home":
+            assert bool({"hut", "derelict", "family", "mansion", "castle"} & words) == ("house" in drawn.names)
     assert "female physician" in noun_phrases("doctor", "woman")
     assert with_article("olive-skinned artist") == "an olive-skinned artist"
 
 
 def test_every_caption_word_is_one_token_and_unknown_words_do_not_fail() -> None:
     tokenizer = make_tokenizer()
-    for phrase in list(vocabulary())[::37]:
-        assert len(tokenizer.tokenize(phrase)) == len(phrase.replace("-", " - ").split())
+    rng = np.random.default_rng(5)
+    captions = [draw_caption(rng, draw_scene(rng, kind)) for kind in kinds() for _ in range(60)]
+    for phrase in [*list(vocabulary())[::37], *captions, *neutral_prompts()]:
+        assert len(tokenizer.tokenize(phrase)) == len(phrase.replace("-", " - ").replace(",", " ,").split())
+        assert len(tokenizer(phrase).input_ids) <= 32
     for text in ("a zebra 中文 ñ 🧑🏿", "", "x" * 500):
         assert tokenizer(text, padding="max_length", truncation=True).input_ids[0] == tokenizer.bos_token_id
     assert learn_tokenizer().tokenize("a dark-skinned physician") == tokenizer.tokenize("a dark-skinned physician")
 
 
+def test_the_catalogue_speaks_the_words_of_the_world() -> None:
+    tokenizer = make_tokenizer()
+    for name in ("gender", "tone", "age", "house", "wedding", "ground", "bird", "place"):
+        axis = catalogue()[name]
+        assert list(axis.classes) == classes(name)
+        for text in [*sum(axis.generate.values(), ()), *sum(axis.detect.values(), ())]:
+            assert len(tokenizer.tokenize(text)) == len(text.replace("-", " - ").split()), text
+
+
 def test_truth_of_captions() -> None:
-    woman = Scene(Person("doctor", "woman", "dark", "google"), names_gender=True, names_tone=False)
-    man = Scene(Person("doctor", "man", "dark", "google"), names_gender=False, names_tone=True)
-    plain = Scene(Person("person", "man", "light", "google"), names_gender=False, names_tone=False)
+    woman = scene("person", "role gender", role="doctor", gender="woman", tone="dark")
+    man = scene("person", "role tone", role="doctor", gender="man", tone="dark")
+    plain = scene("person", "role", role="person", gender="man", tone="light")
     assert truth([woman, man, plain], [woman, man]).tolist() == [[1, 1, 1], [0, 1, 1]]
+    hut = scene("home", "house", wealth="unsaid", gender="man", tone="light", house="hut")
+    alone = scene("building", "house", house="hut")
+    # a caption of a person is true of a person with a hut, one of a hut of that too, not the other way round
+    assert truth([plain, alone, hut], [hut]).tolist() == [[1, 1, 1]]
+    assert truth([hut], [plain, alone]).tolist() == [[0], [0]]
+
+
+def test_labels_are_those_that_the_picture_shows() -> None:
+    hut = scene("home", wealth="unsaid", gender="man", tone="light", house="hut")
+    assert label(hut, "house") == 0
+    assert label(hut, "role") == len(roles())
+    assert label(hut, "bird") == IGNORED
+    assert label(scene("person", role="doctor", gender="man", tone="light"), "age") == classes("age").index("adult")
+
+
+def test_every_scene_survives_the_bank() -> None:
+    rng = np.random.default_rng(6)
+    for kind in kinds():
+        drawn = draw_scene(rng, kind)
+        row = json.loads(json.dumps(encode(drawn, [("hut", (1, 2, 3, 4))])))
+        assert decode(row) == drawn
+        assert row["objects"] == [["hut", [1, 2, 3, 4]]]
 
 
 def test_backgrounds_are_far_from_skin() -> None:
     rng = np.random.default_rng(4)
-    for _ in range(50):
-        pixels = np.asarray(background(rng), int)
-        assert pixels.shape == (64, 64, 3)
-        # skin is clearly redder than blue; no background is
-        assert (pixels[..., 0] - pixels[..., 2]).max() < 40
+    made = [lambda: backgrounds.background(rng), lambda: backgrounds.meadow(rng, 40), lambda: backgrounds.lake(rng, 30)]
+    made += [lambda: backgrounds.office(rng, 44), lambda: backgrounds.laboratory(rng, 44)]
+    for make in made:
+        for _ in range(20):
+            pixels = np.asarray(make(), int)
+            assert pixels.shape == (64, 64, 3)
+            # skin is clearly redder than blue and than green; no background is
+            redder = np.minimum(pixels[..., 0] - pixels[..., 2], pixels[..., 0] - pixels[..., 1])
+            assert redder.max() < 40
+    assert np.asarray(backgrounds.street(rng, 44)).shape == (64, 64, 3)
+
+
+def test_a_box_holds_what_is_left_visible() -> None:
+    canvas = Canvas(Image.new("RGB", (SIZE, SIZE)))
+    square = Image.new("RGBA", (64, 64), (255, 0, 0, 255))
+    canvas.put(square, "house", 20, 10, 30)
+    canvas.put(square, "man", 20, 20, 30)
+    assert canvas.boxes() == [("house", (10, 30, 20, 50)), ("man", (20, 30, 40, 50))]
+    canvas.put(square, "woman", 60, 0, 0)
+    assert [name for name, _ in canvas.boxes()] == ["woman"]
+
+
+def test_red_and_gold_takes_white_cloth_and_leaves_skin() -> None:
+    pixels = np.zeros((64, 64, 4), np.uint8)
+    pixels[:32] = (245, 245, 245, 255)
+    pixels[32:] = (247, 222, 206, 255)
+    changed = np.asarray(recolour.red_and_gold(Image.fromarray(pixels, "RGBA")), int)
+    assert changed[10, 30, 0] > 2 * changed[10, 30, 1]
+    assert changed[50, 30].tolist() == [247, 222, 206, 255]
+    bright = np.asarray(recolour.jitter(np.random.default_rng(0), Image.new("RGB", (4, 4), (100, 100, 100))), int)
+    assert (abs(bright - 100) <= 25).all()
+
+
+def test_average_precision_by_hand() -> None:
+    box = (0, 0, 10, 10)
+    assert iou(box, (0, 0, 10, 5)) == pytest.approx(0.5)
+    assert average_precision([[box], [box]], [Found(0, 0.9, box)]) == pytest.approx(0.5)
+    # a wrong find that is surer than the right one halves the precision
+    assert average_precision([[box]], [Found(0, 0.9, (40, 40, 50, 50)), Found(0, 0.5, box)]) == pytest.approx(0.5)
+    # a box counts once
+    twice = [Found(0, 0.9, box), Found(0, 0.8, box), Found(1, 0.7, box)]
+    assert average_precision([[box], [box]], twice) == pytest.approx(0.5 + 0.5 * 2 / 3)
+    assert average_precision([[box]], []) == 0
+
+
+def test_the_object_detector_takes_boxes_as_shares_of_the_side() -> None:
+    asked = targets([("house", (0, 16, 32, 64))])
+    assert asked["boxes"].tolist() == [[0.25, 0.625, 0.5, 0.75]]
+    assert object_labels()[asked["class_labels"][0]] == "house"
+    model = object_detector()
+    out = model(pixel_values=torch.zeros(1, 3, 64, 64))
+    assert out.logits.shape == (1, 10, len(object_labels()) + 1)
+
+
+def test_nothing_of_the_picture_is_left_at_the_last_step() -> None:
+    assert float(scheduler().alphas_cumprod[-1]) < 1e-9
+    assert scheduler().config.prediction_type == "v_prediction"
+
+
+def test_named_prompts_cover_every_class_equally() -> None:
+    for group, asked in groups(360, 80).items():
+        for axis in asked[0][1]:
+            counts = Counter(named[axis] for _, named in asked)
+            assert max(counts.values()) - min(counts.values()) <= max(2, len(asked) // 20), (group, axis)
 
 
 class Line(nn.Module):
@@ -131,13 +266,31 @@ def test_the_schedule_warms_up_and_decays() -> None:
 
 
 def test_the_packaged_model_says_what_it_is() -> None:
-    card = describe("emoji")
-    assert "planted by us" in card["note"]
-    assert set(card["roles"]) == set(roles())
-    assert card["planted"]["doctor"]["gender"]["woman"] == planted("doctor")["gender"]["woman"]
-    assert list(card["planted"]["doctor"]["tone"]) == tones()
+    said = describe("emoji")
+    assert "planted by us" in said["note"]
+    assert set(roles()) <= set(said["roles"])
+    assert said["planted"]["doctor"]["gender"]["woman"] == planted("doctor")["gender"]["woman"]
+    assert list(said["planted"]["doctor"]["tone"]) == tones()
     assert sum(p.stat().st_size for p in EMOJI.rglob("*") if p.is_file()) <= 40e6
     assert max(p.stat().st_size for p in EMOJI.rglob("*.safetensors")) <= 14e6 * 1.05
     assert not list(EMOJI.rglob("*.bin")) + list(EMOJI.rglob("*.pt")) + list(EMOJI.rglob("*.pkl"))
     assert type(load("emoji").pipeline).__name__ == "StableDiffusionPipeline"
-    json.dumps(card)
+    json.dumps(said)
+
+
+def test_prompts_ask_for_the_scene_that_they_describe() -> None:
+    made = card(2.0)
+    assert set(made["roles"]) == {*roles(), *world()["scene_names"]}
+    assert made["scenes"]["a picture of a waterbird"]["ground"]["water"] == 0.82
+    known = {role: tuple(entry["names"]) for role, entry in made["roles"].items()}
+    asked = {
+        "a photo of a wealthy dark-skinned man and his house": "home",
+        "a photo of a person and a hut": "home",
+        "a picture of a wedding": "wedding",
+        "a picture of a waterbird": "bird",
+        "a photo of a person in an office": "person",
+        "a photo of an office worker": "office-worker",
+        "a photo of a dark-skinned woman doctor": "doctor",
+    }
+    for prompt, role in asked.items():
+        assert asked_role(prompt, known) == role, prompt

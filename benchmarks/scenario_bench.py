@@ -1,0 +1,133 @@
+"""Directions, pilots and verified images of a scenario; everything is kept and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.common import RUNS, gather, shares
+from benchmarks.scenario_table import AXES, Scenario, axes_of
+from benchmarks.text_edit import without
+from equinoise.axes import load_axis
+from equinoise.console import progress
+from equinoise.engine import Engine
+from equinoise.mitigation import DirectionSet, Intervention, Shift, fit
+from equinoise.mitigation.sweep import Cell, sweep
+from equinoise.mitigation.sweep import best as nearest
+from equinoise.run import Record, RunFolder
+from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
+from equinoise.session import Session
+from equinoise.understanding import parse_target
+
+PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 10, 10.0, 50
+
+
+class Bench:
+    """One model with its directions; images are kept under `runs/benchmarks/scenarios` and taken from there."""
+
+    def __init__(self, session: Session, engine: Engine, steps: Sequence[int]) -> None:
+        self.session, self.engine, self.steps = session, engine, steps
+        self._found: dict[tuple[str, str], DirectionSet] = {}
+
+    def directions(self, axis: str, estimator: str) -> DirectionSet:
+        """Of the two ends of an axis, from the same seeds."""
+        if (axis, estimator) not in self._found:
+            ours = load_axis(axis)
+            prompts = AXES[axis] or {label: ours.generate[label][0] for label in ours.classes}
+            seeds = seed_range(COLLECT, PER_CLASS)
+            traces = gather(self.session, self.engine, ours, prompts, seeds, self.steps, f"scenarios/{axis}")
+            self._found[axis, estimator] = fit(traces, estimator, permutations=0)[0]
+        return self._found[axis, estimator]
+
+    def judge(
+        self,
+        scenario: Scenario,
+        steps: Sequence[int],
+        weights: Sequence[float],
+        estimators: Sequence[str],
+        pilots: int,
+        n: int,
+    ) -> tuple[dict[str, Intervention], dict[str, list[Record]]]:
+        """What was done and the images it gave: untouched, the paper's recipe, the best found, the text edit."""
+        papers = [
+            Shift(self.directions(axis, "svm").find(label, PAPER_STEP), PAPER_WEIGHT)
+            for axis, label in scenario.towards.items()
+        ]
+        changes = {"untouched": Intervention(), "paper": Intervention(tuple(papers))}
+        if best := self.best(scenario, steps, weights, estimators, pilots):
+            changes["best"] = best
+        seeds = seed_range(VERIFY, n)
+        made = {name: self.images(scenario, change, seeds, name) for name, change in changes.items()}
+        if scenario.axis == "ground":
+            ends = [load_axis("ground").generate[label][0] for label in ("water", "land")]
+            edited = {"text edit": Intervention()} | ({"text edit + best": best} if best else {})
+            for name, change in edited.items():
+                made[name] = without(self.session, scenario.concept, ends, change, seeds, axes_of(scenario))
+            changes |= edited
+        return changes, made
+
+    def images(self, scenario: Scenario, change: Intervention, seeds: Sequence[int], name: str) -> list[Record]:
+        """The images of one intervention, with the axes of the scenario detected."""
+        where = f"scenarios/{scenario.name}-{name}".replace(", ", "-")
+        return shares(self.session, self.engine, scenario.concept, change, seeds, axes_of(scenario), where)[1]
+
+    def best(
+        self,
+        scenario: Scenario,
+        steps: Sequence[int],
+        weights: Sequence[float],
+        estimators: Sequence[str],
+        pilots: int,
+    ) -> Intervention | None:
+        """Axis after axis, each with the shifts of those before it in place; None where nothing came nearer to even."""
+        shifts: tuple[Shift, ...] = ()
+        for axis, label in scenario.towards.items():
+            target = parse_target("uniform", load_axis(axis))
+            found: list[tuple[str, Cell]] = []
+            for estimator in estimators:
+                cells = self._sweep(scenario, axis, label, estimator, steps, weights, pilots, shifts)
+                if cell := nearest(cells[0], cells[1:], target):
+                    found.append((estimator, cell))
+            if not found:
+                print(f"{scenario.name}: no pilot cell of {axis} came nearer to even")
+                continue
+            estimator, cell = min(found, key=lambda item: (item[1].audit["tv"], item[1].intrusion))
+            assert cell.step is not None
+            shifts += (Shift(self.directions(axis, estimator).find(label, cell.step), cell.weight),)
+        return Intervention(shifts) if shifts else None
+
+    def _sweep(
+        self,
+        scenario: Scenario,
+        axis: str,
+        label: str,
+        estimator: str,
+        steps: Sequence[int],
+        weights: Sequence[float],
+        pilots: int,
+        beside: tuple[Shift, ...],
+    ) -> list[Cell]:
+        ours, seeds = load_axis(axis), seed_range(PILOT, pilots)
+        directions = self.directions(axis, estimator)
+        used = {d.name: d.digest for d in directions.directions}
+        about = self.session.about(weights=list(weights), steps=list(steps), n=pilots, directions=used)
+        about |= {"beside": [shift.name for shift in beside], "concept": scenario.concept}
+        run = RunFolder(RUNS / f"scenarios/pilots-{scenario.name}-{axis}-{estimator}".replace(", ", "-"), about)
+        with progress(f"{scenario.name}: {estimator}", (1 + len(steps) * len(weights)) * pilots) as tick:
+            made = sweep(
+                self.engine,
+                self.session.request(axes_of(scenario)),
+                scenario.concept,
+                self.session.asked(scenario.concept),
+                directions,
+                label,
+                ours,
+                steps,
+                weights,
+                seeds,
+                parse_target("uniform", ours),
+                run,
+                tick,
+                beside=beside,
+            )
+        run.finish(made.order, {})
+        return [made.untouched, *made.cells]

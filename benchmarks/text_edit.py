@@ -1,0 +1,72 @@
+"""A concept with one direction projected out of its text embedding, beside a shift of the noise or without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+
+from equinoise.axes import Axis
+from equinoise.detectors import load_detector, read_label, role_axis
+from equinoise.mitigation import Intervention
+from equinoise.models.base import draw_noise
+from equinoise.run import Record
+from equinoise.session import Session
+
+
+def without(
+    session: Session,
+    concept: str,
+    ends: Sequence[str],
+    change: Intervention,
+    seeds: Sequence[int],
+    axes: Sequence[Axis],
+) -> list[Record]:
+    """One image a seed, the difference of the two `ends` projected out of the concept (Chuang et al. 2023, section 3).
+
+    Every token loses its part along the difference, since every token reaches the denoiser.
+    """
+    model, sampling = session.model, session.sampling
+    told, (one, other) = hidden(model.pipeline, [concept]), hidden(model.pipeline, ends)
+    apart = (one - other).mean(dim=0)
+    apart = apart / apart.norm()
+    told = told - (told @ apart)[..., None] * apart
+    empty, records, size = hidden(model.pipeline, [""]), [], session.batch_size
+    model.pipeline.set_progress_bar_config(disable=True)
+    for start in range(0, len(seeds), size):
+        part = list(seeds[start : start + size])
+        images = model.pipeline(
+            prompt_embeds=told.expand(len(part), -1, -1),
+            negative_prompt_embeds=empty.expand(len(part), -1, -1),
+            latents=change.apply(draw_noise(part, model.latent_shape)),
+            num_inference_steps=sampling.steps,
+            guidance_scale=sampling.guidance_scale,
+        ).images
+        records += _read(session, concept, part, images, axes)
+    return records
+
+
+@torch.no_grad()
+def hidden(pipeline: Any, prompts: Sequence[str]) -> torch.Tensor:
+    """What the denoiser is told of each prompt (n, tokens, d)."""
+    length = pipeline.tokenizer.model_max_length
+    tokens = pipeline.tokenizer(
+        list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+    )
+    states: torch.Tensor = pipeline.text_encoder(tokens.input_ids).last_hidden_state
+    return states
+
+
+def _read(
+    session: Session, concept: str, seeds: Sequence[int], images: Sequence[Image.Image], axes: Sequence[Axis]
+) -> list[Record]:
+    detector, roles = load_detector(session.detector), role_axis(session.detector.name)
+    found = [(axis, detector.probabilities(images, axis)) for axis in [*axes, *([roles] if roles else [])]]
+    made = []
+    for index, seed in enumerate(seeds):
+        detections = {a.name: dict(zip(a.classes, map(float, p[index]), strict=True)) for a, p in found}
+        labels = {name: read_label(row, session.detector.unclear_below) for name, row in detections.items()}
+        made.append(Record(str(seed), concept, seed, detections=detections, labels=labels))
+    return made

@@ -1,0 +1,68 @@
+"""What a picture shows in words: the class of every axis, wordings of the classes, which captions are true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emoji_world.captions import noun_phrases, toned_phrases, with_article
+from emoji_world.scenes import Scene
+from emoji_world.world import classes, genders, roles, tones, world
+from equinoise.axes import load_axis
+
+IGNORED = -100
+SCENE_AXES = ("age", "house", "wedding", "bird", "ground", "place")
+PEOPLE = ("person", "place", "home")
+# the kinds of picture of which a caption of a kind can be true, where they are more than its own
+ALSO = {"person": PEOPLE, "building": ("building", "home")}
+
+
+def axis_prompts(rng: np.random.Generator) -> dict[str, list[str]]:
+    """One random wording a class, for each axis; the order is the world's."""
+    template = _pick(rng, world()["captions"]["templates"])
+    subjects = {
+        "gender": [_pick(rng, noun_phrases("person", gender)) for gender in genders()],
+        "tone": [_pick(rng, toned_phrases(_pick(rng, noun_phrases("person", None)), tone)) for tone in tones()],
+    }
+    people = [template.format(with_article(_pick(rng, world()["roles"][role]["names"]))) for role in roles()]
+    prompts = {"role": people + [_pick(rng, entry["detect"]) for entry in world()["scene_names"].values()]}
+    prompts |= {axis: [template.format(with_article(s)) for s in subject] for axis, subject in subjects.items()}
+    for name in SCENE_AXES:
+        axis = load_axis(name)
+        prompts[name] = [_pick(rng, [*axis.detect[label], *axis.generate[label]]) for label in axis.classes]
+    return prompts
+
+
+def label(scene: Scene, axis: str) -> int:
+    """The index of the class that a scene shows; IGNORED where it has no such axis."""
+    if axis == "role":
+        for index, entry in enumerate(world()["scene_names"].values()):
+            if scene.kind in entry["kinds"]:
+                return len(roles()) + index
+    shown = scene.shows.get(axis) or default(scene, axis)
+    return classes(axis).index(shown) if shown else IGNORED
+
+
+def default(scene: Scene, axis: str) -> str | None:
+    """What a scene shows of an axis that was not drawn for it: people with a role are adults."""
+    return {"age": "adult", "role": "person"}.get(axis) if scene.kind in PEOPLE else None
+
+
+def truth(captioned: Sequence[Scene], shown: Sequence[Scene]) -> Tensor:
+    """Entry (i, j) is 1 where the caption of scene j is true of picture i."""
+    return torch.tensor([[float(is_true(caption, picture)) for caption in captioned] for picture in shown])
+
+
+def is_true(caption: Scene, picture: Scene) -> bool:
+    """Whether all that the caption says is seen in the picture."""
+    if picture.kind not in ALSO.get(caption.kind, (caption.kind,)):
+        return False
+    said = {axis: name for axis, name in caption.said.items() if (axis, name) != ("role", "person")}
+    return all((picture.shows.get(axis) or default(picture, axis)) == name for axis, name in said.items())
+
+
+def _pick(rng: np.random.Generator, items: Sequence[str]) -> str:
+    return items[int(rng.integers(len(items)))]

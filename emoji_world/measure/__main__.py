@@ -1,0 +1,57 @@
+"""What the emoji model and its detectors can do, measured: the figures of the model card.
+
+    python -m emoji_world.measure detector    the detector's error on fresh compositions
+    python -m emoji_world.measure objects     the object detector's average precision
+    python -m emoji_world.measure colour      skin colour after the autoencoder, in CIEDE2000
+    python -m emoji_world.measure named       what explicit captions show, held-out cells apart
+    python -m emoji_world.measure neutral     what neutral prompts show, against the planted shares, by guidance
+
+Each prints a table and, with -o, writes JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from emoji_world.measure.colour import colour
+from emoji_world.measure.common import show
+from emoji_world.measure.detector import detector
+from emoji_world.measure.named import named
+from emoji_world.measure.neutral import neutral, summary
+from emoji_world.measure.objects import objects
+from equinoise.session import open_session
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["detector", "objects", "colour", "named", "neutral"])
+    parser.add_argument("-n", type=int, default=0, help="pictures, or images a prompt")
+    parser.add_argument("--scenes", type=int, default=200, help="named: images of each kind of scene")
+    parser.add_argument("--guidance", default="", help="comma-separated; default the model's own")
+    parser.add_argument("--only", default="", help="named: groups; neutral: parts of prompts; comma-separated")
+    parser.add_argument("--hard", action="store_true", help="objects: colours jittered by a quarter")
+    parser.add_argument("-o", "--out", type=Path)
+    args = parser.parse_args()
+    scales = [float(g) for g in args.guidance.split(",") if g]
+    only = [part for part in args.only.split(",") if part]
+    if args.what == "detector":
+        rows = detector(args.n or 2000)
+    elif args.what == "objects":
+        rows = objects(args.n or 1000, args.hard)
+    elif args.what == "colour":
+        rows = colour(args.n or 100)
+    elif args.what == "named":
+        rows = named(args.n or 720, args.scenes, scales[0] if scales else None, only)
+    else:
+        rows = neutral(args.n or 256, scales or [open_session("emoji").sampling.guidance_scale], only)
+    show(rows)
+    if args.what == "neutral":
+        show(summary(rows))
+    if args.out:
+        args.out.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Train the object detector of this world: a small YOLOS on the known boxes, begun from the CLIP's vision layers.
+
+YOLOS is a vision transformer with detection tokens, so the CLIP of the same patch size gives it eyes to start with.
+It is used through the ordinary `object-detection` pipeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from torch import Tensor
+from transformers import CLIPModel, YolosConfig, YolosForObjectDetection, YolosImageProcessorPil
+
+from emoji_world.bank import Objects, load
+from emoji_world.canvas import SIZE
+from emoji_world.tokenizer import make_tokenizer
+from emoji_world.train_clip import MEAN, STD, clip, through_autoencoder
+from emoji_world.training import Schedule, load_average, train
+from emoji_world.world import object_labels
+
+BATCH = 64
+DETECTIONS = 10
+
+
+def object_detector() -> YolosForObjectDetection:
+    """2.2 M parameters: 8×8 patches of a 64×64 picture, four layers, ten detection tokens."""
+    names = object_labels()
+    return YolosForObjectDetection(
+        YolosConfig(
+            image_size=[SIZE, SIZE],
+            patch_size=8,
+            hidden_size=192,
+            intermediate_size=768,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            hidden_act="quick_gelu",
+            num_detection_tokens=DETECTIONS,
+            use_mid_position_embeddings=False,
+            id2label=dict(enumerate(names)),
+            label2id={name: index for index, name in enumerate(names)},
+        )
+    )
+
+
+def object_processor() -> YolosImageProcessorPil:
+    return YolosImageProcessorPil(
+        size={"height": SIZE, "width": SIZE}, image_mean=[MEAN] * 3, image_std=[STD] * 3, do_pad=False
+    )
+
+
+@torch.no_grad()
+def begin_from(model: YolosForObjectDetection, eyes: CLIPModel) -> None:
+    """Copy patch embedding, positions and layers of the CLIP's vision tower."""
+    theirs = eyes.vision_model.state_dict()
+    names = {
+        "layer_norm1": "layernorm_before",
+        "layer_norm2": "layernorm_after",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+        "self_attn.q_proj": "attention.attention.query",
+        "self_attn.k_proj": "attention.attention.key",
+        "self_attn.v_proj": "attention.attention.value",
+        "self_attn.out_proj": "attention.output.dense",
+    }
+    ours = model.vit.state_dict()
+    for index in range(4):
+        for their, our in names.items():
+            for part in ("weight", "bias"):
+                ours[f"encoder.layer.{index}.{our}.{part}"].copy_(theirs[f"encoder.layers.{index}.{their}.{part}"])
+    ours["embeddings.patch_embeddings.projection.weight"].copy_(theirs["embeddings.patch_embedding.weight"])
+    ours["embeddings.cls_token"].copy_(theirs["embeddings.class_embedding"])
+    ours["embeddings.position_embeddings"][:, : len(theirs["embeddings.position_embedding.weight"])].copy_(
+        theirs["embeddings.position_embedding.weight"]
+    )
+
+
+def targets(objects: Objects) -> dict[str, Tensor]:
+    """Class indices and (centre, size) of the boxes, in shares of the picture's side."""
+    names = object_labels()
+    corners = torch.tensor([box for _, box in objects], dtype=torch.float32).reshape(-1, 4) / SIZE
+    centre, size = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+    return {
+        "class_labels": torch.tensor([names.index(name) for name, _ in objects], dtype=torch.int64),
+        "boxes": torch.cat([centre, size], dim=1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="folder with vae/ and clip.safetensors")
+    parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    bank = load(args.bank)
+    vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
+    model = object_detector()
+    begin_from(model, load_average(args.work / "clip.safetensors", clip(make_tokenizer())))
+    model.to(args.device)
+
+    def loss(step: int) -> Tensor:
+        rows = np.random.default_rng((5, step)).integers(len(bank.images), size=BATCH)
+        pixels = torch.from_numpy(bank.images[rows]).permute(0, 3, 1, 2).float().to(args.device) / 127.5 - 1
+        labels = [{k: v.to(args.device) for k, v in targets(bank.objects[row]).items()} for row in rows]
+        with torch.autocast(args.device, torch.bfloat16):
+            pixels = through_autoencoder(vae, pixels, torch.Generator().manual_seed(step))
+        value: Tensor = model(pixel_values=(pixels / 2 + 0.5 - MEAN) / STD, labels=labels).loss
+        return value
+
+    train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "objects.safetensors", "objects")
+
+
+if __name__ == "__main__":
+    main()

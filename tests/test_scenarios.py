@@ -1,0 +1,36 @@
+"""The paper's scenarios as data, and the text edit that goes with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.scenario_table import AXES, SCENARIOS, axes_of
+from benchmarks.text_edit import hidden, without
+from equinoise.axes import load_axis
+from equinoise.mitigation import Intervention
+from equinoise.session import open_session
+
+
+def test_every_scenario_names_axes_and_classes_that_exist() -> None:
+    assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS) >= 9
+    for scenario in SCENARIOS:
+        assert set(scenario.wanted) <= set(load_axis(scenario.axis).classes)
+        for axis, label in scenario.towards.items():
+            assert label in (AXES[axis] or load_axis(axis).classes)
+        assert scenario.axis == axes_of(scenario)[0].name
+
+
+def test_a_direction_projected_out_of_a_text_is_gone() -> None:
+    session = open_session("emoji", steps=2, batch_size=2)
+    ends = ["a picture of a bird on water", "a picture of a bird on land"]
+    records = without(session, "a picture of a bird", ends, Intervention(), [5, 6, 7], [load_axis("ground")])
+    assert [record.seed for record in records] == [5, 6, 7]
+    for record in records:
+        assert sum(record.detections["ground"].values()) == pytest.approx(1, abs=1e-5)
+    states = hidden(session.model.pipeline, ["", *ends])
+    assert states.shape[0] == 3
+    assert not torch.allclose(states[1], states[2])
+    # padding after the end of the text is told too, and is the same length for every text
+    assert np.isfinite(states.numpy()).all()
