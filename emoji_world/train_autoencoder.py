@@ -56,7 +56,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     images = torch.from_numpy(load(args.bank).images)
-    model = AutoencoderTiny.from_pretrained(args.warm_start, torch_dtype=torch.float32) if args.warm_start else autoencoder()
+    begun = args.warm_start and AutoencoderTiny.from_pretrained(args.warm_start, torch_dtype=torch.float32)
+    model = begun or autoencoder()
 
     def pixels(seed: int, step: int) -> Tensor:
         rows = np.random.default_rng((seed, step)).integers(len(images), size=BATCH)

@@ -23,7 +23,7 @@ from emoji_world.canvas import SIZE
 from emoji_world.captions import draw_caption
 from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, label, truth
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
-from emoji_world.training import Schedule, load_average, train
+from emoji_world.training import Schedule, train
 
 BATCH = 64
 MEAN, STD = 0.5, 0.25
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3_600)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--warm-start", type=Path, help="checkpoint of an earlier run")
+    parser.add_argument("--warm-start", type=Path, help="folder of a CLIP to go on from, such as the packaged one")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     banks = [load(path) for path in (args.bank, args.held_out) if path]
@@ -85,7 +85,8 @@ def main() -> None:
     images = np.concatenate([bank.images for bank in banks])
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
     tokenizer = make_tokenizer()
-    model = clip(tokenizer).to(args.device)
+    model = CLIPModel.from_pretrained(args.warm_start, dtype=torch.float32) if args.warm_start else clip(tokenizer)
+    model.to(args.device)
     labels = {
         axis: torch.tensor([label(scene, axis) for scene in scenes_of])
         for axis in ("role", "gender", "tone", *SCENE_AXES)
@@ -115,8 +116,6 @@ def main() -> None:
         contrast = soft_cross_entropy(captions, match) + soft_cross_entropy(captions.T, match.T)
         return total + CONTRAST * contrast
 
-    if args.warm_start:
-        load_average(args.warm_start, model)
     train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "clip.safetensors", "clip")
     model.save_pretrained(args.work / "clip")
     tokenizer.save_pretrained(args.work / "clip")

@@ -17,12 +17,11 @@ from transformers import CLIPModel, YolosConfig, YolosForObjectDetection, YolosI
 
 from emoji_world.bank import Objects, load
 from emoji_world.canvas import SIZE
-from emoji_world.tokenizer import make_tokenizer
-from emoji_world.train_clip import MEAN, STD, clip, through_autoencoder
-from emoji_world.training import Schedule, load_average, train
+from emoji_world.train_clip import MEAN, STD, through_autoencoder
+from emoji_world.training import Schedule, train
 from emoji_world.world import object_labels
 
-BATCH = 64
+BATCH = 32
 DETECTIONS = 10
 
 
@@ -92,7 +91,7 @@ def targets(objects: Objects) -> dict[str, Tensor]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="folder with vae/ and clip.safetensors")
+    parser.add_argument("--work", type=Path, required=True, help="folder with vae/ and clip/")
     parser.add_argument("--steps", type=int, default=2_000)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--device", default="cpu")
@@ -100,7 +99,7 @@ def main() -> None:
     bank = load(args.bank)
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
     model = object_detector()
-    begin_from(model, load_average(args.work / "clip.safetensors", clip(make_tokenizer())))
+    begin_from(model, CLIPModel.from_pretrained(args.work / "clip"))
     model.to(args.device)
 
     def loss(step: int) -> Tensor:
@@ -109,7 +108,7 @@ def main() -> None:
         labels = [{k: v.to(args.device) for k, v in targets(bank.objects[row]).items()} for row in rows]
         with torch.autocast(args.device, torch.bfloat16):
             pixels = through_autoencoder(vae, pixels, torch.Generator().manual_seed(step))
-        value: Tensor = model(pixel_values=(pixels / 2 + 0.5 - MEAN) / STD, labels=labels).loss
+            value: Tensor = model(pixel_values=(pixels / 2 + 0.5 - MEAN) / STD, labels=labels).loss
         return value
 
     train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "objects.safetensors", "objects")
