@@ -1,7 +1,6 @@
 """The detector against people: 300 generated images, labelled by two people who saw neither each other nor it.
 
-    python -m emoji_world.by_eye measure     agreement, errors, and corrected shares against the labels by eye
-    python -m emoji_world.by_eye calibrate   the calibration that is packaged with the detector
+    python -m emoji_world.by_eye    agreement, errors, and corrected shares against the labels by eye
 
 `eye/` holds 50 images of each of six neutral prompts (seeds 6,000,000 on, guidance 2) and `metadata.csv` with both
 labels and their consensus: where the two differ, or one could not tell, the image is unclear. Labels were read off
@@ -24,15 +23,13 @@ from rich.console import Console
 from rich.table import Table
 
 from emoji_world.compose import compose
+from emoji_world.measure.detector import scene_of
 from emoji_world.world import all_people, is_held_out
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.commands.calibrating import calibrate_detector
 from equinoise.detectors import load_detector, read_label
-from equinoise.detectors.loading import detector_folder
-from equinoise.files import read_json, write_json
 from equinoise.reader import open_reader
 from equinoise.statistics import Confusion, correct, share_intervals
-from equinoise.understanding.calibration import FILE, confuse
+from equinoise.understanding.calibration import confuse
 
 EYE = Path(__file__).parent / "eye"
 SEED = 7_500_000
@@ -122,7 +119,7 @@ def compositions(axis: Axis, n: int = 720) -> Confusion:
     people = [held[i % len(held)] for i in range(n)]
     return confuse(
         [getattr(person, axis.name) for person in people],
-        _read(axis, [compose(rng, person).image for person in people]),
+        _read(axis, [compose(rng, scene_of(person)).image for person in people]),
         axis.classes,
     )
 
@@ -142,17 +139,6 @@ def _read(axis: Axis, images: Sequence[Any]) -> list[str]:
     return [read_label(dict(zip(axis.classes, row, strict=True)), threshold) for row in probabilities.tolist()]
 
 
-def calibrate() -> None:
-    """Write `calibration.json` beside the detector's weights, by the command that any user has."""
-    folder, kept = Path(detector_folder("emoji")), {}
-    for axis in AXES:
-        part = folder / f"{axis}.json"
-        calibrate_detector(EYE, axis, part, "emoji")
-        kept[axis] = read_json(part)
-        part.unlink()
-    write_json(folder / FILE, kept)
-
-
 def _show(title: str, rows: Rows) -> None:
     table = Table(*rows[0], title=title)
     for row in rows:
@@ -162,14 +148,10 @@ def _show(title: str, rows: Rows) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("measure", "calibrate"))
     parser.add_argument("-o", "--out", type=Path)
     args = parser.parse_args()
-    if args.what == "calibrate":
-        calibrate()
-    else:
-        result = {"agreement": agreement(), "errors": errors(), "shares": shares()}
-        for title, rows in result.items():
-            _show(title, rows)
-        if args.out:
-            args.out.write_text(json.dumps(result, indent=1) + "\n")
+    result = {"agreement": agreement(), "errors": errors(), "shares": shares()}
+    for title, rows in result.items():
+        _show(title, rows)
+    if args.out:
+        args.out.write_text(json.dumps(result, indent=1) + "\n")

@@ -4,7 +4,9 @@
     python -m emoji_world.measure objects     the object detector's average precision
     python -m emoji_world.measure colour      skin colour after the autoencoder, in CIEDE2000
     python -m emoji_world.measure named       what explicit captions show, held-out cells apart
+    python -m emoji_world.measure relations   whether cosines of texts follow what the captions were planted with
     python -m emoji_world.measure neutral     what neutral prompts show, against the planted shares, by guidance
+    python -m emoji_world.measure truth       the model's own shares of a few prompts, corrected for the detector
 
 Each prints a table and, with -o, writes JSON.
 """
@@ -21,16 +23,19 @@ from emoji_world.measure.detector import detector
 from emoji_world.measure.named import named
 from emoji_world.measure.neutral import neutral, summary
 from emoji_world.measure.objects import objects
+from emoji_world.measure.relations import relations
+from emoji_world.measure.truth import MAIN, truth
 from equinoise.session import open_session
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["detector", "objects", "colour", "named", "neutral"])
+    parser.add_argument("what", choices=["detector", "objects", "colour", "named", "relations", "neutral", "truth"])
     parser.add_argument("-n", type=int, default=0, help="pictures, or images a prompt")
     parser.add_argument("--scenes", type=int, default=200, help="named: images of each kind of scene")
     parser.add_argument("--guidance", default="", help="comma-separated; default the model's own")
     parser.add_argument("--only", default="", help="named: groups; neutral: parts of prompts; comma-separated")
+    parser.add_argument("--steps", type=int, default=50, help="neutral and truth: denoising steps")
     parser.add_argument("--hard", action="store_true", help="objects: colours jittered by a quarter")
     parser.add_argument("-o", "--out", type=Path)
     args = parser.parse_args()
@@ -44,8 +49,14 @@ def main() -> None:
         rows = colour(args.n or 100)
     elif args.what == "named":
         rows = named(args.n or 720, args.scenes, scales[0] if scales else None, only)
+    elif args.what == "relations":
+        rows = relations()
     else:
-        rows = neutral(args.n or 256, scales or [open_session("emoji").sampling.guidance_scale], only)
+        scales = scales or [open_session("emoji").sampling.guidance_scale]
+        if args.what == "truth":
+            rows = truth(args.n or 4096, scales, only or MAIN, args.steps)
+        else:
+            rows = neutral(args.n or 256, scales, only, args.steps)
     show(rows)
     if args.what == "neutral":
         show(summary(rows))

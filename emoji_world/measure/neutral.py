@@ -18,12 +18,12 @@ from equinoise.statistics import share_intervals
 Shares = Mapping[str, Mapping[str, float]]
 
 
-def neutral(n: int, guidance: Sequence[float], only: Sequence[str]) -> Rows:
+def neutral(n: int, guidance: Sequence[float], only: Sequence[str], steps: int = 50) -> Rows:
     """n images of every role and scene (or of those given) at each guidance scale."""
     asked = {text: shares for text, shares in neutral_prompts().items() if not only or any(o in text for o in only)}
     rows = []
     for scale in guidance:
-        session = open_session("emoji", guidance_scale=scale)
+        session = open_session("emoji", guidance_scale=scale, steps=steps)
         prompts = [text for text in asked for _ in range(n)]
         made = make(session, prompts, [SEED + 3 + i for _ in asked for i in range(n)])
         for index, (text, shares) in enumerate(asked.items()):
