@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PIL import Image
+
 from benchmarks.common import RUNS, gather, shares
 from benchmarks.scenario_table import AXES, Scenario, axes_of
 from benchmarks.text_edit import without
@@ -18,14 +20,17 @@ from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.session import Session
 from equinoise.understanding import parse_target
 
-PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 10, 10.0, 50
+PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 0.2, 10.0, 50
+"""Step 10 of 50 as a fraction, so that the recipe means the same with fewer denoising steps."""
 
 
 class Bench:
     """One model with its directions; images are kept under `runs/benchmarks/scenarios` and taken from there."""
 
     def __init__(self, session: Session, engine: Engine, steps: Sequence[int]) -> None:
-        self.session, self.engine, self.steps = session, engine, steps
+        self.session, self.engine = session, engine
+        self.paper_step = round(PAPER_STEP * session.sampling.steps)
+        self.steps = sorted({*steps, self.paper_step})
         self._found: dict[tuple[str, str], DirectionSet] = {}
 
     def directions(self, axis: str, estimator: str) -> DirectionSet:
@@ -49,7 +54,7 @@ class Bench:
     ) -> tuple[dict[str, Intervention], dict[str, list[Record]]]:
         """What was done and the images it gave: untouched, the paper's recipe, the best found, the text edit."""
         papers = [
-            Shift(self.directions(axis, "svm").find(label, PAPER_STEP), PAPER_WEIGHT)
+            Shift(self.directions(axis, "svm").find(label, self.paper_step), PAPER_WEIGHT)
             for axis, label in scenario.towards.items()
         ]
         changes = {"untouched": Intervention(), "paper": Intervention(tuple(papers))}
@@ -61,14 +66,25 @@ class Bench:
             ends = [load_axis("ground").generate[label][0] for label in ("water", "land")]
             edited = {"text edit": Intervention()} | ({"text edit + best": best} if best else {})
             for name, change in edited.items():
-                made[name] = without(self.session, scenario.concept, ends, change, seeds, axes_of(scenario))
+                made[name] = self._edited(scenario, ends, change, seeds, name)
             changes |= edited
         return changes, made
 
     def images(self, scenario: Scenario, change: Intervention, seeds: Sequence[int], name: str) -> list[Record]:
         """The images of one intervention, with the axes of the scenario detected."""
-        where = f"scenarios/{scenario.name}-{name}".replace(", ", "-")
+        where = f"scenarios/{scenario.folder}-{name}"
         return shares(self.session, self.engine, scenario.concept, change, seeds, axes_of(scenario), where)[1]
+
+    def _edited(
+        self, scenario: Scenario, ends: Sequence[str], change: Intervention, seeds: Sequence[int], name: str
+    ) -> list[Record]:
+        """As `images`, with the difference of the ends projected out of the text as well."""
+        shifts = {shift.name: shift.direction.digest for shift in change.shifts}
+        about = self.session.about(concept=scenario.concept, without=list(ends), shifts=shifts, n=len(seeds))
+        run = RunFolder(RUNS / f"scenarios/{scenario.folder}-{name}", about)
+        records = without(self.session, scenario.concept, ends, change, seeds, axes_of(scenario), run)
+        run.finish([record.id for record in records], {})
+        return records
 
     def best(
         self,
@@ -111,7 +127,7 @@ class Bench:
         used = {d.name: d.digest for d in directions.directions}
         about = self.session.about(weights=list(weights), steps=list(steps), n=pilots, directions=used)
         about |= {"beside": [shift.name for shift in beside], "concept": scenario.concept}
-        run = RunFolder(RUNS / f"scenarios/pilots-{scenario.name}-{axis}-{estimator}".replace(", ", "-"), about)
+        run = RunFolder(RUNS / f"scenarios/pilots-{scenario.folder}-{axis}-{estimator}", about)
         with progress(f"{scenario.name}: {estimator}", (1 + len(steps) * len(weights)) * pilots) as tick:
             made = sweep(
                 self.engine,
@@ -131,3 +147,9 @@ class Bench:
             )
         run.finish(made.order, {})
         return [made.untouched, *made.cells]
+
+
+def pictured(scenario: Scenario, name: str, records: Sequence[Record], n: int = 14) -> list[Image.Image]:
+    """The first images of what `Bench.judge` made under a name."""
+    folder = RUNS / "scenarios" / f"{scenario.folder}-{name}"
+    return [Image.open(folder / record.file) for record in records[:n]]

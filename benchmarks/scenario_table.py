@@ -28,6 +28,11 @@ class Scenario:
     axis: str
     wanted: tuple[str, ...]
 
+    @property
+    def folder(self) -> str:
+        """Its name as the beginning of a folder's."""
+        return self.name.replace(", ", "-")
+
 
 DARK = ("medium-dark", "dark")
 SCENARIOS = (

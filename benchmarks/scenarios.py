@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from benchmarks.common import tell
-from benchmarks.scenario_bench import PAPER_STEP, Bench
+from benchmarks.common import keep, tabulate
+from benchmarks.scenario_bench import Bench, pictured
 from benchmarks.scenario_table import SCENARIOS, Scenario, axes_of
+from emoji_world.contact import sheet
 from equinoise.engine import Engine
 from equinoise.mitigation import Intervention
 from equinoise.run import Record
@@ -29,23 +32,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=128)
     parser.add_argument("--pilots", type=int, default=24)
-    parser.add_argument("--steps", default="5,10,20")
+    parser.add_argument("--total", type=int, default=50, help="denoising steps an image")
+    parser.add_argument("--steps", default="0,0.2,0.4", help="steps of the directions, as fractions of --total")
     parser.add_argument("--weights", default="2,4,6,9")
     parser.add_argument("--estimators", default="paired,svm")
+    parser.add_argument("--page", type=Path, help="a page of pictures, PNG")
     parser.add_argument("--only", default="", help="names of scenarios, comma-separated")
     parser.add_argument("--workers", type=int)
     args = parser.parse_args()
-    session, rows = open_session("emoji", workers=args.workers), []
-    steps, weights = [int(s) for s in args.steps.split(",")], [float(w) for w in args.weights.split(",")]
+    session = open_session("emoji", workers=args.workers, steps=args.total)
+    rows: list[dict[str, Any]] = []
+    pictures: list[tuple[str, list[Image.Image]]] = []
+    steps = [round(float(part) * args.total) for part in args.steps.split(",")]
+    weights = [float(w) for w in args.weights.split(",")]
     only = [name for name in args.only.split(",") if name]
     with Engine(session.workers) as engine:
-        bench = Bench(session, engine, sorted({*steps, PAPER_STEP}))
+        bench = Bench(session, engine, steps)
         for scenario in (s for s in SCENARIOS if not only or s.name in only):
             changes, made = bench.judge(scenario, steps, weights, args.estimators.split(","), args.pilots, args.n)
-            rows += [
-                _row(scenario, name, changes[name], found, made["untouched"], session) for name, found in made.items()
-            ]
-            tell(rows, "scenarios")
+            ours = {
+                name: _row(scenario, name, changes[name], found, made["untouched"], session)
+                for name, found in made.items()
+            }
+            rows += ours.values()
+            pictures += [(_caption(row), pictured(scenario, name, made[name])) for name, row in ours.items()]
+            keep(rows, "scenarios")
+    tabulate(rows)
+    if args.page:
+        sheet(pictures, 1).quantize(256).save(args.page, optimize=True)
+
+
+def _caption(row: dict[str, Any]) -> str:
+    share = f"{row['wanted']} {row['share']:.0%} ({row['low']:.0%}–{row['high']:.0%} of {row['n']})"
+    return f"{row['scenario']} · {row['shift']}: {share}, concept right {row['right']:.0%}"
 
 
 def _row(

@@ -12,7 +12,8 @@ from equinoise.axes import Axis
 from equinoise.detectors import load_detector, read_label, role_axis
 from equinoise.mitigation import Intervention
 from equinoise.models.base import draw_noise
-from equinoise.run import Record
+from equinoise.models.pipeline import require_pipeline
+from equinoise.run import Record, RunFolder
 from equinoise.session import Session
 
 
@@ -23,20 +24,22 @@ def without(
     change: Intervention,
     seeds: Sequence[int],
     axes: Sequence[Axis],
+    run: RunFolder,
 ) -> list[Record]:
     """One image a seed, the difference of the two `ends` projected out of the concept (Chuang et al. 2023, section 3).
 
     Every token loses its part along the difference, since every token reaches the denoiser.
     """
-    model, sampling = session.model, session.sampling
+    model, sampling = require_pipeline(session.model), session.sampling
     told, (one, other) = hidden(model.pipeline, [concept]), hidden(model.pipeline, ends)
     apart = (one - other).mean(dim=0)
     apart = apart / apart.norm()
     told = told - (told @ apart)[..., None] * apart
-    empty, records, size = hidden(model.pipeline, [""]), [], session.batch_size
+    empty, size = hidden(model.pipeline, [""]), session.batch_size
+    left = [seed for seed in seeds if str(seed) not in run.records]
     model.pipeline.set_progress_bar_config(disable=True)
-    for start in range(0, len(seeds), size):
-        part = list(seeds[start : start + size])
+    for start in range(0, len(left), size):
+        part = left[start : start + size]
         images = model.pipeline(
             prompt_embeds=told.expand(len(part), -1, -1),
             negative_prompt_embeds=empty.expand(len(part), -1, -1),
@@ -44,8 +47,9 @@ def without(
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance_scale,
         ).images
-        records += _read(session, concept, part, images, axes)
-    return records
+        for record, image in zip(_read(session, concept, part, images, axes), images, strict=True):
+            run.add(record, image)
+    return [run.records[str(seed)] for seed in seeds]
 
 
 @torch.no_grad()
@@ -67,6 +71,6 @@ def _read(
     made = []
     for index, seed in enumerate(seeds):
         detections = {a.name: dict(zip(a.classes, map(float, p[index]), strict=True)) for a, p in found}
-        labels = {name: read_label(row, session.detector.unclear_below) for name, row in detections.items()}
+        labels = {name: read_label(row, session.detector.threshold(name)) for name, row in detections.items()}
         made.append(Record(str(seed), concept, seed, detections=detections, labels=labels))
     return made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from benchmarks.scenario_table import AXES, SCENARIOS, axes_of
 from benchmarks.text_edit import hidden, without
 from equinoise.axes import load_axis
 from equinoise.mitigation import Intervention
+from equinoise.models.pipeline import require_pipeline
+from equinoise.run import RunFolder
 from equinoise.session import open_session
 
 
@@ -22,14 +26,15 @@ def test_every_scenario_names_axes_and_classes_that_exist() -> None:
         assert scenario.axis == axes_of(scenario)[0].name
 
 
-def test_a_direction_projected_out_of_a_text_is_gone() -> None:
+def test_a_direction_projected_out_of_a_text_is_gone(tmp_path: Path) -> None:
     session = open_session("emoji", steps=2, batch_size=2)
     ends = ["a picture of a bird on water", "a picture of a bird on land"]
-    records = without(session, "a picture of a bird", ends, Intervention(), [5, 6, 7], [load_axis("ground")])
+    run = RunFolder(tmp_path / "edited", {})
+    records = without(session, "a picture of a bird", ends, Intervention(), [5, 6, 7], [load_axis("ground")], run)
     assert [record.seed for record in records] == [5, 6, 7]
     for record in records:
         assert sum(record.detections["ground"].values()) == pytest.approx(1, abs=1e-5)
-    states = hidden(session.model.pipeline, ["", *ends])
+    states = hidden(require_pipeline(session.model).pipeline, ["", *ends])
     assert states.shape[0] == 3
     assert not torch.allclose(states[1], states[2])
     # padding after the end of the text is told too, and is the same length for every text
