@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from scipy import stats
 
 
-def spearman(asked: Sequence[int], seen: Sequence[int]) -> float | None:
+def spearman(asked: Sequence[float], seen: Sequence[float]) -> float | None:
     """Spearman's rank correlation of the asked and the detected place on a scale. None where either is constant."""
     if len(set(asked)) < 2 or len(set(seen)) < 2:
         return None
