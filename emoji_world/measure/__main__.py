@@ -6,7 +6,6 @@
     python -m emoji_world.measure named       what explicit captions show, held-out cells apart
     python -m emoji_world.measure relations   whether cosines of texts follow what the captions were planted with
     python -m emoji_world.measure neutral     what neutral prompts show, against the planted shares, by guidance
-    python -m emoji_world.measure truth       the model's own shares of a few prompts, corrected for the detector
 
 Each prints a table and, with -o, writes JSON.
 """
@@ -21,21 +20,20 @@ from emoji_world.measure.colour import colour
 from emoji_world.measure.common import show
 from emoji_world.measure.detector import detector
 from emoji_world.measure.named import named
-from emoji_world.measure.neutral import neutral, summary
+from emoji_world.measure.neutral import neutral, neutral_sessions, summary
 from emoji_world.measure.objects import objects
 from emoji_world.measure.relations import relations
-from emoji_world.measure.truth import MAIN, truth
-from equinoise.session import open_session
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["detector", "objects", "colour", "named", "relations", "neutral", "truth"])
+    parser.add_argument("what", choices=["detector", "objects", "colour", "named", "relations", "neutral"])
     parser.add_argument("-n", type=int, default=0, help="pictures, or images a prompt")
     parser.add_argument("--scenes", type=int, default=200, help="named: images of each kind of scene")
     parser.add_argument("--guidance", default="", help="comma-separated; default the model's own")
     parser.add_argument("--only", default="", help="named: groups; neutral: parts of prompts; comma-separated")
-    parser.add_argument("--steps", type=int, default=50, help="neutral and truth: denoising steps")
+    parser.add_argument("--steps", type=int, default=50, help="neutral: denoising steps")
+    parser.add_argument("--dtype", help="neutral: bfloat16 is twice as fast where the processor has it")
     parser.add_argument("--hard", action="store_true", help="objects: colours jittered by a quarter")
     parser.add_argument("-o", "--out", type=Path)
     args = parser.parse_args()
@@ -52,12 +50,8 @@ def main() -> None:
     elif args.what == "relations":
         rows = relations()
     else:
-        scales = scales or [open_session("emoji").sampling.guidance_scale]
-        if args.what == "truth":
-            rows = truth(args.n or 4096, scales, only or MAIN, args.steps)
-        else:
-            rows = neutral(args.n or 256, scales, only, args.steps)
-    show(rows)
+        rows = neutral(args.n or 256, neutral_sessions(scales, args.steps, args.dtype), only)
+    show([{k: v for k, v in row.items() if "corrected_" not in k} for row in rows])
     if args.what == "neutral":
         show(summary(rows))
     if args.out:

@@ -1,34 +1,48 @@
-"""What prompts show of the axes that they leave open, against the planted shares, by guidance scale."""
+"""What prompts show of the axes that they leave open, against the planted shares, by guidance scale.
+
+With thousands of images of a prompt this is the model's own truth. Every guidance scale is a run of its own under
+`runs/neutral`, which a killed measurement goes on from.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
 
 from emoji_world.captions import with_article
-from emoji_world.measure.common import SEED, Rows, likeliest, make
+from emoji_world.measure.common import SEED, Rows
 from emoji_world.measure.named import names
 from emoji_world.prompts import PROMPTS, planted_share
 from emoji_world.world import planted, roles
 from equinoise.axes import load_axis
-from equinoise.detectors import asked_role, role_axis
-from equinoise.run import Record
-from equinoise.session import open_session
-from equinoise.statistics import share_intervals
+from equinoise.console import progress
+from equinoise.engine import Engine, Job
+from equinoise.engine.images import make_images
+from equinoise.run import Record, RunFolder
+from equinoise.session import Session, open_session
+from equinoise.understanding import audit
 
 Shares = Mapping[str, Mapping[str, float]]
+FIRST = SEED + 3
 
 
-def neutral(n: int, guidance: Sequence[float], only: Sequence[str], steps: int = 50) -> Rows:
-    """n images of every role and scene (or of those given) at each guidance scale."""
+def neutral(n: int, sessions: Sequence[Session], only: Sequence[str]) -> Rows:
+    """n images of every role and scene (or of those given), in every session: planted, detected, corrected shares."""
     asked = {text: shares for text, shares in neutral_prompts().items() if not only or any(o in text for o in only)}
-    rows = []
-    for scale in guidance:
-        session = open_session("emoji", guidance_scale=scale, steps=steps)
-        prompts = [text for text in asked for _ in range(n)]
-        made = make(session, prompts, [SEED + 3 + i for _ in asked for i in range(n)])
-        for index, (text, shares) in enumerate(asked.items()):
-            rows += _rows(scale, text, shares, made[index * n : (index + 1) * n])
+    rows: Rows = []
+    for session in sessions:
+        for kind in dict.fromkeys(tuple(shares) for shares in asked.values()):
+            texts = [text for text, shares in asked.items() if tuple(shares) == kind]
+            rows += _rows(session, kind, {text: asked[text] for text in texts}, _records(session, kind, texts, n))
     return rows
+
+
+def neutral_sessions(guidance: Sequence[float], steps: int, dtype: str | None) -> list[Session]:
+    """The emoji model at each guidance scale (its own where none is given), with the detector's known errors."""
+    scales = guidance or [open_session("emoji").sampling.guidance_scale]
+    axes = [load_axis(name) for name in dict.fromkeys(a for shares in neutral_prompts().values() for a in shares)]
+    return [open_session("emoji", steps, scale, dtype=dtype, axes=axes) for scale in scales]
 
 
 def neutral_prompts() -> dict[str, Shares]:
@@ -39,21 +53,29 @@ def neutral_prompts() -> dict[str, Shares]:
     return people | {prompt.text: {axis: planted_share(prompt, axis) for axis in prompt.axes} for prompt in PROMPTS}
 
 
-def _rows(scale: float, text: str, shares: Shares, records: Sequence[Record]) -> Rows:
-    known = role_axis("emoji")
-    assert known is not None
-    role = asked_role(text, known.generate)
-    faithful = sum(likeliest(record.detections["role"]) == role for record in records) / len(records)
-    rows = []
-    for axis, table in shares.items():
-        labels = [record.labels[axis] for record in records]
-        names = load_axis(axis).classes
-        counts = [labels.count(name) for name in names]
-        for name, count, interval in zip(names, counts, share_intervals(counts), strict=True):
-            row = {"guidance": scale, "prompt": text, "role_right": faithful, "axis": axis, "class": name}
-            found = {"planted": table[name], "n": sum(counts), "count": count, "share": count / max(1, sum(counts))}
-            rows.append(row | found | {"low": interval.low, "high": interval.high})
-    return rows
+def _records(session: Session, axes: Sequence[str], texts: Sequence[str], n: int) -> list[Record]:
+    """n images of every prompt, the same seeds for each."""
+    about = session.about(prompts=list(texts), axes=list(axes), n=n, seed=FIRST)
+    scale, which = session.sampling.guidance_scale, sha256("\n".join(texts).encode()).hexdigest()[:8]
+    run = RunFolder(Path("runs") / "neutral" / f"{scale:g}-{session.sampling.steps}-{n}-{which}", about)
+    jobs = [Job(f"{index}-{FIRST + i}", text, FIRST + i) for index, text in enumerate(texts) for i in range(n)]
+    with Engine(session.workers) as engine, progress(f"guidance {scale:g}", len(jobs)) as tick:
+        return make_images(engine, session.request([load_axis(name) for name in axes]), jobs, run, tick)
+
+
+def _rows(session: Session, axes: Sequence[str], planted_shares: Mapping[str, Shares], records: list[Record]) -> Rows:
+    asked = {text: session.asked(text) for text in planted_shares}
+    known = {name: confusion for name, confusion in session.reader.confusions.items() if name in axes}
+    found = audit(records, [load_axis(name) for name in axes], asked=asked, confusions=known).to_json()["audits"]
+    settings = {"guidance": session.sampling.guidance_scale, "steps": session.sampling.steps}
+    return [
+        settings
+        | {"prompt": entry["concept"], "role_right": entry["concept_fidelity"], "axis": entry["axis"], "class": name}
+        | {"planted": planted_shares[entry["concept"]][entry["axis"]][name], "n": entry["n"] - entry["unclear"]}
+        | share
+        for entry in found
+        for name, share in entry["classes"].items()
+    ]
 
 
 def summary(rows: Rows) -> Rows:
@@ -62,13 +84,18 @@ def summary(rows: Rows) -> Rows:
     for scale in sorted({row["guidance"] for row in rows}):
         ours = [row for row in rows if row["guidance"] == scale and row["planted"] > 0]
         off = [abs(row["share"] - row["planted"]) for row in ours]
+        # where a class is so rare or common that chance alone cannot be the reason
+        beyond = [r for r in ours if r["low"] > r["planted"] + 0.10 or r["high"] < r["planted"] - 0.10]
         worst, rarest = ours[off.index(max(off))], min(ours, key=lambda row: row["share"])
         found.append(
             {
                 "guidance": scale,
+                "classes": len(ours),
                 "mean distance": sum(off) / len(off),
                 "largest": max(off),
                 "where": f"{worst['prompt']}: {worst['class']}",
+                "over 10 points": sum(distance > 0.10 for distance in off),
+                "surely so": len(beyond),
                 "rarest share": rarest["share"],
                 "class": f"{rarest['prompt']}: {rarest['class']}",
                 "under 5%": sum(row["share"] < 0.05 for row in ours),
