@@ -15,15 +15,15 @@ from emoji_world.measure.neutral import summary
 from equinoise.files import read_json
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 INTRODUCTION = """# The emoji model
 
 **A test fixture.** {note}
 
 An ordinary diffusers `StableDiffusionPipeline` (`CLIPTextModel`, `UNet2DConditionModel`, `AutoencoderTiny`, DDIM) of
 64×64 pixels, trained by us on compositions of openly licensed emoji art (Noto, Twemoji, Fluent: see the repository's
-NOTICE); in `clip/` a `CLIPModel` that detects, in `objects/` a YOLOS that finds objects. {size:.1f} MB of safetensors in
-fp16. `world.json` holds roles, planted shares and the default guidance scale, {guidance:g}.
+NOTICE); in `clip/` a `CLIPModel` that detects, in `objects/` a YOLOS that finds objects. {size:.1f} MB of
+safetensors in fp16. `world.json` holds roles, planted shares and the default guidance scale, {guidance:g}.
 
 Intended use: to test, to teach, and to compare methods where the truth is known. Not for anything else: it draws
 emoji, its tones are recolourings, and no effect size on it carries over to photographs.
@@ -58,14 +58,14 @@ def results(name: str) -> list[Row]:
 def named(rows: Sequence[Row]) -> str:
     return section(
         "What named prompts show",
-        "`python -m emoji_world.measure named`: fresh seeds, 50 steps, the default guidance; the likeliest class counts.\n"
+        "`python -m emoji_world.measure named`: fresh seeds, 50 steps, default guidance; the likeliest class counts.\n"
         "'A style held out': cells one drawing of which no training of the denoiser has seen.",
         ["prompts", "axis", "right", "Spearman"],
         ([r["group"], r["axis"], counted(r, "right"), decimal(r["spearman"])] for r in rows),
     )
 
 
-def neutral(rows: Sequence[Row]) -> str:
+def neutral(rows: list[Row]) -> str:
     scales, lines = sorted({row["guidance"] for row in rows}), []
     for key in dict.fromkeys((r["prompt"], r["axis"], r["class"], r["planted"]) for r in rows):
         ours = {r["guidance"]: r for r in rows if (r["prompt"], r["axis"], r["class"], r["planted"]) == key}
@@ -93,8 +93,8 @@ def neutral(rows: Sequence[Row]) -> str:
     return (
         section(
             "What neutral prompts show",
-            f"`python -m emoji_world.measure neutral`, {steps} steps, the same seeds for every prompt, {n[0]}–{n[-1]} clear\n"
-            "images a prompt: shares are uncertain by about "
+            f"`python -m emoji_world.measure neutral`, {steps} steps, the same seeds for every prompt,\n"
+            f"{n[0]}–{n[-1]} clear images a prompt: shares are uncertain by about "
             f"±{98 / n[-1] ** 0.5:.0f} points. 'Surely so': the whole interval is over 10 points off.",
             heads,
             off,
@@ -107,19 +107,14 @@ def neutral(rows: Sequence[Row]) -> str:
 def truth(rows: Sequence[Row]) -> str:
     return section(
         "The model's own truth",
-        f"`python -m emoji_world.measure neutral -n 4096 --steps {rows[0]['steps']}`: the shares that methods are judged\n"
-        "against, corrected for the detector's errors.",
+        f"`python -m emoji_world.measure neutral -n 4096 --steps {rows[0]['steps']}`: the shares that methods are\n"
+        "judged against, corrected for the detector's errors.",
         ["prompt", "guidance", "axis", "class", "planted", "detected", "corrected", "clear images"],
         (
             [
-                r["prompt"],
-                f"{r['guidance']:g}",
-                r["axis"],
-                r["class"],
-                f"{r['planted']:.0%}",
-                counted(r, "share", False),
+                *(r["prompt"], f"{r['guidance']:g}", r["axis"], r["class"], f"{r['planted']:.0%}"),
+                *(counted(r, "share", False), bracket(r["corrected"], r["corrected_low"], r["corrected_high"]), r["n"]),
             ]
-            + [bracket(r["corrected"], r["corrected_low"], r["corrected_high"]), r["n"]]
             for r in rows
         ),
     )
@@ -128,7 +123,8 @@ def truth(rows: Sequence[Row]) -> str:
 def detector(rows: Sequence[Row]) -> str:
     return section(
         "The detector's own errors",
-        "`python -m emoji_world.measure detector`: fresh compositions, no answer withheld. Generated pictures are harder.",
+        "`python -m emoji_world.measure detector`: fresh compositions, no answer withheld. Generated pictures\n"
+        "are harder.",
         ["compositions", "axis", "wrong", "commonest confusions"],
         ([r["set"], r["axis"], counted(r, "error"), r["confusions"]] for r in rows),
     )
@@ -164,8 +160,8 @@ def colour(rows: Sequence[Row]) -> str:
 
 def confusions(calibrations: Mapping[str, Any]) -> str:
     parts = [
-        "## Confusion matrices\n\n`python -m emoji_world.calibrate`: gender and tone on generated images labelled by eye,\n"
-        "the others on compositions that went through the autoencoder. Rows are true classes."
+        "## Confusion matrices\n\n`python -m emoji_world.calibrate`: gender and tone on generated images labelled by\n"
+        "eye, the others on compositions that went through the autoencoder. Rows are true classes."
     ]
     for axis, entry in calibrations.items():
         rows = entry["confusion"]
