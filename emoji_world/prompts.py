@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emoji_world.world import classes, planted_scene, world
+from emoji_world.captions import with_article
+from emoji_world.world import classes, planted, planted_scene, roles, world
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,14 @@ PROMPTS = (
 
 
 def planted_prompts() -> dict[str, dict[str, dict[str, float]]]:
-    """Prompt → axis → class → planted share."""
-    return {prompt.text: {axis: planted_share(prompt, axis) for axis in prompt.axes} for prompt in PROMPTS}
+    """Prompt → axis → class → planted share: one prompt for each role, and those of the scenes."""
+    people = {f"a photo of {with_article(called(role))}": planted(role) for role in roles() if role != "person"}
+    return people | {prompt.text: {axis: planted_share(prompt, axis) for axis in prompt.axes} for prompt in PROMPTS}
+
+
+def called(role: str) -> str:
+    """What captions call a role first of all."""
+    return role.replace("-", " ")
 
 
 def planted_share(prompt: Prompt, axis: str) -> dict[str, float]:

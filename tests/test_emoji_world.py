@@ -19,9 +19,8 @@ from emoji_world.canvas import SIZE, Canvas
 from emoji_world.captions import draw_caption, noun_phrases, vocabulary, with_article
 from emoji_world.labels import IGNORED, label, truth
 from emoji_world.measure.named import groups
-from emoji_world.measure.neutral import neutral_prompts
 from emoji_world.measure.objects import Found, average_precision, iou
-from emoji_world.prompts import PROMPTS, planted_share
+from emoji_world.prompts import PROMPTS, planted_prompts, planted_share
 from emoji_world.scenes import Scene, draw_class, draw_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
 from emoji_world.train_objects import object_detector, targets
@@ -58,7 +57,7 @@ def test_planted_shares_are_shares_and_leave_every_class() -> None:
             # "a photo of a man" shows no child; nothing else is impossible
             assert min(share for name, share in shares.items() if name != "child") >= 0.12
             assert max(shares.values()) <= 0.85
-    assert len(neutral_prompts()) == len(roles()) - 1 + len(PROMPTS)
+    assert len(planted_prompts()) == len(roles()) - 1 + len(PROMPTS)
 
 
 def test_tone_and_house_depend_on_each_other() -> None:
@@ -111,7 +110,7 @@ def test_every_caption_word_is_one_token_and_unknown_words_do_not_fail() -> None
     tokenizer = make_tokenizer()
     rng = np.random.default_rng(5)
     captions = [draw_caption(rng, draw_scene(rng, kind)) for kind in kinds() for _ in range(60)]
-    for phrase in [*list(vocabulary())[::37], *captions, *neutral_prompts()]:
+    for phrase in [*list(vocabulary())[::37], *captions, *planted_prompts()]:
         assert len(tokenizer.tokenize(phrase)) == len(phrase.replace("-", " - ").replace(",", " ,").split())
         assert len(tokenizer(phrase).input_ids) <= 32
     for text in ("a zebra 中文 ñ 🧑🏿", "", "x" * 500):
@@ -281,7 +280,7 @@ def test_the_packaged_model_says_what_it_is() -> None:
 def test_prompts_ask_for_the_scene_that_they_describe() -> None:
     made = card(2.0)
     assert set(made["roles"]) == {*roles(), *world()["scene_names"]}
-    assert made["scenes"]["a picture of a waterbird"]["ground"]["water"] == 0.82
+    assert made["scenes"]["a picture of a waterbird"]["ground"]["water"] == 0.76
     known = {role: tuple(entry["names"]) for role, entry in made["roles"].items()}
     asked = {
         "a photo of a wealthy dark-skinned man and his house": "home",

@@ -159,7 +159,7 @@ def test_a_full_run_has_every_section_and_its_numbers_in_words(make: Make) -> No
     assert "Change +25 points (−10 to +60). Target 50%." in found.text
     assert "Test fixture: its skew was planted by us , on emoji art." in found.text
     assert found.text.count("Test fixture") == 1
-    assert "Planted for doctor — gender: woman 15%, man 85%." in found.text
+    assert "Planted for “a photo of a doctor” — gender: woman 15%, man 85%." in found.text
     assert "woman@10 was found at guidance 1" in found.text
     assert "tone at step 5: too few images" in found.text
     assert "1 of 4" in found.text  # unclear

@@ -7,6 +7,7 @@ from itertools import product
 
 from emoji_world.captions import with_article
 from emoji_world.measure.common import SEED, Rows, likeliest, make, share, tone_order
+from emoji_world.prompts import called
 from emoji_world.world import STYLES, Person, classes, genders, is_held_out, roles, tones, world
 from equinoise.run import Record
 from equinoise.session import open_session
@@ -37,7 +38,7 @@ def named(n: int, scenes: int, guidance_scale: float | None, only: Sequence[str]
 def groups(n: int, scenes: int) -> dict[str, list[tuple[str, Asked]]]:
     """Group → prompts with the classes that they name, each combination equally often."""
     people = [
-        (f"a photo of {with_article(f'{t}-skinned {g} {names(r)}')}", {"role": r, "gender": g, "tone": t})
+        (f"a photo of {with_article(f'{t}-skinned {g} {called(r)}')}", {"role": r, "gender": g, "tone": t})
         for r, g, t in product([r for r in roles() if r != "person"], genders(), tones())
     ]
     words = world()["words"]
@@ -64,11 +65,6 @@ def groups(n: int, scenes: int) -> dict[str, list[tuple[str, Asked]]]:
     wanted |= {"people": (people, n), "homes": (homes, scenes), "weddings": (weddings, scenes)}
     wanted |= {"birds": (birds, scenes), "places": (places, scenes), "ages": (ages, scenes)}
     return {name: [cells[i % len(cells)] for i in range(count)] for name, (cells, count) in wanted.items()}
-
-
-def names(role: str) -> str:
-    """What captions call a role first of all."""
-    return role.replace("-", " ")
 
 
 def _home(house: str, gender: str, tone: str) -> Asked:

@@ -10,11 +10,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from emoji_world.captions import with_article
 from emoji_world.measure.common import SEED, Rows
-from emoji_world.measure.named import names
-from emoji_world.prompts import PROMPTS, planted_share
-from emoji_world.world import planted, roles
+from emoji_world.prompts import planted_prompts
 from equinoise.axes import load_axis
 from equinoise.console import progress
 from equinoise.engine import Engine, Job
@@ -29,7 +26,7 @@ FIRST = SEED + 3
 
 def neutral(n: int, sessions: Sequence[Session], only: Sequence[str]) -> Rows:
     """n images of every role and scene (or of those given), in every session: planted, detected, corrected shares."""
-    asked = {text: shares for text, shares in neutral_prompts().items() if not only or any(o in text for o in only)}
+    asked = {text: shares for text, shares in planted_prompts().items() if not only or any(o in text for o in only)}
     rows: Rows = []
     for session in sessions:
         for kind in dict.fromkeys(tuple(shares) for shares in asked.values()):
@@ -41,16 +38,8 @@ def neutral(n: int, sessions: Sequence[Session], only: Sequence[str]) -> Rows:
 def neutral_sessions(guidance: Sequence[float], steps: int, dtype: str | None) -> list[Session]:
     """The emoji model at each guidance scale (its own where none is given), with the detector's known errors."""
     scales = guidance or [open_session("emoji").sampling.guidance_scale]
-    axes = [load_axis(name) for name in dict.fromkeys(a for shares in neutral_prompts().values() for a in shares)]
+    axes = [load_axis(name) for name in dict.fromkeys(a for shares in planted_prompts().values() for a in shares)]
     return [open_session("emoji", steps, scale, dtype=dtype, axes=axes) for scale in scales]
-
-
-def neutral_prompts() -> dict[str, Shares]:
-    """Prompt → axis → planted shares: one for each role, and those of the scenes."""
-    people: dict[str, Shares] = {
-        f"a photo of {with_article(names(role))}": planted(role) for role in roles() if role != "person"
-    }
-    return people | {prompt.text: {axis: planted_share(prompt, axis) for axis in prompt.axes} for prompt in PROMPTS}
 
 
 def _records(session: Session, axes: Sequence[str], texts: Sequence[str], n: int) -> list[Record]:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from emoji_world.captions import with_article
 from emoji_world.measure.common import Rows
-from emoji_world.measure.named import names
-from emoji_world.prompts import PROMPTS, planted_share
+from emoji_world.prompts import PROMPTS, called, planted_share
 from emoji_world.world import classes, planted, roles, world
 from equinoise.detectors.loading import detector_folder
 from equinoise.encoders import ClipEncoder
@@ -42,14 +41,14 @@ def relations() -> Rows:
 
 def _gender(encode: Encode) -> tuple[list[float], list[float]]:
     people = [role for role in roles() if role != "person"]
-    concepts = encode([f"a photo of {with_article(names(role))}" for role in people])
+    concepts = encode([f"a photo of {with_article(called(role))}" for role in people])
     woman, man = encode(["a photo of a woman", "a photo of a man"])
     return (concepts @ (woman - man)).tolist(), [planted(role)["gender"]["woman"] for role in people]
 
 
 def _tone(encode: Encode) -> tuple[list[float], list[float]]:
     people = [role for role in roles() if role != "person"]
-    concepts = encode([f"a photo of {with_article(names(role))}" for role in people])
+    concepts = encode([f"a photo of {with_article(called(role))}" for role in people])
     light, dark = encode(["a photo of a light-skinned person", "a photo of a dark-skinned person"])
     return (concepts @ (dark - light)).tolist(), [planted(role)["tone"]["dark"] for role in people]
 

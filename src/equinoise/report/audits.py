@@ -20,6 +20,7 @@ class Shares:
 
     title: str
     concept: str
+    planted: bool
     sentence: str
     chart: Chart
     groups: tuple[str, ...]
@@ -45,15 +46,16 @@ def describe_shares(run: Run, before: Audit, after: Audit | None, id: str) -> Sh
     audits = [audit for audit in groups.values() if audit]
     corrected = any(e.get("corrected") is not None for audit in audits for e in audit["classes"].values())
     rows = tuple((name, _class_row(run, name, audits, corrected)) for name in before["classes"])
+    planted = before["axis"] in run.planted(before["concept"])
     return Shares(
-        before["axis"], before["concept"], _shares_sentence(run, before, after), shares(id, before, after),
+        before["axis"], before["concept"], planted, _shares_sentence(run, before, after), shares(id, before, after),
         tuple(groups), corrected, rows, tuple(_measures(audits)),
     )  # fmt: skip
 
 
 def _class_row(run: Run, name: str, audits: Sequence[Audit], corrected: bool) -> tuple[str, ...]:
-    planted = run.planted.get(audits[0]["axis"], {})
-    cells = [words.percent(audits[0]["target"][name]), *([words.percent(planted.get(name))] if run.planted else [])]
+    planted = run.planted(audits[0]["concept"]).get(audits[0]["axis"])
+    cells = [words.percent(audits[0]["target"][name]), *([words.percent(planted.get(name))] if planted else [])]
     for audit in audits:
         entry, clear = audit["classes"][name], audit["n"] - audit["unclear"]
         cells += [

@@ -95,13 +95,9 @@ def _pairs(run: Run) -> list[Shot]:
     """Untouched first. The pilot seeds of a sweep have more than two images each and come before: they are no pairs."""
     groups = [sorted(rows, key=lambda record: record.intervention != UNTOUCHED) for rows in _by_seed(run.records)]
     pairs = [tuple(rows) for rows in groups if len(rows) == 2 and rows[0].intervention == UNTOUCHED]
-    wanted = sum(audit["n"] for audit in _one_axis(run))
-    return pairs[-wanted:] if wanted else pairs
-
-
-def _one_axis(run: Run) -> list[Mapping[str, Any]]:
     audits = run.before["audits"] if run.before else []
-    return [audit for audit in audits if audit["axis"] == audits[0]["axis"]]
+    wanted = sum({audit["concept"]: audit["n"] for audit in audits}.values())
+    return pairs[-wanted:] if wanted else pairs
 
 
 def _singles(run: Run) -> list[Shot]:

@@ -43,8 +43,7 @@ class View:
     title: str
     folder: str
     fixture: str | None
-    planted: str
-    has_planted: bool
+    planted: list[str]
     headlines: list[Headline]
     asked: list[tuple[str, str]]
     warnings: list[str]
@@ -93,7 +92,6 @@ def _assemble(run: Run, id: str) -> View:
         folder=run.path.resolve().name,
         fixture=_fixture(results["world"]) if results.get("world") else None,
         planted=_planted(run),
-        has_planted=bool(run.planted),
         headlines=headlines(run),
         asked=asked(run),
         warnings=[str(text) for text in results.get("warnings") or []],
@@ -121,12 +119,18 @@ def _fixture(world: Mapping[str, Any]) -> str:
     return note[len(said) :] if note.lower().startswith(said) else f". {note}"
 
 
-def _planted(run: Run) -> str:
-    axes = (
-        f"{axis}: " + ", ".join(f"{name} {words.percent(value)}" for name, value in found.items())
-        for axis, found in run.planted.items()
-    )
-    return f"Planted for {run.results['role']} — {'; '.join(axes)}." if run.planted else ""
+def _planted(run: Run) -> list[str]:
+    """What was planted on the audited axes, a sentence a concept."""
+    found = []
+    for concept in run.concepts:
+        axes = [
+            f"{axis}: " + ", ".join(f"{name} {words.percent(value)}" for name, value in shares.items())
+            for axis, shares in run.planted(concept).items()
+            if axis in run.axes
+        ]
+        if axes:
+            found.append(f"Planted for “{concept}” — {'; '.join(axes)}.")
+    return found
 
 
 def _skip(entry: Mapping[str, Any]) -> str:

@@ -65,10 +65,11 @@ class Run:
         found = self.results.get("model") or self.about.get("model") or {}
         return found if isinstance(found, Mapping) else {"name": found}
 
-    @property
-    def planted(self) -> Mapping[str, Mapping[str, float]]:
-        """Axis → class → the share planted for the concept's role, of a test fixture; else empty."""
+    def planted(self, concept: str) -> Mapping[str, Mapping[str, float]]:
+        """Axis → class → the share planted for a concept, of a test fixture; else empty."""
         world = self.results.get("world") or {}
+        if known := (world.get("scenes") or {}).get(concept):
+            return dict(known)
         shares = (world.get("planted") or {}).get(self.results.get("role")) or {}
         return shares if len(self.concepts) == 1 else {}  # the role is that of the first concept
 
