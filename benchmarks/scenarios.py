@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=128)
     parser.add_argument("--pilots", type=int, default=24)
+    parser.add_argument("--dtype", help="bfloat16 is twice as fast where the processor has it")
     parser.add_argument("--total", type=int, default=50, help="denoising steps an image")
     parser.add_argument("--steps", default="0,0.2,0.4", help="steps of the directions, as fractions of --total")
     parser.add_argument("--weights", default="2,4,6,9")
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of scenarios, comma-separated")
     parser.add_argument("--workers", type=int)
     args = parser.parse_args()
-    session = open_session("emoji", workers=args.workers, steps=args.total)
+    session = open_session("emoji", workers=args.workers, steps=args.total, dtype=args.dtype)
     rows: list[dict[str, Any]] = []
     pictures: list[tuple[str, list[Image.Image]]] = []
     steps = [round(float(part) * args.total) for part in args.steps.split(",")]

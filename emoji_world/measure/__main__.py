@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=200, help="named: images of each kind of scene")
     parser.add_argument("--guidance", default="", help="comma-separated; default the model's own")
     parser.add_argument("--only", default="", help="named: groups; neutral: parts of prompts; comma-separated")
-    parser.add_argument("--steps", type=int, default=50, help="neutral: denoising steps")
-    parser.add_argument("--dtype", help="neutral: bfloat16 is twice as fast where the processor has it")
+    parser.add_argument("--steps", type=int, default=50, help="denoising steps")
+    parser.add_argument("--dtype", help="bfloat16 is twice as fast where the processor has it")
     parser.add_argument("--hard", action="store_true", help="objects: colours jittered by a quarter")
     parser.add_argument("-o", "--out", type=Path)
     args = parser.parse_args()
@@ -46,7 +46,7 @@ def main() -> None:
     elif args.what == "colour":
         rows = colour(args.n or 100)
     elif args.what == "named":
-        rows = named(args.n or 720, args.scenes, scales[0] if scales else None, only)
+        rows = named(args.n or 720, args.scenes, neutral_sessions(scales[:1], args.steps, args.dtype)[0], only)
     elif args.what == "relations":
         rows = relations()
     else:

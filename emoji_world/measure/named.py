@@ -10,18 +10,17 @@ from emoji_world.measure.common import SEED, Rows, likeliest, make, share, tone_
 from emoji_world.prompts import called
 from emoji_world.world import STYLES, Person, classes, genders, is_held_out, roles, tones, world
 from equinoise.run import Record
-from equinoise.session import open_session
+from equinoise.session import Session
 
 Asked = Mapping[str, str]
 HERS = {"woman": "her", "man": "his"}
 
 
-def named(n: int, scenes: int, guidance_scale: float | None, only: Sequence[str] = ()) -> Rows:
+def named(n: int, scenes: int, session: Session, only: Sequence[str] = ()) -> Rows:
     """Captions that name classes ("a photo of a dark-skinned woman doctor", "a picture of a landbird on water").
 
     n images of people with a role, `scenes` of each kind of scene.
     """
-    session = open_session("emoji", guidance_scale=guidance_scale)
     rows = []
     for group, asked in groups(n, scenes).items():
         if only and group not in only:
