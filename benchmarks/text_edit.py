@@ -12,6 +12,7 @@ from equinoise.axes import Axis
 from equinoise.detectors import load_detector, read_label, role_axis
 from equinoise.mitigation import Intervention
 from equinoise.models.base import draw_noise
+from equinoise.models.pipeline import require_pipeline
 from equinoise.run import Record
 from equinoise.session import Session
 
@@ -28,7 +29,7 @@ def without(
 
     Every token loses its part along the difference, since every token reaches the denoiser.
     """
-    model, sampling = session.model, session.sampling
+    model, sampling = require_pipeline(session.model), session.sampling
     told, (one, other) = hidden(model.pipeline, [concept]), hidden(model.pipeline, ends)
     apart = (one - other).mean(dim=0)
     apart = apart / apart.norm()

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emoji_world.compose import compose
+from emoji_world.measure.detector import scene_of
 from emoji_world.world import all_people, is_held_out
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.commands.calibrating import calibrate_detector
@@ -122,7 +123,7 @@ def compositions(axis: Axis, n: int = 720) -> Confusion:
     people = [held[i % len(held)] for i in range(n)]
     return confuse(
         [getattr(person, axis.name) for person in people],
-        _read(axis, [compose(rng, person).image for person in people]),
+        _read(axis, [compose(rng, scene_of(person)).image for person in people]),
         axis.classes,
     )
 

@@ -1,4 +1,4 @@
-"""Tiny pipelines of the real classes with random weights, one of each family: milliseconds a call, nothing to download."""
+"""Tiny pipelines of the real classes with random weights, one of each family: milliseconds a call, no downloads."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def clip_text(projected: bool = False) -> Any:
     return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
 
 
-def t5_text() -> Any:
+def t5_text(width: int = 16) -> Any:
     from transformers import T5Config, T5EncoderModel
 
-    return T5EncoderModel(T5Config(vocab_size=7, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2))
+    return T5EncoderModel(T5Config(vocab_size=7, d_model=width, d_kv=8, d_ff=16, num_layers=1, num_heads=2))
 
 
 def kl(channels: int = 4) -> Any:
@@ -135,7 +135,8 @@ def stable_diffusion(scheduler: Any = None, cls: Any = None, **unet_config: Any)
 def stable_diffusion_2() -> Any:
     from diffusers import DDIMScheduler
 
-    return stable_diffusion(DDIMScheduler(prediction_type="v_prediction"), use_linear_projection=True)
+    scheduler = DDIMScheduler(prediction_type="v_prediction", steps_offset=1, clip_sample=False)
+    return stable_diffusion(scheduler, use_linear_projection=True)
 
 
 def sdxl(scheduler: Any = None) -> Any:
@@ -192,8 +193,8 @@ def stable_diffusion_3() -> Any:
         tokenizer=clip_tokenizer(),
         text_encoder_2=clip_text(projected=True),
         tokenizer_2=clip_tokenizer(),
-        text_encoder_3=None,
-        tokenizer_3=None,
+        text_encoder_3=t5_text(32),
+        tokenizer_3=word_tokenizer(),
     )
 
 
@@ -238,7 +239,7 @@ def sana() -> Any:
             cross_attention_head_dim=4,
             cross_attention_dim=8,
             caption_channels=8,
-            sample_size=8,
+            sample_size=16,
         ),
         scheduler=DPMSolverMultistepScheduler(
             use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0, final_sigmas_type="zero"
@@ -285,6 +286,6 @@ TINY = {
     "sd3": Tiny(stable_diffusion_3, latent_shape=(16, 8, 8)),
     "flux-dev": Tiny(flux, {"size": (16, 16)}, latent_shape=(16, 8, 8)),
     "flux-schnell": Tiny(lambda: flux(False), {"size": (16, 16)}, guidance_scale=0.0, latent_shape=(16, 8, 8)),
-    "sana": Tiny(sana),
+    "sana": Tiny(sana, latent_shape=(4, 16, 16)),
 }
 """By family. Each is used with few steps, which a tiny model's own would not make better."""

@@ -6,9 +6,10 @@ whatever its dimension, so a weight is a z-score, and how far an intervention le
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, log
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -130,7 +131,8 @@ def check_fits(intervention: Intervention, model: TextToImage, sampling: Samplin
             if origin.model.get("weights") != ours["weights"]:
                 raise EquinoiseError(
                     f"{origin.name} was found on another model ({origin.model.get('name')}, weights "
-                    f"{origin.model.get('weights')}); fit a direction on this model"
+                    f"{origin.model.get('weights')}{_adapters(origin.model)}); fit a direction on this model"
+                    f"{_adapters(ours)}"
                 )
             found = {"scheduler": origin.model.get("scheduler"), **origin.sampling}
             used = {"scheduler": ours["scheduler"], "steps": sampling.steps, "guidance_scale": sampling.guidance_scale}
@@ -140,6 +142,12 @@ def check_fits(intervention: Intervention, model: TextToImage, sampling: Samplin
                 if found.get(key) != used[key]
             ]
     return list(dict.fromkeys(warnings))
+
+
+def _adapters(model: Mapping[str, Any]) -> str:
+    """The adapters of a model in words; nothing where it has none."""
+    names = ", ".join(adapter["name"] for adapter in model.get("adapters", []))
+    return f" with adapter {names}" if names else ""
 
 
 def _above(score: Tensor, threshold: float) -> Tensor:

@@ -163,8 +163,13 @@ def step_at(fraction: Fraction | float | str, total: int) -> int:
     except (ValueError, ZeroDivisionError):
         exact = Fraction(-1)
     if not 0 <= exact < 1:
-        raise EquinoiseError(f"'{fraction}' is not a fraction of a run: give one from 0 to below 1, such as 0.2 or 10/50")
+        raise EquinoiseError(f"'{fraction}' is no fraction of a run: give one from 0 to below 1, such as 0.2 or 10/50")
     return exact.numerator * total // exact.denominator
+
+
+def default_capture(total: int) -> list[Step]:
+    """What is captured unless something else is asked for: steps 0, 5, …, 45 of 50, as fractions of the total."""
+    return list(dict.fromkeys(step_at(f"{step}/50", total) for step in range(0, 50, 5)))
 
 
 def parse_steps(text: str, total: int | None = None) -> list[Step]:
@@ -185,7 +190,7 @@ def _parse_step(text: str, total: int | None) -> Step:
     if text.isascii() and text.isdigit():
         return int(text)
     if total is None or not set(text) & set("./") or not text.isascii():
-        raise EquinoiseError(f"'{text}' is not a step; steps are T, whole numbers or fractions, such as T,0,5,0.2,10/50")
+        raise EquinoiseError(f"'{text}' is not a step; steps are T, whole numbers or fractions, such as T,0,5,0.2")
     return step_at(text, total)
 
 

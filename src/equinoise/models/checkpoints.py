@@ -31,7 +31,7 @@ def class_of(name: str, revision: str | None = None) -> str:
     if path.is_file():
         kind = "pickled" if path.suffix in PICKLED else "single-file"
         raise EquinoiseError(
-            f"{path} is a {kind} checkpoint; give a pipeline folder with safetensors weights, as save_pretrained writes it"
+            f"{path} is a {kind} checkpoint; give a pipeline folder with safetensors weights, as of save_pretrained"
         )
     if path.is_dir():
         if not (path / INDEX).is_file():

@@ -9,6 +9,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import lcm
 from typing import Any, Literal
 
 import torch
@@ -20,7 +21,7 @@ from equinoise.errors import EquinoiseError
 Guidance = Literal["classifier-free", "embedded", "none"]
 
 NEEDED = ("latents", "callback_on_step_end", "num_inference_steps", "guidance_scale")
-"""What a pipeline's call must take: without the first its noise cannot be set, without the second no step be captured."""
+"""What a call must take: without the first the noise cannot be set, without the second no step can be captured."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Family:
         casts: the pipeline casts `latents=` itself and draws its own in fp32 or casts them; otherwise they must come in
             the denoiser's precision.
         half: the precision that an accelerator runs it in unless told otherwise.
+        multiple: height and width in pixels are multiples of it, and of what a token or latent pixel covers.
         extra: arguments that every call gets.
     """
 
@@ -42,6 +44,7 @@ class Family:
     packed: bool = False
     casts: bool = False
     half: str = "float16"
+    multiple: int = 8
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def module(self, pipeline: Any) -> Any:
@@ -60,7 +63,7 @@ class Family:
             side = pipeline.default_sample_size if self.packed else config.sample_size
             height, width = (side, side) if isinstance(side, int) else side
             return channels, int(height), int(width)
-        unit = factor * (2 if self.packed else int(config.get("patch_size") or 1))
+        unit = lcm(self.multiple, factor * (2 if self.packed else int(config.get("patch_size") or 1)))
         if any(pixels < unit or pixels % unit for pixels in size):
             asked = "×".join(map(str, size))
             raise EquinoiseError(f"--size {asked}: height and width on this model are multiples of {unit} pixels")
@@ -96,7 +99,7 @@ FAMILIES: Mapping[str, Family] = {
     "FluxPipeline": Family("Flux", "transformer", packed=True, casts=True, half="bfloat16"),
     # binning would silently draw another size than was asked for
     "SanaPipeline": Family(
-        "Sana", "transformer", casts=True, half="bfloat16", extra={"use_resolution_binning": False}
+        "Sana", "transformer", casts=True, half="bfloat16", multiple=32, extra={"use_resolution_binning": False}
     ),
 }
 CAN = "Stable Diffusion 1, 2, XL or 3, latent consistency, Flux or Sana"

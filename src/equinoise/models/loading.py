@@ -42,18 +42,18 @@ def load(
 ) -> TextToImage:
     """The model of a name, a folder, a spec or a live pipeline; for what can be asked for see `ModelSpec`.
 
-    Only safetensors weights are read and no remote code is run. A live pipeline is taken as it is, where it is, with the
-    adapters that it has; only `size` can be chosen.
+    Only safetensors weights are read and no remote code is run. A live pipeline is taken as it is, where it is, with
+    the adapters that it has; only `size` can be chosen.
 
     Raises:
         EquinoiseError: no such model, device, precision or scheduler, or a pipeline that cannot be steered.
     """
-    asked = {"device": device, "dtype": dtype, "revision": revision, "variant": variant, "offload": offload}
-    asked |= {"scheduler": scheduler, "adapters": tuple(map(str, adapters)) or None, "size": size}
+    asked: dict[str, Any] = {"device": device, "dtype": dtype, "revision": revision, "variant": variant}
+    asked |= {"offload": offload, "scheduler": scheduler, "adapters": tuple(map(str, adapters)) or None, "size": size}
     given = {key: value for key, value in asked.items() if value is not None}
     if isinstance(model, ModelSpec | str | Path):
         spec = model if isinstance(model, ModelSpec) else ModelSpec(str(model))
-        return _load(replace(spec, **given))  # type: ignore[arg-type]
+        return _load(replace(spec, **given))
     if too_much := [key for key in given if key != "size"]:
         raise EquinoiseError(f"a live pipeline is taken as it is; set its {too_much[0]} on the pipeline itself")
     return PipelineModel(model, _name_of(model), size=size)

@@ -1,4 +1,4 @@
-"""Making a model fit: what waits in the CPU's memory, decoding in parts, and the largest batch that an accelerator takes."""
+"""Making a model fit: what waits in the CPU's memory, decoding in parts, and the largest batch that fits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from equinoise.errors import EquinoiseError
 from equinoise.models.base import Sampling, TextToImage, draw
+from equinoise.models.pipeline import PipelineModel
 
 OFFLOADS = ("none", "model", "sequential")
 ON_CPU = 16
@@ -32,7 +33,7 @@ def place(pipeline: Any, device: str, offload: str) -> None:
     if offload == "none":
         pipeline.to(device)
     elif device == "cpu":
-        raise EquinoiseError(f"--offload {offload} is for an accelerator: the CPU has nowhere to offload to; leave it out")
+        raise EquinoiseError(f"--offload {offload} needs an accelerator: a CPU has nowhere to offload to; leave it out")
     elif offload == "model":
         pipeline.enable_model_cpu_offload(device=device)
     else:
@@ -61,7 +62,7 @@ def parse_batch_size(text: str) -> int | None:
     return int(text)
 
 
-def find_batch_size(model: TextToImage, device: str, sampling: Sampling) -> int:
+def find_batch_size(model: TextToImage, sampling: Sampling) -> int:
     """The batch size of `auto`: 16 on a CPU, else the largest power of two up to 64 that fits, found by trying.
 
     Each try takes two denoising steps and decodes, which is where memory peaks. What is found depends on what else is
@@ -70,7 +71,7 @@ def find_batch_size(model: TextToImage, device: str, sampling: Sampling) -> int:
     Raises:
         EquinoiseError: not even one image fits.
     """
-    if device.startswith("cpu"):
+    if not isinstance(model, PipelineModel) or model.pipeline._execution_device.type == "cpu":
         return ON_CPU
     brief = Sampling(min(2, sampling.steps), sampling.guidance_scale)
 

@@ -1,4 +1,4 @@
-"""A diffusers text-to-image pipeline behind the `TextToImage` interface; what families differ in is in `families.py`."""
+"""A diffusers text-to-image pipeline behind the `TextToImage` interface; how families differ: `families.py`."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class PipelineModel:
             scheduler.set_timesteps(steps, **shifted)
         except (ValueError, AssertionError, IndexError) as error:
             reason = " ".join(str(error).split())[:160]
-            raise EquinoiseError(f"--steps {steps}: {type(scheduler).__name__} does not take them ({reason})") from error
+            raise EquinoiseError(f"--steps {steps}: {type(scheduler).__name__} takes others ({reason})") from error
         return len(scheduler.timesteps)
 
     def generate(
@@ -183,7 +183,7 @@ def require_pipeline(model: TextToImage) -> PipelineModel:
     return model
 
 
-class _Enough(Exception):
+class _Enough(Exception):  # noqa: N818
     """Ends a call of a pipeline that knows no interruption."""
 
 
