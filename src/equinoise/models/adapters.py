@@ -81,7 +81,7 @@ def identity(weights: str, adapters: Sequence[Mapping[str, str]]) -> str:
 def _state(module: torch.nn.Module) -> Mapping[str, Tensor]:
     """All weights, those that offload keeps elsewhere included."""
     if any(parameter.device.type == "meta" for parameter in module.parameters()):
-        from accelerate.utils import get_state_dict_offloaded_model
+        from accelerate.utils.modeling import get_state_dict_offloaded_model
 
         found: Mapping[str, Tensor] = get_state_dict_offloaded_model(module)
         return found

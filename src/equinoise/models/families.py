@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from equinoise.errors import EquinoiseError
+from equinoise.quiet import quiet_libraries
 
 Guidance = Literal["classifier-free", "embedded", "none"]
 
@@ -119,11 +120,9 @@ def family_named(class_name: str) -> Family:
     Raises:
         EquinoiseError: none that can be steered; the line says why and which can.
     """
-    import diffusers
-
     if class_name in FAMILIES:
         return FAMILIES[class_name]
-    raise _refusal(class_name, getattr(diffusers, class_name, None))
+    raise _refusal(class_name)
 
 
 def family_of(pipeline: Any) -> Family:
@@ -140,14 +139,21 @@ def family_of(pipeline: Any) -> Family:
     return family
 
 
-def _refusal(class_name: str, cls: type | None) -> EquinoiseError:
+def _refusal(class_name: str, cls: type | None = None) -> EquinoiseError:
     why = next((what for what, names in _OTHERS.items() if re.search(names, class_name)), None)
-    if why is None and cls is None:
-        why = "is not a pipeline of diffusers"
-    elif why is None and cls is not None:
-        missing = ", ".join(_missing(cls))
-        why = f"takes no {missing}" if missing else "lays its latents out in a way that is not known here"
-    return EquinoiseError(f"{class_name} {why}; use a text-to-image pipeline of {CAN}")
+    return EquinoiseError(f"{class_name} {why or _unfit(class_name, cls)}; use a text-to-image pipeline of {CAN}")
+
+
+def _unfit(class_name: str, cls: type | None) -> str:
+    """Why a pipeline that does make images from text cannot be steered."""
+    with quiet_libraries():
+        import diffusers
+
+        cls = cls or getattr(diffusers, class_name, None)
+    if cls is None:
+        return "is not a pipeline of diffusers"
+    missing = ", ".join(_missing(cls))
+    return f"takes no {missing}" if missing else "lays its latents out in a way that is not known here"
 
 
 def _missing(cls: type) -> list[str]:
