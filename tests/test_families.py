@@ -159,9 +159,7 @@ def test_a_shift_moves_and_none_leaves_the_very_image(family: Saved, directions:
     assert all(a != b for a, b in zip(made[0], made[2], strict=True))
 
 
-def test_directions_are_kept_and_fit_their_model_only(
-    family: Saved, directions: DirectionSet, tmp_path: Path
-) -> None:
+def test_directions_are_kept_and_fit_their_model_only(family: Saved, directions: DirectionSet, tmp_path: Path) -> None:
     directions.save(tmp_path / "d.safetensors")
     kept = DirectionSet.load(tmp_path / "d.safetensors").find("woman", 2)
     assert np.array_equal(kept.vector, directions.find("woman", 2).vector)

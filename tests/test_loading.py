@@ -8,21 +8,24 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from accelerate import cpu_offload, cpu_offload_with_hook
 from conftest import Ran
+from factories import direction
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_pipelines import TINY, save_lora, stable_diffusion
 
-from equinoise import EquinoiseError, EquinoiseWarning, ModelSpec, Sampling, collect, load, step_at
+from equinoise import EquinoiseError, EquinoiseWarning, Intervention, ModelSpec, Sampling, Shift, collect, load, step_at
+from equinoise.mitigation.intervention import check_fits
 from equinoise.models import TextToImage
 from equinoise.models.adapters import hash_weights
 from equinoise.models.base import default_capture, draw, draw_noise, parse_steps
-from equinoise.models.memory import decode_in_parts, find_batch_size, halve_until_it_fits
+from equinoise.models.memory import decode_in_parts, find_batch_size, halve_until_it_fits, place
 from equinoise.models.pipeline import PipelineModel
 from equinoise.options import parse_size
 
@@ -57,9 +60,7 @@ def only_index(folder: Path, class_name: Any) -> Path:
         (["my_file", "MyOwnPipeline"], "code of its own"),
     ],
 )
-def test_pipelines_that_cannot_be_steered(
-    class_name: Any, why: str, tmp_path: Path, cli: Callable[..., Ran]
-) -> None:
+def test_pipelines_that_cannot_be_steered(class_name: Any, why: str, tmp_path: Path, cli: Callable[..., Ran]) -> None:
     folder = only_index(tmp_path / "model", class_name)
     ran = cli("generate", folder, "--concept", "a photo of a doctor", "-o", tmp_path / "run")
     assert ran.code == 2
@@ -99,7 +100,7 @@ def test_checkpoints_that_are_not_read(tiny: Path, tmp_path: Path, cli: Callable
     assert "multiples of 8 pixels" in refused(tiny, "--size", "16x20")
     assert "not HEIGHTxWIDTH" in refused(tiny, "--size", "big")
     assert "give a whole number, or auto" in refused(tiny, "--batch-size", "many")
-    assert "with FlowMatch in its name" not in refused(tiny, "--scheduler", "FlowMatchEulerDiscreteScheduler")
+    assert "without FlowMatch in its name" in refused(tiny, "--scheduler", "FlowMatchEulerDiscrete")
 
 
 @pytest.fixture(autouse=True)
@@ -230,6 +231,13 @@ def test_fractions_as_they_are_written() -> None:
             parse_steps(text, total)
 
 
+def test_a_direction_at_another_number_of_steps_says_where_its_step_would_be(model: PipelineModel) -> None:
+    found = {"steps": 50, "guidance_scale": 3.0}
+    change = Intervention((Shift(direction(shape=model.latent_shape, model=model.provenance, sampling=found), 1.0),))
+    (warning,) = check_fits(change, model, Sampling(4, 3.0))
+    assert warning.endswith("used at 4: its effect may differ (step 10 of 50 stands for step 0 of 4)")
+
+
 def test_sizes(tiny: Path) -> None:
     model = load(tiny, size=(16, 32))
     assert model.latent_shape == (4, 8, 16)
@@ -286,8 +294,8 @@ def test_batches_are_halved_until_they_fit(model: PipelineModel) -> None:
         if size > 5:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    assert halve_until_it_fits(attempt, 16) == 4
-    assert tried == [16, 8, 4]
+    assert halve_until_it_fits(attempt, 8) == 4
+    assert tried == [8, 4]
     with pytest.raises(EquinoiseError, match="not even one image fits"):
         halve_until_it_fits(lambda size: attempt(size + 5), 1)
     assert find_batch_size(model, Sampling(2, 3.0)) == 16
@@ -300,6 +308,28 @@ def test_a_batch_that_does_not_fit_is_one_line(model: PipelineModel, monkeypatch
     monkeypatch.setattr(model.pipeline.unet, "forward", full)
     with pytest.raises(EquinoiseError, match="a batch of 2 does not fit the accelerator's memory; use a smaller"):
         collect(model, "gender", 2, [0], Sampling(2, 3.0), batch_size=2)
+
+
+@pytest.mark.parametrize(
+    ("offload", "expected"),
+    [
+        ("none", ["to cuda:0", "slicing"]),
+        ("model", ["model cuda:0", "slicing", "tiling"]),
+        ("sequential", ["sequential cuda:0", "slicing", "tiling"]),
+    ],
+)
+def test_where_a_pipeline_is_put_on_an_accelerator(offload: str, expected: list[str]) -> None:
+    """Which of diffusers' methods are called; there is no accelerator to call them on."""
+    done: list[str] = []
+    vae = SimpleNamespace(enable_slicing=lambda: done.append("slicing"), enable_tiling=lambda: done.append("tiling"))
+    pipeline = SimpleNamespace(
+        to=lambda device: done.append(f"to {device}"),
+        enable_model_cpu_offload=lambda device: done.append(f"model {device}"),
+        enable_sequential_cpu_offload=lambda device: done.append(f"sequential {device}"),
+        vae=vae,
+    )
+    place(pipeline, "cuda:0", offload)
+    assert done == expected
 
 
 def test_autoencoders_decode_in_parts_where_they_can(model: PipelineModel) -> None:

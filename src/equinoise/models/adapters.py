@@ -118,9 +118,8 @@ def _tensors(layer: Any, adapter: str) -> Iterator[tuple[str, Tensor]]:
         held = getattr(layer, part)
         if adapter in held:
             found = held[adapter]
-            yield from ((part, found),) if isinstance(found, Tensor) else (
-                (f"{part}.{name}", tensor) for name, tensor in sorted(found.state_dict().items())
-            )
+            state = {"": found} if isinstance(found, Tensor) else found.state_dict()
+            yield from ((f"{part}.{name}", tensor) for name, tensor in sorted(state.items()))
 
 
 def _require_safetensors(path: Path) -> None:
