@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import settings
+from tiny_pipelines import TINY, Tiny
 
+from equinoise import load
 from equinoise.cli import app
 from equinoise.console import run_app
+from equinoise.models.pipeline import PipelineModel
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("steady")
@@ -46,53 +49,24 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     return run
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A tiny pipeline of a family: how it is used, where it lies, and the model loaded from there."""
+
+    tiny: Tiny
+    folder: Path
+    model: PipelineModel
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved Stable Diffusion pipeline of the real classes with random weights: 8×8 latents, a KL autoencoder."""
-    from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    return TINY["sd1"].save(tmp_path_factory.mktemp("tiny-sd"))
 
-    torch.manual_seed(0)
-    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
-    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL(
-            block_out_channels=(8, 8),
-            norm_num_groups=4,
-            latent_channels=4,
-            sample_size=16,
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-        ),
-        text_encoder=CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(tokens),
-                hidden_size=16,
-                intermediate_size=16,
-                num_hidden_layers=1,
-                num_attention_heads=2,
-                max_position_embeddings=16,
-                bos_token_id=0,
-                eos_token_id=1,
-                pad_token_id=1,
-            )
-        ),
-        tokenizer=CLIPTokenizer({t: i for i, t in enumerate(tokens)}, [], model_max_length=16),
-        unet=UNet2DConditionModel(
-            sample_size=8,
-            block_out_channels=(8, 16),
-            norm_num_groups=4,
-            cross_attention_dim=16,
-            layers_per_block=1,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            attention_head_dim=4,
-        ),
-        scheduler=EulerDiscreteScheduler(steps_offset=1),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    folder = tmp_path_factory.mktemp("tiny-sd")
-    pipeline.save_pretrained(folder)
-    return folder
+
+@pytest.fixture(scope="session", params=list(TINY))
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    """A tiny pipeline of each family in turn, saved and loaded again through `equinoise.load`."""
+    tiny = TINY[request.param]
+    folder = tiny.save(tmp_path_factory.mktemp(request.param))
+    return Saved(tiny, folder, load(folder, **tiny.options))

@@ -36,11 +36,14 @@ def test_public_names() -> None:
         "audit",
         "audit_counts",
         "catalogue",
+        "collect",
+        "draw_noise",
         "fit",
         "load",
         "load_axis",
         "open_session",
         "read_records",
+        "step_at",
         "write_report",
     ]
     assert all(hasattr(equinoise, name) for name in equinoise.__all__)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from equinoise.engine import Engine, Job, Request
     from equinoise.errors import EquinoiseError, EquinoiseWarning
     from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, Traces, fit
+    from equinoise.mitigation.live import collect
     from equinoise.models import ModelSpec, Sampling, load
+    from equinoise.models.base import draw_noise, step_at
     from equinoise.report import write_report
     from equinoise.run import Record, RunFolder, read_records
     from equinoise.session import open_session
@@ -30,7 +32,9 @@ _HOMES = {
     "engine": ("Engine", "Job", "Request"),
     "errors": ("EquinoiseError", "EquinoiseWarning"),
     "mitigation": ("Direction", "DirectionSet", "Intervention", "Shift", "Traces", "fit"),
+    "mitigation.live": ("collect",),
     "models": ("ModelSpec", "Sampling", "load"),
+    "models.base": ("draw_noise", "step_at"),
     "report": ("write_report",),
     "run": ("Record", "RunFolder", "read_records"),
     "session": ("open_session",),
@@ -59,11 +63,14 @@ __all__ = [
     "audit",
     "audit_counts",
     "catalogue",
+    "collect",
+    "draw_noise",
     "fit",
     "load",
     "load_axis",
     "open_session",
     "read_records",
+    "step_at",
     "write_report",
 ]
 

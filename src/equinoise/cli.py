@@ -152,7 +152,10 @@ def collect(
     concept: Annotated[str | None, typer.Option("--concept")] = None,
     n: Annotated[int, typer.Option("-n", help="images a class")] = 50,
     seed: Annotated[int | None, typer.Option("--seed", help=f"default {COLLECT}")] = None,
-    capture: Annotated[str, typer.Option("--capture")] = "0,5,10,15,20,25,30,35,40,45",
+    capture: Annotated[
+        str | None,
+        typer.Option("--capture", help="T, steps or fractions such as 0.2; default: 0,5,…,45 of 50, as fractions"),
+    ] = None,
     detector: Detector = None,
     unclear_below: Unclear = None,
     json: Json = False,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from equinoise.errors import EquinoiseError
+
 if TYPE_CHECKING:
     from equinoise.axes import Axis
     from equinoise.session import Session
@@ -30,15 +32,28 @@ Json = Annotated[bool, typer.Option("--json", help="the result as one JSON objec
 class ModelOptions:
     """How a model is run."""
 
-    steps: Annotated[int, typer.Option("--steps", help="denoising steps")] = 50
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="denoising steps; default: the pipeline's own, 50 for SD 1, 2 and XL")
+    ] = None
     guidance_scale: Annotated[float | None, typer.Option("--guidance-scale", help="default: the model's own")] = None
     scheduler: Annotated[str | None, typer.Option("--scheduler", help="diffusers class, such as DDIMScheduler")] = None
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda or mps")] = "cpu"
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or auto: the best there is")] = "cpu"
     dtype: Annotated[str | None, typer.Option("--dtype", help="float32, float16 or bfloat16")] = None
+    revision: Annotated[str | None, typer.Option("--revision", help="branch, tag or commit of a hub name")] = None
+    variant: Annotated[str | None, typer.Option("--variant", help="of the weights' files, such as fp16")] = None
+    offload: Annotated[
+        str, typer.Option("--offload", help="none, model or sequential: what waits in the CPU's memory")
+    ] = "none"
+    adapter: Annotated[
+        list[str] | None, typer.Option("--adapter", help="LoRA file, folder or hub name; may be repeated")
+    ] = None
+    size: Annotated[str | None, typer.Option("--size", help="HEIGHTxWIDTH in pixels; default: the model's own")] = None
     workers: Annotated[
         int | None, typer.Option("--workers", help="one-thread processes on a CPU; default: the cores")
     ] = None
-    batch_size: Annotated[int, typer.Option("--batch-size", help="fixed compute batch; part of the result")] = 16
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", help="fixed compute batch, part of the result; auto: as large as fits a GPU")
+    ] = "16"
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="print images, denoiser calls and time, and do nothing")
     ] = False
@@ -57,6 +72,7 @@ class ModelOptions:
         confusion_files: Sequence[Path] = (),
     ) -> Session:
         """The model with these settings, loaded."""
+        from equinoise.models.memory import parse_batch_size
         from equinoise.session import open_session
 
         return open_session(
@@ -66,13 +82,32 @@ class ModelOptions:
             self.scheduler,
             self.device,
             self.dtype,
-            self.batch_size,
+            parse_batch_size(self.batch_size),
             self.workers,
             detector,
             unclear_below,
             axes,
             confusion_files,
+            self.revision,
+            self.variant,
+            self.offload,
+            self.adapter or (),
+            parse_size(self.size),
         )
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """`512x768` → (512, 768), height first; None where nothing is asked for.
+
+    Raises:
+        EquinoiseError: not of that form.
+    """
+    if text is None:
+        return None
+    height, x, width = text.lower().partition("x")
+    if not x or not all(part.isascii() and part.isdigit() for part in (height, width)):
+        raise EquinoiseError(f"--size {text} is not HEIGHTxWIDTH in pixels, such as 1024x1024")
+    return int(height), int(width)
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

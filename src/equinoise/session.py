@@ -18,8 +18,12 @@ from equinoise.engine.local import cores
 from equinoise.errors import EquinoiseError
 from equinoise.models import ModelSpec, Sampling, TextToImage, load_once
 from equinoise.models.base import Step, draw_noise
-from equinoise.models.loading import describe
+from equinoise.models.loading import describe, require_device
+from equinoise.models.memory import find_batch_size
 from equinoise.reader import Reader, open_reader
+
+MORE = ("offload", "size")
+"""Settings of a model that its provenance does not hold; they are recorded where they are not as by default."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Session:
         """What reads the images."""
         return self.reader.detector
 
+    @property
+    def calls(self) -> int:
+        """Denoiser calls of one image to the end."""
+        return self.model.calls(self.sampling.steps)
+
     def request(self, axes: Sequence[Axis], capture: Sequence[Step] = ()) -> Request:
         """What all jobs of a call have in common; the role is read beside the axes where the detector can."""
         read = self.reader.reads(axes)
@@ -54,6 +63,7 @@ class Session:
             "model": self.model.provenance,
             "sampling": {"steps": self.sampling.steps, "guidance_scale": self.sampling.guidance_scale},
             "device": self.spec.device,
+            **{name: value for name in MORE if (value := getattr(self.spec, name)) != getattr(ModelSpec, name)},
             "batch_size": self.batch_size,
             "threads": 1 if self.spec.device == "cpu" else None,
             "detector": self.reader.about(),
@@ -98,35 +108,45 @@ class Session:
 
 def open_session(
     name: str,
-    steps: int = 50,
+    steps: int | None = None,
     guidance_scale: float | None = None,
     scheduler: str | None = None,
     device: str = "cpu",
     dtype: str | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = 16,
     workers: int | None = None,
     detector: str | None = None,
     unclear_below: float | None = None,
     axes: Sequence[Axis] = (),
     confusion_files: Sequence[Path] = (),
+    revision: str | None = None,
+    variant: str | None = None,
+    offload: str = "none",
+    adapters: Sequence[str] = (),
+    size: tuple[int, int] | None = None,
 ) -> Session:
     """Load the model and settle every setting that was not given.
 
-    `axes`: those whose shares will be corrected for the detector's error, where that is known.
+    `axes`: those whose shares will be corrected for the detector's error, where that is known. `batch_size` None is
+    found by trying (`find_batch_size`).
 
     Raises:
         EquinoiseError: the model cannot be loaded, or a setting makes no sense.
     """
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise EquinoiseError(f"--batch-size {batch_size}: at least one image makes a batch")
     if guidance_scale is not None and not 0 <= guidance_scale < 1000:
         raise EquinoiseError(f"--guidance-scale {guidance_scale} is not a number from 0 to 1000")
+    device = require_device(device)
     reader = open_reader(detector or default_detector(name), axes, device, unclear_below, confusion_files)
-    spec = ModelSpec(name, device, dtype, scheduler)
+    spec = ModelSpec(name, device, dtype, scheduler, revision, variant, offload, tuple(adapters), size)
     model = load_once(spec)
-    model.require_total(steps)
+    total = model.default_steps if steps is None else steps
+    model.require_total(total)
     scale = model.default_guidance if guidance_scale is None else guidance_scale
-    return Session(spec, model, Sampling(steps, float(scale)), reader, batch_size, workers)
+    sampling = Sampling(total, float(scale))
+    batch_size = find_batch_size(model, sampling) if batch_size is None else batch_size
+    return Session(spec, model, sampling, reader, batch_size, workers)
 
 
 def require_concepts(concepts: Sequence[str]) -> list[str]:

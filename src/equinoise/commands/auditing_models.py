@@ -53,7 +53,7 @@ def audit_model(
     n = _enough(question, until) if n is None else n
     seeds, named = seed_range(seed, n), require_concepts(concepts)
     if dry_run:
-        return session.estimate(len(named) * n, session.sampling.steps)
+        return session.estimate(len(named) * n, session.calls)
     more = {"until_width": until.width} if until else {}
     about = session.about(command="audit", concepts=named, **question.about(), n=n, seed=seed, **more)
     run = RunFolder(out, about) if out else None

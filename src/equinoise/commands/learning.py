@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from equinoise.mitigation import DirectionSet, Traces
 from equinoise.mitigation.collect import Keep, collect, collect_detected
 from equinoise.mitigation.direction import Direction
 from equinoise.mitigation.estimators import Skipped, fit
-from equinoise.models.base import NOISE, Step, parse_steps, require_steps
+from equinoise.models.base import NOISE, Step, default_capture, parse_steps, require_steps
 from equinoise.seeds import COLLECT, DETECTED, seed_range
 from equinoise.session import Session
 
@@ -28,13 +29,13 @@ def collect_traces(
     concept: str | None,
     n: int,
     seed: int | None,
-    capture: str,
+    capture: str | None,
     out: Path,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Collect traces into a folder; `{"images", "denoiser_calls", "captured"}`."""
-    axis, steps = load_axis(axis_name), parse_steps(capture)
-    require_steps(steps, session.sampling.steps)
+    axis, steps = load_axis(axis_name), capture_steps(capture, session.sampling.steps)
+    require_steps(steps, session.calls)
     if labels not in ("prompted", "detected"):
         raise EquinoiseError(f"--labels {labels}: use prompted or detected")
     detected = labels == "detected"
@@ -46,7 +47,7 @@ def collect_traces(
     default = DETECTED if detected else COLLECT
     seeds = seed_range(default if seed is None else seed, n)
     images = n if detected else n * len(wanted)
-    calls = images * (session.sampling.steps if detected else _calls(steps))
+    calls = images * (session.calls if detected else _calls(steps))
     if dry_run:
         return session.estimate(images, calls // images)
     about = session.about(
@@ -72,6 +73,21 @@ def collect_traces(
         "captured": list(traces.latents),
         "labelled": len(traces.labels),
     }
+
+
+def capture_steps(text: str | None, total: int) -> list[Step]:
+    """The steps to capture: as given, fractions of the total included, or `default_capture`.
+
+    Raises:
+        EquinoiseError: as `parse_steps`.
+    """
+    if text is None:
+        return default_capture(total)
+    steps = parse_steps(text, total)
+    for part, step in zip((part.strip() for part in text.split(",")), steps, strict=True):
+        if part != NOISE and not part.isdigit() and Fraction(part) * total != step:
+            warn(f"step {part} is step {step} of {total}, the denoiser call under way at that fraction")
+    return steps
 
 
 def prompts_of(axis: Axis, given: Sequence[str], classes: str | None = None) -> dict[str, str]:

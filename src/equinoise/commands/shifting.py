@@ -46,7 +46,7 @@ def sweep_direction(
     check(session, [Intervention((Shift(directions.find(label, s), 1.0, require_how(how)),)) for s in steps], seeds)
     images = (1 + len(steps) * len(wanted)) * n
     if dry_run:
-        return session.estimate(images, session.sampling.steps)
+        return session.estimate(images, session.calls)
     about = session.about(
         command="sweep",
         concept=concept,
@@ -117,7 +117,7 @@ def generate(
         for seed in seeds
     ]
     if dry_run:
-        return session.estimate(len(jobs), session.sampling.steps)
+        return session.estimate(len(jobs), session.calls)
     about = session.about(
         command="generate",
         concepts=list(concepts),
@@ -167,7 +167,7 @@ def read_shift(text: str) -> Shift:
             f"--direction '{text}' is not FILE:CLASS@STEP=WEIGHT, such as gender.safetensors:woman@10=3"
         )
     directions, label = read_direction(where)
-    return Shift(directions.find(label, parse_steps(step)[0]), value, require_how(how or "add"))
+    return Shift(directions.find(label, parse_steps(step, directions.total)[0]), value, require_how(how or "add"))
 
 
 def check(session: Session, interventions: Sequence[Intervention], seeds: Sequence[int]) -> None:
@@ -217,7 +217,7 @@ def _axis_of(directions: DirectionSet, label: str) -> str:
 def _steps(directions: DirectionSet, text: str | None) -> tuple[list[Step], list[dict[str, Any]]]:
     """The steps to sweep, and those asked for that the file has no direction at."""
     known = directions.steps()
-    asked = parse_steps(text) if text else known
+    asked = parse_steps(text, directions.total) if text else known
     missing = [step for step in asked if step not in known]
     reason = f"the file has directions at {', '.join(map(str, known))} only"
     if len(missing) == len(asked):

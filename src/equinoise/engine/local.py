@@ -11,6 +11,7 @@ from types import TracebackType
 from equinoise.engine import worker
 from equinoise.engine.jobs import Job, Request, Result
 from equinoise.errors import EquinoiseError
+from equinoise.models import TextToImage
 
 
 class Engine:
@@ -20,15 +21,19 @@ class Engine:
     that was resumed give the same bits.
     """
 
-    def __init__(self, workers: int | None = None, device: str = "cpu") -> None:
+    def __init__(self, workers: int | None = None, device: str = "cpu", model: TextToImage | None = None) -> None:
         """`workers` processes on a CPU (default: one a core); an accelerator is driven from this process.
+
+        So is a given `model`, wherever it is: a live pipeline cannot be sent to another process. On a CPU it then runs
+        on as many threads as torch has in this process.
 
         Raises:
             EquinoiseError: fewer than one worker.
         """
         if workers is not None and workers < 1:
             raise EquinoiseError(f"--workers {workers}: at least one is needed")
-        self.workers = (workers or cores()) if device.startswith("cpu") else 0
+        self.workers = (workers or cores()) if device.startswith("cpu") and model is None else 0
+        self._model = model
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Engine:
@@ -52,7 +57,7 @@ class Engine:
         batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         if self._pool is None:
             for batch in batches:
-                yield from worker.work(request, batch)
+                yield from worker.work(request, batch, self._model)
             return
         pending: set[Future[list[Result]]] = {self._pool.submit(worker.work, request, batch) for batch in batches}
         try:

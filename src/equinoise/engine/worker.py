@@ -11,7 +11,8 @@ import torch
 
 from equinoise.detectors import detect, load_detector_once
 from equinoise.engine.jobs import Job, Request, Result
-from equinoise.models import load_once
+from equinoise.errors import EquinoiseError
+from equinoise.models import TextToImage, load_once
 from equinoise.models.base import draw
 
 
@@ -23,20 +24,32 @@ def start(threads: int) -> None:
     torch.set_flush_denormal(True)
 
 
-def work(request: Request, jobs: Sequence[Job]) -> list[Result]:
-    """Do one batch. It is padded to the fixed size with its last job, so that its last bits do not depend on it."""
+def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None) -> list[Result]:
+    """Do one batch, on the model of the request unless one is given.
+
+    It is padded to the fixed size with its last job, so that its last bits do not depend on it.
+
+    Raises:
+        EquinoiseError: the batch does not fit an accelerator's memory.
+    """
     padded = [*jobs, *[jobs[-1]] * (request.batch_size - len(jobs))]
-    model = load_once(request.model)
+    model = model or load_once(request.model)
     noise, generators = draw([job.seed for job in padded], model.latent_shape)
     changed = [job.change.apply(z[None])[0] if job.change else z for job, z in zip(padded, noise, strict=True)]
-    made = model.generate(
-        [job.prompt for job in padded],
-        torch.stack(changed),
-        request.sampling,
-        request.capture,
-        request.decode,
-        generators,
-    )
+    try:
+        made = model.generate(
+            [job.prompt for job in padded],
+            torch.stack(changed),
+            request.sampling,
+            request.capture,
+            request.decode,
+            generators,
+        )
+    except torch.OutOfMemoryError as error:
+        raise EquinoiseError(
+            f"a batch of {len(padded)} does not fit the accelerator's memory; use a smaller --batch-size, or auto, or "
+            "--offload model"
+        ) from error
     detections: list[dict[str, dict[str, float]]] = [{} for _ in padded]
     if made.images and request.detector and request.axes:
         detections = detect(load_detector_once(request.detector), made.images, request.axes)

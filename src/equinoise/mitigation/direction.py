@@ -194,6 +194,12 @@ class DirectionSet:
         """Every step at which there is a direction."""
         return list(dict.fromkeys(direction.terms[0].origin.step for direction in self.directions))
 
+    @property
+    def total(self) -> int | None:
+        """The number of denoising steps that all of them were found at; None where it differs."""
+        totals = {d.terms[0].origin.sampling.get("steps") for d in self.directions}
+        return totals.pop() if len(totals) == 1 else None
+
     def __add__(self, other: DirectionSet) -> DirectionSet:
         return DirectionSet((*self.directions, *other.directions))
 

@@ -6,9 +6,11 @@ whatever its dimension, so a weight is a z-score, and how far an intervention le
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from math import inf, log
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from torch import Tensor
 
 from equinoise.errors import EquinoiseError
 from equinoise.mitigation.direction import Direction
-from equinoise.models.base import Sampling, TextToImage
+from equinoise.models.base import NOISE, Sampling, Step, TextToImage, step_at
 from equinoise.run import UNTOUCHED
 
 How = Literal["add", "truncate", "reflect"]
@@ -130,16 +132,31 @@ def check_fits(intervention: Intervention, model: TextToImage, sampling: Samplin
             if origin.model.get("weights") != ours["weights"]:
                 raise EquinoiseError(
                     f"{origin.name} was found on another model ({origin.model.get('name')}, weights "
-                    f"{origin.model.get('weights')}); fit a direction on this model"
+                    f"{origin.model.get('weights')}{_adapters(origin.model)}); fit a direction on this model"
+                    f"{_adapters(ours)}"
                 )
             found = {"scheduler": origin.model.get("scheduler"), **origin.sampling}
             used = {"scheduler": ours["scheduler"], "steps": sampling.steps, "guidance_scale": sampling.guidance_scale}
             warnings += [
                 f"{origin.name} was found at {key} {found[key]}, and is used at {used[key]}: its effect may differ"
+                + (_elsewhere(origin.step, found[key], used[key]) if key == "steps" else "")
                 for key in used
                 if found.get(key) != used[key]
             ]
     return list(dict.fromkeys(warnings))
+
+
+def _elsewhere(step: Step, found: Any, used: int) -> str:
+    """Which step of a run of another length the direction's own stands for; nothing for the noise itself."""
+    if step == NOISE or not isinstance(found, int) or int(step) >= found:
+        return ""
+    return f" (step {step} of {found} stands for step {step_at(Fraction(int(step), found), used)} of {used})"
+
+
+def _adapters(model: Mapping[str, Any]) -> str:
+    """The adapters of a model in words; nothing where it has none."""
+    names = ", ".join(adapter["name"] for adapter in model.get("adapters", []))
+    return f" with adapter {names}" if names else ""
 
 
 def _above(score: Tensor, threshold: float) -> Tensor:

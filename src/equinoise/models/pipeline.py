@@ -1,10 +1,11 @@
-"""Any diffusers pipeline that takes `latents=` and a UNet's plain latents: Stable Diffusion 1, 2 and XL alike."""
+"""A diffusers text-to-image pipeline behind the `TextToImage` interface; how families differ: `families.py`."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -12,35 +13,46 @@ import torch
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
-from equinoise.models.base import NOISE, Generated, Sampling, Step, TextToImage, require_noise, require_steps
+from equinoise.models.adapters import describe_adapters, hash_weights, identity
+from equinoise.models.base import (
+    NOISE,
+    Generated,
+    Sampling,
+    Step,
+    TextToImage,
+    default_sampling,
+    require_noise,
+    require_steps,
+)
+from equinoise.models.families import family_of
 
 
 class PipelineModel:
     """A diffusers pipeline behind the `TextToImage` interface. The pipeline itself is left as it was."""
 
-    def __init__(self, pipeline: Any, name: str, default_guidance: float | None = None) -> None:
-        """Wrap a loaded pipeline.
+    def __init__(
+        self,
+        pipeline: Any,
+        name: str,
+        default_guidance: float | None = None,
+        size: tuple[int, int] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Wrap a loaded pipeline; `size` (height, width) in pixels, `about` what the provenance says besides.
 
         Raises:
-            EquinoiseError: the pipeline takes no initial latents, or has no UNet that gives their shape.
+            EquinoiseError: the pipeline is of no family whose noise can be set and whose steps can be captured.
         """
-        accepted = inspect.signature(type(pipeline).__call__).parameters
-        missing = {"latents", "callback_on_step_end", "num_inference_steps", "guidance_scale"} - set(accepted)
-        if missing or not hasattr(pipeline, "unet"):
-            what = f"takes no {', '.join(sorted(missing))}" if missing else "has no UNet"
-            raise EquinoiseError(f"{type(pipeline).__name__} {what}; use a Stable Diffusion 1, 2 or XL pipeline")
+        self.family = family_of(pipeline)
         self.pipeline = pipeline
         self.name = name
-        self._default_guidance = accepted["guidance_scale"].default if default_guidance is None else default_guidance
-        pipeline.set_progress_bar_config(disable=True)
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
+        self.latent_shape: tuple[int, ...] = self.family.latent_shape(pipeline, size)
         """(channels, height, width) of one image's latents."""
-        config = self.pipeline.unet.config
-        size = config.sample_size
-        height, width = (size, size) if isinstance(size, int) else size
-        return (int(config.in_channels), int(height), int(width))
+        self._accepted = inspect.signature(type(pipeline).__call__).parameters
+        self._default_guidance = (
+            self._accepted["guidance_scale"].default if default_guidance is None else default_guidance
+        )
+        self._about = dict(about or {})
 
     @property
     def default_guidance(self) -> float:
@@ -53,18 +65,35 @@ class PipelineModel:
             raise EquinoiseError(f"{self.name} declares no guidance scale of its own; give --guidance-scale")
         return float(self._default_guidance)
 
+    @property
+    def default_steps(self) -> int:
+        """What its pipeline declares: 50 for Stable Diffusion 1 to XL, 28 for 3 and Flux, 20 for Sana, 4 for LCM."""
+        return int(self._accepted["num_inference_steps"].default)
+
     @cached_property
+    def _weights(self) -> str:
+        return hash_weights(self.family.module(self.pipeline))
+
+    @property
     def provenance(self) -> dict[str, Any]:
-        """Name, classes, scheduler settings, and the hash of the denoiser's weights as they are in memory."""
-        scheduler = self.pipeline.scheduler
+        """Name, classes, scheduler settings, and hashes of the denoiser's weights and the adapters, as in memory.
+
+        `weights` is what must be equal for a direction to be passed on; with adapters it holds their hashes too. The
+        denoiser is hashed once, adapters every time, since a live pipeline may change them.
+        """
+        scheduler, adapters = self.pipeline.scheduler, describe_adapters(self.pipeline)
+        prediction = "flow_prediction" if "FlowMatch" in type(scheduler).__name__ else "epsilon"
         return {
             "name": self.name,
             "pipeline": type(self.pipeline).__name__,
             "scheduler": type(scheduler).__name__,
-            "prediction_type": scheduler.config.get("prediction_type", "epsilon"),
-            "dtype": str(self.pipeline.unet.dtype).removeprefix("torch."),
+            "prediction_type": scheduler.config.get("prediction_type", prediction),
+            "dtype": str(self.family.module(self.pipeline).dtype).removeprefix("torch."),
             "latent_shape": list(self.latent_shape),
-            "weights": _hash(self.pipeline.unet),
+            "weights": identity(self._weights, adapters),
+            "guidance": self.family.guidance(self.pipeline),
+            **({"adapters": adapters} if adapters else {}),
+            **self._about,
         }
 
     def require_total(self, steps: int) -> None:
@@ -73,16 +102,32 @@ class PipelineModel:
         Raises:
             EquinoiseError: it has not.
         """
+        self.calls(steps)
+
+    def calls(self, steps: int) -> int:
+        """Denoiser calls of so many steps, which is how often the callback fires: Heun 11 for 6 steps, PNDM 7.
+
+        Raises:
+            EquinoiseError: the scheduler does not take that many steps.
+        """
         most = int(self.pipeline.scheduler.config.num_train_timesteps)
         if not 1 <= steps <= most:
             raise EquinoiseError(f"--steps {steps}: {self.name} takes from 1 to {most} denoising steps")
+        scheduler = deepcopy(self.pipeline.scheduler)
+        # a flow's times are shifted by the size of the image, their number is not
+        shifted = {"mu": 1.0} if scheduler.config.get("use_dynamic_shifting") else {}
+        try:
+            scheduler.set_timesteps(steps, **shifted)
+        except (ValueError, AssertionError, IndexError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise EquinoiseError(f"--steps {steps}: {type(scheduler).__name__} takes others ({reason})") from error
+        return len(scheduler.timesteps)
 
-    @torch.inference_mode()
     def generate(
         self,
         prompts: Sequence[str],
         noise: Tensor,
-        sampling: Sampling,
+        sampling: Sampling | None = None,
         capture: Sequence[Step] = (),
         decode: bool = True,
         generators: list[torch.Generator] | None = None,
@@ -92,23 +137,39 @@ class PipelineModel:
         Raises:
             EquinoiseError: prompts and noise do not match, or a captured step does not exist.
         """
+        sampling = sampling or default_sampling(self)
         require_noise(noise, prompts, self)
-        require_steps(capture, sampling.steps)
-        self.require_total(sampling.steps)
+        require_steps(capture, self.calls(sampling.steps))
         captured: dict[Step, Tensor] = {NOISE: noise.float().cpu()} if NOISE in capture else {}
+        timesteps: dict[Step, float] = {}
         wanted = {int(step) for step in capture if step != NOISE}
         if not decode and not wanted:
             return Generated(None, captured)
-        result = self.pipeline(
-            prompt=list(prompts),
-            latents=noise.to(self.pipeline.unet.device, self.pipeline.unet.dtype),
-            num_inference_steps=sampling.steps,
-            guidance_scale=sampling.guidance_scale,
-            callback_on_step_end=_capturing(captured, wanted, None if decode else max(wanted)),
-            output_type="pil" if decode else "latent",
-            generator=generators,
-        )
-        return Generated(list(result.images) if decode else None, captured)
+
+        def keep(step: int, timestep: Any, latents: Tensor) -> None:
+            if step in wanted:
+                unpacked = self.family.from_pipeline(latents.detach(), self.latent_shape)
+                captured[step] = unpacked.float().cpu().clone()
+                timesteps[step] = float(timestep)
+
+        arguments = {
+            "prompt": list(prompts),
+            "latents": self.family.to_pipeline(noise, self.pipeline),
+            "num_inference_steps": sampling.steps,
+            "guidance_scale": sampling.guidance_scale,
+            "callback_on_step_end": _callback(keep, None if decode else max(wanted)),
+            "output_type": "pil" if decode else "latent",
+            "generator": generators,
+            "height": self.latent_shape[1] * int(self.pipeline.vae_scale_factor),
+            "width": self.latent_shape[2] * int(self.pipeline.vae_scale_factor),
+            **self.family.extra,
+        }
+        with _silent(self.pipeline):
+            try:
+                made = self.pipeline(**arguments)
+            except _Enough:
+                self.pipeline.maybe_free_model_hooks()  # which the call would have done at its end
+        return Generated(list(made.images) if decode else None, captured, timesteps)
 
 
 def require_pipeline(model: TextToImage) -> PipelineModel:
@@ -122,22 +183,30 @@ def require_pipeline(model: TextToImage) -> PipelineModel:
     return model
 
 
-def _capturing(captured: dict[Step, Tensor], wanted: set[int], stop_after: int | None) -> Callable[..., dict[str, Any]]:
+class _Enough(Exception):  # noqa: N818
+    """Ends a call of a pipeline that knows no interruption."""
+
+
+def _callback(keep: Callable[[int, Any, Tensor], None], stop_after: int | None) -> Callable[..., dict[str, Any]]:
     """A diffusers step callback. It fires after a denoiser call: index 0 follows the first one."""
 
     def on_step_end(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        if step in wanted:
-            captured[step] = tensors["latents"].detach().float().cpu().clone()
+        keep(step, timestep, tensors["latents"])
         if step == stop_after:
+            if not hasattr(type(pipeline), "interrupt"):
+                raise _Enough
             pipeline._interrupt = True  # diffusers' own flag; it resets at the next call
         return {}
 
     return on_step_end
 
 
-def _hash(module: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
+@contextlib.contextmanager
+def _silent(pipeline: Any) -> Iterator[None]:
+    """No progress bar of diffusers for the length of a call."""
+    shown = getattr(pipeline, "_progress_bar_config", {})
+    pipeline.set_progress_bar_config(**{**shown, "disable": True})
+    try:
+        yield
+    finally:
+        pipeline.set_progress_bar_config(**shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from math import ceil, prod
 from typing import Any
 
@@ -43,6 +44,11 @@ class MixtureModel:
         return float(world.card()["guidance_scale"])
 
     @property
+    def default_steps(self) -> int:
+        """50, as everywhere; any other number gives the same shares."""
+        return 50
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """Name and schedule, and under `weights` a hash of the world's tables."""
         return {
@@ -63,6 +69,15 @@ class MixtureModel:
         """
         if not 1 <= steps <= MOST_STEPS:
             raise EquinoiseError(f"--steps {steps}: {self.name} takes from 1 to {MOST_STEPS} denoising steps")
+
+    def calls(self, steps: int) -> int:
+        """One a step.
+
+        Raises:
+            EquinoiseError: not from 1 to 1000.
+        """
+        self.require_total(steps)
+        return steps
 
     def generate(
         self,
@@ -125,10 +140,13 @@ def load(spec: ModelSpec) -> MixtureModel:
     Raises:
         EquinoiseError: a device other than the CPU, a precision other than float32, or a scheduler.
     """
-    if spec.device != "cpu":
+    if spec.device not in ("cpu", "auto"):
         raise EquinoiseError(f"the mixture runs on the CPU only, in milliseconds; leave out --device {spec.device}")
     if spec.dtype not in (None, "float32"):
         raise EquinoiseError(f"the mixture has no {spec.dtype} form; leave out --dtype")
     if spec.scheduler:
         raise EquinoiseError(f"the mixture follows its own exact flow; leave out --scheduler {spec.scheduler}")
+    for field in fields(spec)[4:]:
+        if getattr(spec, field.name) != field.default:
+            raise EquinoiseError(f"the mixture has no {field.name} to choose; leave out --{field.name}")
     return MixtureModel()

@@ -1,0 +1,122 @@
+"""Pipelines on disk and on the hub: what class one is of, and its weights, from safetensors only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+
+from equinoise.errors import EquinoiseError
+from equinoise.files import read_json
+from equinoise.quiet import quiet_libraries
+
+T = TypeVar("T")
+
+INDEX = "model_index.json"
+USE = "use emoji, mixture, a pipeline folder, or a hub name within reach"
+PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack")
+
+
+def class_of(name: str, revision: str | None = None) -> str:
+    """The pipeline class that a folder's or a hub name's `model_index.json` names.
+
+    Raises:
+        EquinoiseError: no such model, a folder without one, a single-file checkpoint, weights that would have to be
+            unpickled, or code of its own.
+    """
+    path = Path(name)
+    if path.is_file():
+        kind = "pickled" if path.suffix in PICKLED else "single-file"
+        raise EquinoiseError(
+            f"{path} is a {kind} checkpoint; give a pipeline folder with safetensors weights, as of save_pretrained"
+        )
+    if path.is_dir():
+        if not (path / INDEX).is_file():
+            raise EquinoiseError(f"{path} is not a diffusers pipeline: it has no model_index.json")
+        if revision:
+            raise EquinoiseError(f"--revision {revision} is for hub names; {path} is a folder, which has only one")
+        _require_safetensors(path)
+
+    index = read_json(path / INDEX if path.is_dir() else _fetched_index(name, revision))
+    found = index.get("_class_name") if isinstance(index, dict) else None
+    if not isinstance(found, str):
+        raise EquinoiseError(f"{name} is a pipeline with code of its own, which is never run; use a class of diffusers")
+    return found
+
+
+def from_pretrained(name: str, dtype: str, revision: str | None, variant: str | None) -> Any:
+    """The text-to-image pipeline of a folder or hub name, in the CPU's memory.
+
+    Raises:
+        EquinoiseError: it cannot be read.
+    """
+    local = Path(name).is_dir()
+
+    def read() -> Any:
+        from diffusers import AutoPipelineForText2Image
+
+        return AutoPipelineForText2Image.from_pretrained(
+            name,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=local,
+            revision=revision,
+            variant=variant,
+        )
+
+    return _reading(name, read)
+
+
+def _fetched_index(name: str, revision: str | None) -> Path:
+    """The `model_index.json` of a hub name, from the hub or its cache."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        with quiet_libraries():
+            return Path(hf_hub_download(name, INDEX, revision=revision))
+    except HFValidationError:
+        why = "no such folder, and no hub name either"
+    except GatedRepoError:
+        why = "its licence must be accepted on the hub first, with an account that is logged in"
+    except RevisionNotFoundError:
+        why = f"the hub knows no revision '{revision}' of it"
+    except RepositoryNotFoundError:
+        why = "the hub knows no such name, or it is private"
+    except LocalEntryNotFoundError:
+        why = "the hub cannot be reached, and it is not in the cache"
+    except EntryNotFoundError:
+        why = f"it has no {INDEX}, so it is no pipeline"
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())[:160]
+    raise EquinoiseError(f"cannot load model '{name}': {why} ({USE})")
+
+
+def _reading(name: str, read: Callable[[], T]) -> T:
+    try:
+        with quiet_libraries():
+            return read()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise EquinoiseError(f"cannot load model '{name}': {reason} ({USE})") from error
+
+
+def _require_safetensors(folder: Path) -> None:
+    """Refuse a component that is there in pickled form only; what has both is read from safetensors."""
+    for component in sorted(path for path in folder.iterdir() if path.is_dir()):
+        pickled = sorted(path.name for path in component.iterdir() if path.suffix in PICKLED)
+        if pickled and not any(component.glob("*.safetensors")):
+            raise EquinoiseError(
+                f"{component} holds pickled weights ({pickled[0]}), which are never read; "
+                "save them as safetensors with save_pretrained"
+            )

@@ -1,0 +1,177 @@
+"""What differs between families of pipelines: where the denoiser is, how latents lie, what guidance means.
+
+Outside this module latents are (n, channels, height, width), whatever a pipeline makes of them inside.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import lcm
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from equinoise.errors import EquinoiseError
+from equinoise.quiet import quiet_libraries
+
+Guidance = Literal["classifier-free", "embedded", "none"]
+
+NEEDED = ("latents", "callback_on_step_end", "num_inference_steps", "guidance_scale")
+"""What a call must take: without the first the noise cannot be set, without the second no step can be captured."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the pipelines of a family take and give latents.
+
+    Attributes:
+        name: as people call it.
+        denoiser: the component that is called at every step.
+        packed: latents travel as tokens of 2×2 latent pixels, (n, (H/2)(W/2), 4C), as in Flux.
+        casts: the pipeline casts `latents=` itself and draws its own in fp32 or casts them; otherwise they must come in
+            the denoiser's precision.
+        half: the precision that an accelerator runs it in unless told otherwise.
+        multiple: height and width in pixels are multiples of it, and of what a token or latent pixel covers.
+        extra: arguments that every call gets.
+    """
+
+    name: str
+    denoiser: Literal["unet", "transformer"]
+    packed: bool = False
+    casts: bool = False
+    half: str = "float16"
+    multiple: int = 8
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def module(self, pipeline: Any) -> Any:
+        """The denoiser."""
+        return getattr(pipeline, self.denoiser)
+
+    def latent_shape(self, pipeline: Any, size: tuple[int, int] | None = None) -> tuple[int, int, int]:
+        """(channels, height, width) of one image's latents, at `size` (height, width) in pixels or the default.
+
+        Raises:
+            EquinoiseError: the size does not come out even.
+        """
+        config, factor = self.module(pipeline).config, int(pipeline.vae_scale_factor)
+        channels = int(config.in_channels) // (4 if self.packed else 1)
+        if size is None:
+            side = pipeline.default_sample_size if self.packed else config.sample_size
+            height, width = (side, side) if isinstance(side, int) else side
+            return channels, int(height), int(width)
+        unit = lcm(self.multiple, factor * (2 if self.packed else int(config.get("patch_size") or 1)))
+        if any(pixels < unit or pixels % unit for pixels in size):
+            asked = "×".join(map(str, size))
+            raise EquinoiseError(f"--size {asked}: height and width on this model are multiples of {unit} pixels")
+        return channels, size[0] // factor, size[1] // factor
+
+    def to_pipeline(self, noise: Tensor, pipeline: Any) -> Tensor:
+        """Noise (n, C, H, W) as `latents=` wants it: on the device, in the precision and the order of the pipeline."""
+        dtype = torch.float32 if self.casts else self.module(pipeline).dtype
+        moved = noise.to(pipeline._execution_device, dtype)
+        return pixel_unshuffle(moved, 2).flatten(2).transpose(1, 2) if self.packed else moved
+
+    def from_pipeline(self, latents: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Latents as a callback gives them, as (n, *shape)."""
+        if not self.packed:
+            return latents
+        channels, height, width = shape
+        tokens = latents.transpose(1, 2).reshape(-1, 4 * channels, height // 2, width // 2)
+        return pixel_shuffle(tokens, 2)
+
+    def guidance(self, pipeline: Any) -> Guidance:
+        """What a guidance scale does: two calls of the denoiser set against each other, an input to it, or nothing."""
+        config = self.module(pipeline).config
+        if self.packed:
+            return "embedded" if config.get("guidance_embeds") else "none"
+        return "embedded" if config.get("time_cond_proj_dim") else "classifier-free"
+
+
+FAMILIES: Mapping[str, Family] = {
+    "StableDiffusionPipeline": Family("Stable Diffusion 1 or 2", "unet"),
+    "StableDiffusionXLPipeline": Family("Stable Diffusion XL", "unet"),
+    "LatentConsistencyModelPipeline": Family("latent consistency", "unet"),
+    "StableDiffusion3Pipeline": Family("Stable Diffusion 3", "transformer", casts=True),
+    "FluxPipeline": Family("Flux", "transformer", packed=True, casts=True, half="bfloat16"),
+    # binning would silently draw another size than was asked for
+    "SanaPipeline": Family(
+        "Sana", "transformer", casts=True, half="bfloat16", multiple=32, extra={"use_resolution_binning": False}
+    ),
+}
+CAN = "Stable Diffusion 1, 2, XL or 3, latent consistency, Flux or Sana"
+
+_OTHERS = {
+    "fills masked images in": r"Inpaint|Fill",
+    "starts from an image": r"Img2Img|Image2Image|InstructPix2Pix|Depth2Img|Upscale|Kontext|Edit",
+    "needs a control image": r"Control|Adapter",
+    "makes video": r"Video|Animat|Mochi|Wan|LTX|Latte|Allegro|Cosmos|CogVideo",
+    "makes sound": r"Audio|Music|AceStep",
+}
+
+
+def family_named(class_name: str) -> Family:
+    """The family of a pipeline class, by the name that `model_index.json` gives.
+
+    Raises:
+        EquinoiseError: none that can be steered; the line says why and which can.
+    """
+    if class_name in FAMILIES:
+        return FAMILIES[class_name]
+    raise _refusal(class_name)
+
+
+def family_of(pipeline: Any) -> Family:
+    """The family of a live pipeline; a subclass belongs to the family of what it derives from.
+
+    Raises:
+        EquinoiseError: none, or the pipeline cannot be steered.
+    """
+    cls = type(pipeline)
+    family = next((FAMILIES[base.__name__] for base in cls.__mro__ if base.__name__ in FAMILIES), None)
+    if family is None or _missing(cls):
+        raise _refusal(cls.__name__, cls)
+    _require_plain_noise(pipeline, family)
+    return family
+
+
+def _refusal(class_name: str, cls: type | None = None) -> EquinoiseError:
+    why = next((what for what, names in _OTHERS.items() if re.search(names, class_name)), None)
+    return EquinoiseError(f"{class_name} {why or _unfit(class_name, cls)}; use a text-to-image pipeline of {CAN}")
+
+
+def _unfit(class_name: str, cls: type | None) -> str:
+    """Why a pipeline that does make images from text cannot be steered."""
+    with quiet_libraries():
+        import diffusers
+
+        cls = cls or getattr(diffusers, class_name, None)
+    if cls is None:
+        return "is not a pipeline of diffusers"
+    missing = ", ".join(_missing(cls))
+    return f"takes no {missing}" if missing else "lays its latents out in a way that is not known here"
+
+
+def _missing(cls: type) -> list[str]:
+    accepted = inspect.signature(cls.__call__).parameters
+    return [name for name in NEEDED if name not in accepted]
+
+
+def _require_plain_noise(pipeline: Any, family: Family) -> None:
+    """Refuse a denoiser that takes more than the noise, and a scheduler whose own noise no seed sets."""
+    channels = family.latent_shape(pipeline)[0]
+    expected = pipeline.vae.config.get("latent_channels", channels) if pipeline.vae is not None else channels
+    if channels != expected:
+        raise EquinoiseError(
+            f"{type(pipeline).__name__} with {channels} channels in and {expected} out fills in or edits images; "
+            f"use a text-to-image pipeline of {CAN}"
+        )
+    if family.denoiser == "transformer" and pipeline.scheduler.config.get("stochastic_sampling"):
+        raise EquinoiseError(
+            f"{type(pipeline).__name__} hands its scheduler no generator, so that stochastic_sampling goes by no seed; "
+            "turn it off in the scheduler's config"
+        )
