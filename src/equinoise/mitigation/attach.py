@@ -173,9 +173,7 @@ class _Call:
         self._log(before, decisions, chosen, moved)
         return (latents, *made[1:]) if isinstance(made, tuple) else latents
 
-    def _moved(
-        self, latents: Tensor, scale: Tensor, chosen: Sequence[Intervention | None]
-    ) -> tuple[Tensor, set[int]]:
+    def _moved(self, latents: Tensor, scale: Tensor, chosen: Sequence[Intervention | None]) -> tuple[Tensor, set[int]]:
         """The latents after their interventions, and the rows that moved; every other row is bit for bit as it was."""
         noise = to_plain(self.pipe, latents.float() / scale.float()).cpu()
         self._require_shape(noise)
@@ -255,7 +253,7 @@ def _steered(cls: Any) -> type:
     attachments: list[Attachment] = []
 
     @functools.wraps(cls.__call__)
-    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         attachment = _attached(self, tuple(attachments))
         if attachment is None:
             return cls.__call__(self, *args, **kwargs)
@@ -268,7 +266,7 @@ def _steered(cls: Any) -> type:
             _CALL.reset(token)
 
     @functools.wraps(cls.prepare_latents)
-    def prepare_latents(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def prepared(self: Any, *args: Any, **kwargs: Any) -> Any:
         current = _CALL.get()
         if current is None or current.pipe is not self:
             return cls.prepare_latents(self, *args, **kwargs)
@@ -278,7 +276,7 @@ def _steered(cls: Any) -> type:
 
     # named as the original: diffusers looks classes up by name, for example when it converts a pipeline
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    body = {"__call__": __call__, "prepare_latents": prepare_latents, "attachments": attachments}
+    body = {"__call__": called, "prepare_latents": prepared, "attachments": attachments}
     return type(cls.__name__, (cls, _Steered), {**names, **body})
 
 

@@ -56,7 +56,7 @@ def card(value: DirectionSet | Plan, notes: Notes) -> str:
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701
+        autoescape=False,
     )
     return environment.get_template("card.md.j2").render(
         header=ModelCardData(library_name="equinoise", tags=tags, license=notes.licence).to_yaml(),
