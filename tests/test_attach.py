@@ -114,7 +114,7 @@ def calls() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     yield "given latents", lambda: {"latents": noise(3, 4)}
 
 
-@pytest.mark.parametrize(("how", "given"), calls())
+@pytest.mark.parametrize(("how", "given"), list(calls()))
 def test_weight_zero_is_the_bare_image_bit_for_bit(pipe: Any, how: str, given: Callable[[], dict[str, Any]]) -> None:
     bare = draw(pipe, num_images_per_prompt=2, **given())
     d = of(pipe)
