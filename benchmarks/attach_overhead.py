@@ -22,7 +22,6 @@ import torch
 from scipy import stats
 
 from benchmarks.common import keep, tabulate
-from benchmarks.random_sdxl import random_sdxl
 from equinoise import Direction, ModelSpec, attach, load
 from equinoise.mitigation.anatomy import anatomy
 from equinoise.mitigation.direction import Origin
@@ -45,6 +44,8 @@ def main() -> None:
     if args.pairs < 2:
         parser.error("an interval needs at least two pairs")
     if args.model == "sdxl-random":
+        from benchmarks.random_sdxl import random_sdxl
+
         pipe = random_sdxl(args.device, args.dtype or "float16")
     else:
         pipe = require_pipeline(load(ModelSpec(args.model, args.device, args.dtype))).pipeline
