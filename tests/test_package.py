@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_public_names() -> None:
     assert sorted(equinoise.__all__) == [
+        "Attachment",
         "Axis",
         "Confusion",
         "Counts",
@@ -24,15 +25,20 @@ def test_public_names() -> None:
         "Engine",
         "EquinoiseError",
         "EquinoiseWarning",
+        "Gate",
         "Intervention",
         "Job",
         "ModelSpec",
+        "Notes",
+        "Part",
+        "Plan",
         "Record",
         "Request",
         "RunFolder",
         "Sampling",
         "Shift",
         "Traces",
+        "attach",
         "audit",
         "audit_counts",
         "catalogue",
@@ -44,6 +50,7 @@ def test_public_names() -> None:
         "open_session",
         "read_records",
         "step_at",
+        "words_of",
         "write_report",
     ]
     assert all(hasattr(equinoise, name) for name in equinoise.__all__)

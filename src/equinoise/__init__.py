@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from equinoise.axes import Axis, catalogue, load_axis
     from equinoise.engine import Engine, Job, Request
     from equinoise.errors import EquinoiseError, EquinoiseWarning
-    from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, Traces, fit
+    from equinoise.mitigation import (
+        Attachment,
+        Direction,
+        DirectionSet,
+        Gate,
+        Intervention,
+        Notes,
+        Part,
+        Plan,
+        Shift,
+        Traces,
+        attach,
+        fit,
+        words_of,
+    )
     from equinoise.mitigation.live import collect
     from equinoise.models import ModelSpec, Sampling, load
     from equinoise.models.base import draw_noise, step_at
@@ -31,7 +45,21 @@ _HOMES = {
     "axes": ("Axis", "catalogue", "load_axis"),
     "engine": ("Engine", "Job", "Request"),
     "errors": ("EquinoiseError", "EquinoiseWarning"),
-    "mitigation": ("Direction", "DirectionSet", "Intervention", "Shift", "Traces", "fit"),
+    "mitigation": (
+        "Attachment",
+        "Direction",
+        "DirectionSet",
+        "Gate",
+        "Intervention",
+        "Notes",
+        "Part",
+        "Plan",
+        "Shift",
+        "Traces",
+        "attach",
+        "fit",
+        "words_of",
+    ),
     "mitigation.live": ("collect",),
     "models": ("ModelSpec", "Sampling", "load"),
     "models.base": ("draw_noise", "step_at"),
@@ -43,6 +71,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Attachment",
     "Axis",
     "Confusion",
     "Counts",
@@ -51,15 +80,20 @@ __all__ = [
     "Engine",
     "EquinoiseError",
     "EquinoiseWarning",
+    "Gate",
     "Intervention",
     "Job",
     "ModelSpec",
+    "Notes",
+    "Part",
+    "Plan",
     "Record",
     "Request",
     "RunFolder",
     "Sampling",
     "Shift",
     "Traces",
+    "attach",
     "audit",
     "audit_counts",
     "catalogue",
@@ -71,6 +105,7 @@ __all__ = [
     "open_session",
     "read_records",
     "step_at",
+    "words_of",
     "write_report",
 ]
 

@@ -74,7 +74,11 @@ class Family:
         """Noise (n, C, H, W) as `latents=` wants it: on the device, in the precision and the order of the pipeline."""
         dtype = torch.float32 if self.casts else self.module(pipeline).dtype
         moved = noise.to(pipeline._execution_device, dtype)
-        return pixel_unshuffle(moved, 2).flatten(2).transpose(1, 2) if self.packed else moved
+        return self.pack(moved)
+
+    def pack(self, latents: Tensor) -> Tensor:
+        """Latents (n, C, H, W) in the order of the pipeline."""
+        return pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2) if self.packed else latents
 
     def from_pipeline(self, latents: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Latents as a callback gives them, as (n, *shape)."""
