@@ -31,7 +31,7 @@ from equinoise import (
     attach,
     load,
 )
-from equinoise.mitigation.anatomy import anatomy, text_encoder, to_plain
+from equinoise.mitigation.anatomy import anatomy, text_encoder
 from equinoise.mitigation.numbering import number_images
 from equinoise.models.pipeline import PipelineModel
 
@@ -320,7 +320,6 @@ def test_what_cannot_be_attached_is_one_line(sd: Any, xl: Any) -> None:
         (lambda: attach(object(), d, weight=1), "no text-to-image pipeline"),
         (lambda: attach(StableDiffusionImg2ImgPipeline(**sd.components), d, weight=1), "no text-to-image pipeline"),
         (lambda: attach(sd, d, weight=float("nan")), "finite"),
-        (lambda: to_plain(sd, torch.zeros(1, 16, 4), SHAPE), "packs its latents"),
     ]:
         cls = type(sd)
         with pytest.raises(EquinoiseError, match=message) as refused:
