@@ -55,7 +55,7 @@ def test_encoders_give_unit_vectors() -> None:
     for vectors in (encoder.texts(["a photo of a doctor", "zebra"]), encoder.images(pictures(2))):
         assert vectors.shape == (2, 128)
         assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
-    with pytest.raises(EquinoiseError, match="cannot load detector"):
+    with pytest.raises(EquinoiseError, match="cannot load encoder"):
         ClipEncoder.from_pretrained(str(EMOJI / "unet"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from equinoise.axes import Axis
 from equinoise.detectors.base import Detector
 from equinoise.detectors.zero_shot import ZeroShotDetector
-from equinoise.encoders import ClipEncoder
+from equinoise.encoders import load_dual
 from equinoise.models.loading import EMOJI, MIXTURE, describe
 from equinoise.models.mixture import MixtureDetector
 from equinoise.models.mixture.world import digest as mixture_digest
@@ -58,7 +58,7 @@ def load_detector(spec: DetectorSpec) -> Detector:
     if spec.name == MIXTURE:
         return MixtureDetector()
     name = detector_folder(spec.name)
-    return ZeroShotDetector(ClipEncoder.from_pretrained(name, spec.device))
+    return ZeroShotDetector(load_dual(name, spec.device, "detector"))
 
 
 @cache

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from equinoise.axes import Axis
-from equinoise.encoders import ClipEncoder
+from equinoise.encoders import ClipEncoder, SiglipEncoder
 
 
 class ZeroShotDetector:
     """Class probabilities by softmax over scaled cosines (Radford et al. 2021, section 3.1.4), prompts averaged."""
 
-    def __init__(self, encoder: ClipEncoder) -> None:
+    def __init__(self, encoder: ClipEncoder | SiglipEncoder) -> None:
         self.encoder = encoder
         self._prompts: dict[tuple[tuple[str, ...], ...], NDArray[np.float32]] = {}
 
