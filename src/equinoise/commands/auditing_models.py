@@ -73,6 +73,7 @@ def audit_model(
     result = {
         **question.answer(records, asked, session.reader.confusions, intervals),
         **looks,
+        **session.reader.faceless(records, list(question.axes.values())),
         "detector": session.reader.about(),
         "corrected_by": dict(session.reader.origins),
     }
