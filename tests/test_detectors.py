@@ -373,8 +373,8 @@ def test_without_opencv_the_install_line_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(EquinoiseError, match=r"pip install 'equinoise\[faces\]'"):
         load_detector(DetectorSpec("emoji?faces=all"))
-    monkeypatch.setitem(sys.modules, "cv2", SimpleNamespace(__version__="5.0.0"))
-    with pytest.raises(EquinoiseError, match=r"OpenCV 5.0.0 has no cascades"):
+    monkeypatch.setitem(sys.modules, "cv2", SimpleNamespace(__version__="5.0.0", __file__="/cv2.py"))
+    with pytest.raises(EquinoiseError, match=r"OpenCV 5.0.0 as installed has no cascades"):
         load_faces()
 
 

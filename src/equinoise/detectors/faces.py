@@ -60,9 +60,10 @@ def load_faces() -> FaceFinder:
         import cv2
     except ImportError as error:
         raise EquinoiseError("finding faces needs OpenCV 4; pip install 'equinoise[faces]'") from error
-    if not hasattr(cv2, "CascadeClassifier"):
-        raise EquinoiseError(f"OpenCV {cv2.__version__} has no cascades any more; pip install 'equinoise[faces]'")
-    return CascadeFaces(cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / CASCADE)))
+    weights = Path(cv2.__file__).parent / "data" / CASCADE
+    if not (hasattr(cv2, "CascadeClassifier") and weights.is_file()):
+        raise EquinoiseError(f"OpenCV {cv2.__version__} as installed has no cascades; pip install 'equinoise[faces]'")
+    return CascadeFaces(cv2.CascadeClassifier(str(weights)))
 
 
 def finder_version() -> str:
