@@ -70,3 +70,43 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     tiny = TINY[request.param]
     folder = tiny.save(tmp_path_factory.mktemp(request.param))
     return Saved(tiny, folder, load(folder, **tiny.options))
+
+
+@pytest.fixture(scope="session")
+def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved tiny `SiglipModel` with random weights, and the emoji detector's tokenizer."""
+    from transformers import AutoTokenizer, SiglipConfig, SiglipImageProcessor, SiglipModel
+
+    from equinoise.models.loading import EMOJI
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = {**sizes, "vocab_size": 929, "max_position_embeddings": 32, "projection_size": 16}
+    model = SiglipModel(SiglipConfig(text_config=text, vision_config={**sizes, "image_size": 32, "patch_size": 16}))
+    with torch.no_grad():
+        model.logit_scale.fill_(2.0)
+        model.logit_bias.fill_(-1.0)
+    folder = tmp_path_factory.mktemp("siglip")
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(EMOJI / "clip").save_pretrained(folder)
+    SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def faces_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved tiny `ViTForImageClassification` with random weights and labels like those of a model of faces."""
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    labels = {0: "Female", 1: "Male", 2: "a mask"}
+    ids = {label: index for index, label in labels.items()}
+    config = ViTConfig(**sizes, image_size=32, patch_size=16, id2label=labels, label2id=ids)
+    model = ViTForImageClassification(config)
+    with torch.no_grad():
+        model.classifier.weight.mul_(40)  # so that it is sure of something
+    folder = tmp_path_factory.mktemp("classifier")
+    model.save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder

@@ -29,8 +29,10 @@ def test_the_contracts_axes() -> None:
     }
     for name, (classes, ordered) in expected.items():
         assert (load_axis(name).classes, load_axis(name).ordered) == (classes, ordered)
+    asked_for = {"gender-authors", "race-authors", "fairface-race", "fairface-age"}
     assert len(load_axis("race-authors").classes) == 7
-    assert set(catalogue()) == {*expected, "place", "race-authors"}
+    assert load_axis("race-authors").detect["white"] == ("A person of Caucasian race",)
+    assert set(catalogue()) == {*expected, "place", *asked_for}
 
 
 def test_an_axis_of_ones_own(tmp_path: Path) -> None:
@@ -49,6 +51,7 @@ def test_an_axis_of_ones_own(tmp_path: Path) -> None:
             "[hat]\nclasses.a = { generate = [], detect = ['x'] }\nclasses.b = { generate = ['x'], detect = ['x'] }",
             "without prompts",
         ),
+        (OWN.replace("ordered = false", "templates = ['a photo']"), "without its one {}"),
         ("[hat]\nordered = tru", "not valid TOML"),
         ("hat = 3", "needs classes"),
         ("", "declares 0 axes"),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from equinoise.axes import Axis, catalogue, load_axis
+    from equinoise.detectors import DetectorSpec, load_detector
+    from equinoise.encoders import load_encoder
     from equinoise.engine import Engine, Job, Request
     from equinoise.errors import EquinoiseError, EquinoiseWarning
     from equinoise.mitigation import (
@@ -43,6 +45,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "axes": ("Axis", "catalogue", "load_axis"),
+    "detectors": ("DetectorSpec", "load_detector"),
+    "encoders": ("load_encoder",),
     "engine": ("Engine", "Job", "Request"),
     "errors": ("EquinoiseError", "EquinoiseWarning"),
     "mitigation": (
@@ -75,6 +79,7 @@ __all__ = [
     "Axis",
     "Confusion",
     "Counts",
+    "DetectorSpec",
     "Direction",
     "DirectionSet",
     "Engine",
@@ -102,6 +107,8 @@ __all__ = [
     "fit",
     "load",
     "load_axis",
+    "load_detector",
+    "load_encoder",
     "open_session",
     "read_records",
     "step_at",

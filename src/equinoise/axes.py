@@ -110,6 +110,8 @@ def _parse(name: str, table: Any, path: Path) -> Axis:
             kind: {label: tuple(str(text) for text in entry[kind]) for label, entry in classes.items()}
             for kind in ("generate", "detect")
         }
+        templates = [str(template) for template in table.get("templates", ["{}"])]
+        prompts["detect"] = {label: _ensemble(templates, texts) for label, texts in prompts["detect"].items()}
         words = {label: tuple(str(word) for word in entry.get("words", ())) for label, entry in classes.items()}
         ordered = bool(table.get("ordered", False))
         axis = Axis(name, tuple(classes), ordered, prompts["generate"], prompts["detect"], words)
@@ -117,6 +119,8 @@ def _parse(name: str, table: Any, path: Path) -> Axis:
         raise EquinoiseError(
             f"axis '{name}' in {path} needs classes.NAME = {{ generate = [...], detect = [...] }}: {error}"
         ) from error
+    if not all(template.count("{}") == 1 for template in templates):
+        raise EquinoiseError(f"axis '{name}' in {path} has a template without its one {{}} for the wording")
     if UNCLEAR in axis.classes:
         raise EquinoiseError(
             f"axis '{name}' in {path} has a class '{UNCLEAR}', which is what an image without a class is"
@@ -126,3 +130,8 @@ def _parse(name: str, table: Any, path: Path) -> Axis:
     if not all(prompts[kind][label] for kind in prompts for label in axis.classes):
         raise EquinoiseError(f"axis '{name}' in {path} has a class without prompts")
     return axis
+
+
+def _ensemble(templates: list[str], wordings: tuple[str, ...]) -> tuple[str, ...]:
+    """Every wording in every template."""
+    return tuple(template.replace("{}", wording) for wording in wordings for template in templates)

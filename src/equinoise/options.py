@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from equinoise.axes import Axis
     from equinoise.session import Session
 
-Detector = Annotated[str | None, typer.Option("--detector", help="emoji, mixture, a CLIP folder, or a hub name")]
+Detector = Annotated[
+    str | None,
+    typer.Option("--detector", help="emoji, mixture, a CLIP or SigLIP, classifier:NAME?map=FILE, or a .toml file"),
+]
 Unclear = Annotated[
     float | None,
     typer.Option(

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.axes import Axis
-from equinoise.detectors import DetectorSpec, asked_role, role_axis
+from equinoise.detectors import DetectorSpec, asked_role, declare, role_axis
+from equinoise.detectors.faces import finder_version
 from equinoise.detectors.loading import UNCLEAR_BELOW, detector_folder, fingerprint
 from equinoise.errors import EquinoiseError
+from equinoise.run import Record
 from equinoise.statistics import Confusion
 from equinoise.understanding.calibration import Calibration, calibrations_for, kept_calibrations
 
@@ -35,12 +37,26 @@ class Reader:
 
     def about(self) -> dict[str, Any]:
         """Detector, weights and thresholds, for the record."""
+        declared = declare(self.detector.name)
+        settings = {} if declared.plain else {"settings": declared.settings()}
+        finder = {"finder": finder_version()} if declared.faces else {}
         return {
             "name": self.detector.name,
             "weights": fingerprint(self.detector.name),
             "unclear_below": self.detector.unclear_below,
             "thresholds": dict(self.detector.thresholds),
+            **settings,
+            **finder,
         }
+
+    def faceless(self, records: Sequence[Record], axes: Sequence[Axis]) -> dict[str, Any]:
+        """How many images show no face, where faces come first: they are unclear on every axis."""
+        declared = declare(self.detector.name)
+        if declared.faces is None:
+            return {}
+        seen = [[record.detections[axis.name] for axis in axes if axis.name in record.detections] for record in records]
+        none = sum(bool(found) and not any(any(row.values()) for row in found) for found in seen)
+        return {"faces": {"policy": declared.faces, "images_without": none}}
 
 
 def open_reader(

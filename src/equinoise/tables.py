@@ -30,7 +30,10 @@ def audit_table(result: dict[str, Any]) -> Table:
         table.add_section()
     enough = {True: "narrow enough", False: "not narrow enough yet"}
     looks = result.get("sequential", [])
-    table.caption = "; ".join(f"{escape(x['concept'])}: {x['n']} images, {enough[x['reached']]}" for x in looks)
+    notes = [f"{escape(x['concept'])}: {x['n']} images, {enough[x['reached']]}" for x in looks]
+    if faceless := result.get("faces", {}).get("images_without"):
+        notes.append(f"no face found in {faceless} images, which are unclear")
+    table.caption = "; ".join(notes)
     return table
 
 

@@ -52,6 +52,7 @@ def audit_images(
         asked = {}
     result = {
         **question.answer(records, asked, reader.confusions),
+        **reader.faceless(records, axes),
         "detector": reader.about(),
         "corrected_by": dict(reader.origins),
     }

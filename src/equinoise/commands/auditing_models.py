@@ -86,6 +86,7 @@ def audit_model(
         **question.answer(counted(records), asked, session.reader.confusions, intervals),
         **looks,
         **({"plan": planned.about()} if planned else {}),
+        **session.reader.faceless(records, list(question.axes.values())),
         "detector": session.reader.about(),
         "corrected_by": dict(session.reader.origins),
     }

@@ -112,4 +112,5 @@ def _count(axis: Axis, true: NDArray[np.int64], probabilities: NDArray[np.float6
 def _bold(true: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float) -> dict[str, int]:
     """Of the images that people cannot tell, how many get a class all the same."""
     lost = probabilities[true < 0]
-    return {"count": int((lost.max(axis=1) >= threshold).sum()) if len(lost) else 0, "n": len(lost)}
+    bold = (lost.max(axis=1) >= threshold) & (lost.max(axis=1) > 0) if len(lost) else lost
+    return {"count": int(bold.sum()), "n": len(lost)}

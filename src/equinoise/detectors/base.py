@@ -16,7 +16,10 @@ class Detector(Protocol):
     """Reads pictures: image → probabilities over an axis's classes."""
 
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> NDArray[np.float64]:
-        """(n, classes), each row summing to 1. They are a detector's, not a person's, and say nothing of identity."""
+        """(n, classes), each row summing to at most 1; what it lacks is of no class, and 0 throughout is nothing seen.
+
+        They are a detector's, not a person's, and say nothing of identity.
+        """
 
 
 def detect(

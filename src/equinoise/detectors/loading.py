@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -9,8 +10,11 @@ from pathlib import Path
 
 from equinoise.axes import Axis
 from equinoise.detectors.base import Detector
+from equinoise.detectors.classifier import ClassifierDetector
+from equinoise.detectors.declaring import CLASSIFIER, Declaration, declare
+from equinoise.detectors.faces import FaceDetector, load_faces
 from equinoise.detectors.zero_shot import ZeroShotDetector
-from equinoise.encoders import ClipEncoder
+from equinoise.encoders import load_dual
 from equinoise.models.loading import EMOJI, MIXTURE, describe
 from equinoise.models.mixture import MixtureDetector
 from equinoise.models.mixture.world import digest as mixture_digest
@@ -23,8 +27,8 @@ UNCLEAR_BELOW = 0.6
 class DetectorSpec:
     """What it takes to load a detector again in another process.
 
-    A class counts only where its probability is at least `unclear_below`, or the threshold that was calibrated for the
-    axis; otherwise the image is unclear.
+    `name` is a model, or one with settings: see `declare`. A class counts only where its probability is at least
+    `unclear_below`, or the threshold that was calibrated for the axis; otherwise the image is unclear.
     """
 
     name: str
@@ -39,26 +43,71 @@ class DetectorSpec:
 
 
 def fingerprint(name: str) -> str | None:
-    """A short hash of a local detector's weights, or of the mixture's tables; None for one from the hub."""
-    if name == MIXTURE:
+    """A short hash of a local detector's weights, or of the mixture's tables; None for one from the hub.
+
+    With settings (a mapping, faces) these are part of it, so that a calibration without them does not fit; of a
+    detector from the hub they are then all of it.
+
+    Raises:
+        EquinoiseError: the settings make no sense.
+    """
+    declared = declare(name)
+    weights = _weights(declared.model)
+    if declared.plain:
+        return weights
+    return sha256(json.dumps([weights, declared.settings()]).encode()).hexdigest()[:16]
+
+
+def _weights(model: str) -> str | None:
+    if model == MIXTURE:
         return mixture_digest()
+    folder = Path(detector_folder(model))
+    if not folder.is_dir():
+        return None
+    files = [(path, path.stat()) for path in sorted(folder.glob("*.safetensors"))]
+    return _digest(tuple((path, state.st_mtime_ns, state.st_size) for path, state in files))
+
+
+@cache
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """A short hash of the content of files; their times and sizes are given so that a changed file is read anew."""
     digest = sha256()
-    for path in sorted(Path(detector_folder(name)).glob("*.safetensors")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16] if Path(detector_folder(name)).is_dir() else None
+    for path, _, _ in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]
 
 
 def detector_folder(name: str) -> str:
-    """Where a detector's weights and calibration lie; a hub name stays what it is."""
-    return str(EMOJI / "clip") if name == "emoji" else name
+    """Where a detector's weights and calibration lie; a hub name stays what it is.
+
+    Raises:
+        EquinoiseError: the detector's settings make no sense.
+    """
+    model = declare(name).model
+    return str(EMOJI / "clip") if model == "emoji" else model
 
 
 def load_detector(spec: DetectorSpec) -> Detector:
-    """The zero-shot detector of `emoji`, a folder with a `CLIPModel`, or a hub name; `mixture` has its own."""
-    if spec.name == MIXTURE:
+    """What a name declares: a CLIP, a SigLIP or a classifier, `emoji` or `mixture`; behind a finder of faces if asked.
+
+    Raises:
+        EquinoiseError: there is no such model, it is of another kind, or faces cannot be found on this machine.
+    """
+    declared = declare(spec.name)
+    if declared.faces is None:
+        return _reading_whole(declared, spec.device)
+    return FaceDetector(load_faces(), _reading_whole(declared, spec.device), declared.faces, declared.margin)
+
+
+def _reading_whole(declared: Declaration, device: str) -> Detector:
+    if declared.model == MIXTURE:
         return MixtureDetector()
-    name = detector_folder(spec.name)
-    return ZeroShotDetector(ClipEncoder.from_pretrained(name, spec.device))
+    name = detector_folder(declared.model)
+    if declared.kind == CLASSIFIER:
+        return ClassifierDetector.from_pretrained(name, declared.labels, device)
+    return ZeroShotDetector(load_dual(name, device, "detector"), declared.none)
 
 
 @cache

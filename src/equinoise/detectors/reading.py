@@ -9,9 +9,13 @@ from equinoise.axes import UNCLEAR
 
 
 def read_label(probabilities: Mapping[str, float], unclear_below: float) -> str:
-    """The most probable class, or `unclear` where its probability is lower than asked."""
+    """The most probable class, or `unclear` where its probability is lower than asked, or 0.
+
+    >>> read_label({"woman": 0.0, "man": 0.0}, unclear_below=0.0)
+    'unclear'
+    """
     label = max(probabilities, key=lambda name: probabilities[name])
-    return label if probabilities[label] >= unclear_below else UNCLEAR
+    return label if probabilities[label] >= unclear_below and probabilities[label] > 0 else UNCLEAR
 
 
 def asked_role(concept: str, names: Mapping[str, tuple[str, ...]]) -> str | None:

@@ -1,4 +1,4 @@
-"""Zero-shot detection: an image is compared with each class's prompts in a CLIP's shared space."""
+"""Zero-shot detection: an image is compared with each class's prompts in the shared space of a CLIP or a SigLIP."""
 
 from __future__ import annotations
 
@@ -9,23 +9,42 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from equinoise.axes import Axis
-from equinoise.encoders import ClipEncoder
+from equinoise.encoders import ClipEncoder, SiglipEncoder
+from equinoise.errors import EquinoiseError
 
 
 class ZeroShotDetector:
-    """Class probabilities by softmax over scaled cosines (Radford et al. 2021, section 3.1.4), prompts averaged."""
+    """Class probabilities by softmax over scaled cosines (Radford et al. 2021, section 3.1.4), prompts averaged.
 
-    def __init__(self, encoder: ClipEncoder) -> None:
+    A SigLIP scores each pair of text and image by a sigmoid σ(z), independently. Given that exactly one class is shown,
+    such scores make the class probabilities the softmax of z again, and the learnt bias cancels. With `none` they are
+    taken given that *at most* one is shown:
+
+        P(c) = exp(z_c) / (1 + Σ exp(z_k)),   P(none) = 1 / (1 + Σ exp(z_k))
+
+    What a row then lacks to 1 is the probability of none of the classes.
+    """
+
+    def __init__(self, encoder: ClipEncoder | SiglipEncoder, none: bool = False) -> None:
+        """`none`: whether none of the classes may be the answer.
+
+        Raises:
+            EquinoiseError: a CLIP, which has no such score.
+        """
+        if none and not isinstance(encoder, SiglipEncoder):
+            raise EquinoiseError("none=yes needs a SigLIP: a CLIP only says which of the classes fits best")
         self.encoder = encoder
+        self.none = none
         self._prompts: dict[tuple[tuple[str, ...], ...], NDArray[np.float32]] = {}
 
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> NDArray[np.float64]:
-        """(n, classes), each row summing to 1. They are a detector's, not a person's, and say nothing of identity."""
+        """(n, classes), each row summing to 1, or less with `none`."""
         cosines = self.encoder.images(images) @ self._class_vectors(axis).T
         logits = self.encoder.scale * cosines.astype(np.float64)
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        result: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-        return result
+        if self.none and isinstance(self.encoder, SiglipEncoder):
+            none = np.full((len(logits), 1), -self.encoder.bias)
+            return _softmax(np.hstack([logits, none]))[:, :-1]
+        return _softmax(logits)
 
     def _class_vectors(self, axis: Axis) -> NDArray[np.float32]:
         """(classes, d): the mean over a class's prompts, scaled to length 1."""
@@ -34,3 +53,9 @@ class ZeroShotDetector:
             means = np.stack([self.encoder.texts(axis.detect[label]).mean(axis=0) for label in axis.classes])
             self._prompts[key] = means / np.linalg.norm(means, axis=1, keepdims=True)
         return self._prompts[key]
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+    return result

@@ -20,6 +20,7 @@ def start(threads: int) -> None:
     """Set up a worker process: its threads, and no denormal numbers, which are slow on some processors."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command itself stops; a worker has nothing to say
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["OPENCV_FOR_THREADS_NUM"] = str(threads)  # read when a detector that looks for faces imports it
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
 

@@ -86,11 +86,11 @@ def choose_threshold(true: NDArray[np.int64], probabilities: NDArray[np.float64]
     answered = wrong_cost * wrong.astype(float) + (~told).astype(float)
     kept = answered.sum() - np.concatenate([[0.0], np.cumsum(answered[order])])
     apart = np.append(best[order][1:] > best[order][:-1], True)  # images of equal probability share their fate
-    possible = np.concatenate([[True], apart[:-1], [False]])  # never clear is no threshold
+    possible = np.concatenate([[best.min() > 0], apart[:-1], [False]])  # never clear is no threshold, nor is always
     cost = np.where(possible, given_up + kept, np.inf)
     k = int(cost.argmin())
-    if k == 0:
-        return float(1 / probabilities.shape[1])
+    if k == 0:  # rows may sum to less than 1, so their best may be lower than 1/K
+        return float(min(1 / probabilities.shape[1], best.min() or 1.0))
     return float((best[order][k - 1] + best[order][k]) / 2)  # halfway, so that neither neighbour is on the edge
 
 

@@ -1,0 +1,74 @@
+"""What an encoder must give, and how one is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor
+
+from equinoise.errors import EquinoiseError
+from equinoise.quiet import quiet_libraries
+
+SAFE: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
+"""How weights are loaded: never a pickle, never code that comes with a model, full precision."""
+
+FAULTS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
+HINTS = {
+    "encoder": "give a folder with safetensors weights, or a hub name within reach",
+    "detector": "give --detector a CLIP or SigLIP folder, classifier:NAME?map=FILE, or a hub name within reach",
+}
+
+
+class Encoder(Protocol):
+    """Texts → unit vectors."""
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n, d) unit vectors."""
+
+
+class ImageEncoder(Encoder, Protocol):
+    """Texts and images → unit vectors in one space."""
+
+    def images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """(n, d) unit vectors."""
+
+
+def unit(features: Tensor) -> NDArray[np.float32]:
+    """Rows scaled to length 1, on the CPU."""
+    vectors: NDArray[np.float32] = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+    return vectors
+
+
+def token_mean(states: Tensor, mask: Tensor) -> Tensor:
+    """(n, d): the mean of (n, tokens, d) over the tokens that the mask (n, tokens) keeps."""
+    kept = mask.to(states)[:, :, None]
+    return (states * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+
+
+def model_type(name: str) -> str:
+    """What kind of model a folder or a hub name holds, as its configuration says."""
+    from transformers import AutoConfig
+
+    return str(AutoConfig.from_pretrained(name, trust_remote_code=False).model_type)
+
+
+@contextmanager
+def loading(what: str, name: str) -> Iterator[None]:
+    """Load with the libraries kept quiet; whatever they raise becomes one line.
+
+    Raises:
+        EquinoiseError: anything that is wrong with the name, the files, or their kind.
+    """
+    try:
+        with quiet_libraries():
+            yield
+    except FAULTS as error:
+        reason = " ".join(str(error).split())[:160]
+        raise EquinoiseError(f"cannot load {what} '{name}': {reason} ({HINTS[what]})") from error

@@ -1,0 +1,92 @@
+"""The text encoders of a diffusers pipeline itself: what the model makes of a prompt before it draws anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equinoise.encoders.base import token_mean, unit
+from equinoise.errors import EquinoiseError
+
+POOLINGS = ("pooled", "tokens", "authors")
+BATCH = 32
+LONGEST = 512
+"""Tokens after which a text is cut where a tokenizer names no limit."""
+
+
+class TextEncoder:
+    """One text encoder of a pipeline with its tokenizer.
+
+    Three ways to one vector a text:
+
+    - `pooled`: the projected vector where the model has one, else its pooled state, else as `tokens`.
+    - `tokens`: the mean of the last states over the tokens, without padding.
+    - `authors`: as in the scripts of Lopez Olmos et al. (2024), for comparison. They take the cosine over the *tokens*
+      of each of the d features, padding included, and average the d numbers. With the columns of the (tokens, d) states
+      scaled to length 1/√d, laid side by side, that is a dot product again. A short text is padding for the most part.
+    """
+
+    def __init__(self, name: str, model: Any, tokenizer: Any, pooling: str = "pooled") -> None:
+        """`name` of the component, such as `text_encoder_2`.
+
+        Raises:
+            EquinoiseError: no such pooling.
+        """
+        if pooling not in POOLINGS:
+            raise EquinoiseError(f"no pooling '{pooling}'; use one of {', '.join(POOLINGS)}")
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+
+    @classmethod
+    def of(cls, pipeline: Any, pooling: str = "pooled") -> tuple[TextEncoder, ...]:
+        """Every text encoder that the pipeline holds, in order. The pipeline stays as it is.
+
+        Raises:
+            EquinoiseError: it holds none with a tokenizer.
+        """
+        parts = pipeline.components
+        names = sorted(name for name in parts if re.fullmatch(r"text_encoder(_\d+)?", name))
+        pairs = [(name, parts[name], parts.get(name.replace("text_encoder", "tokenizer"))) for name in names]
+        found = tuple(cls(name, model, tokens, pooling) for name, model, tokens in pairs if model and tokens)
+        if not found:
+            raise EquinoiseError(f"{type(pipeline).__name__} holds no text encoder with a tokenizer of its own")
+        return found
+
+    @torch.inference_mode()
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n, d) unit vectors; (n, tokens · d) for `authors`."""
+        return np.concatenate([self._batch(list(texts[i : i + BATCH])) for i in range(0, len(texts), BATCH)])
+
+    def _batch(self, texts: list[str]) -> NDArray[np.float32]:
+        authors = self.pooling == "authors"
+        tokens = self.tokenizer(
+            texts,
+            padding="max_length" if authors else True,
+            max_length=min(self.tokenizer.model_max_length, LONGEST),
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.model.device)
+        if authors:
+            return unit(_columns(self.model(tokens.input_ids).last_hidden_state.float()))
+        found = self.model(tokens.input_ids, attention_mask=tokens.attention_mask)
+        return unit(self._pooled(found, tokens.attention_mask))
+
+    def _pooled(self, found: Any, mask: Tensor) -> Tensor:
+        for field in ("text_embeds", "pooler_output") if self.pooling == "pooled" else ():
+            vectors: Tensor | None = getattr(found, field, None)
+            if vectors is not None:
+                return vectors
+        return token_mean(found.last_hidden_state.float(), mask)
+
+
+def _columns(states: Tensor) -> Tensor:
+    """(n, tokens · d): the states (n, tokens, d) with each feature's column over the tokens scaled to length 1."""
+    return torch.nn.functional.normalize(states, dim=1).flatten(1)
