@@ -7,7 +7,7 @@ carries an interval: over wordings for texts, over images for vision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -61,10 +61,6 @@ class TextRelation:
         values = self._values(centred)
         return statistics.over_wordings(values[:, first] - values[:, second])
 
-    def draws(self, centred: bool = True) -> Array:
-        """(resamples, k): the relations under other draws of the wordings."""
-        return statistics.resampled(self._values(centred))
-
     def _values(self, centred: bool) -> Array:
         return self.centred if centred else self.raw
 
@@ -89,12 +85,18 @@ class VisionRelation:
 
     def one(self, index: int) -> Similarity:
         """The relation of one attribute."""
-        return statistics.over_draws(float(self.values[index]), self.draws[:, index])
+        return self._similarity(float(self.values[index]), lambda: self.draws[:, index])
 
     def difference(self, first: int, second: int) -> Similarity:
         """How much closer the first attribute's images are than the second's, on the same seeds."""
         value = float(self.values[first] - self.values[second])
-        return statistics.over_draws(value, self.draws[:, first] - self.draws[:, second])
+        return self._similarity(value, lambda: self.draws[:, first] - self.draws[:, second])
+
+    def _similarity(self, value: float, draws: Callable[[], Array]) -> Similarity:
+        """A single image of either side says nothing of the spread."""
+        if min(len(self.concept), self.attributes.shape[1]) < 2:
+            return Similarity(value, None, None)
+        return statistics.over_draws(value, draws())
 
 
 @dataclass(frozen=True)
