@@ -88,7 +88,7 @@ def _load(spec: ObjectSpec, folder: str) -> ObjectDetector:
         return LabelDetector(_pipeline("object-detection", folder, spec.device), threshold)
     if kind == "kosmos-2":
         return _captioner(folder, spec.device)
-    raise EquinoiseError(f"'{spec.name}' is a {kind}; give Kosmos-2, OWLv2, Grounding DINO or an object-detection model")
+    raise EquinoiseError(f"'{spec.name}' is a {kind}, which finds no objects; give Kosmos-2, OWLv2 or a DETR")
 
 
 def _pipeline(task: str, folder: str, device: str) -> Any:

@@ -61,6 +61,10 @@ class TextRelation:
         values = self._values(centred)
         return statistics.over_wordings(values[:, first] - values[:, second])
 
+    def part(self, places: Sequence[int]) -> TextRelation:
+        """Of some of the attributes only."""
+        return TextRelation(self.raw[:, list(places)], self.centred[:, list(places)])
+
     def _values(self, centred: bool) -> Array:
         return self.centred if centred else self.raw
 
@@ -91,6 +95,10 @@ class VisionRelation:
         """How much closer the first attribute's images are than the second's, on the same seeds."""
         value = float(self.values[first] - self.values[second])
         return self._similarity(value, lambda: self.draws[:, first] - self.draws[:, second])
+
+    def part(self, places: Sequence[int]) -> VisionRelation:
+        """Of some of the attributes only."""
+        return VisionRelation(self.concept, self.attributes[list(places)])
 
     def _similarity(self, value: float, draws: Callable[[], Array]) -> Similarity:
         """A single image of either side says nothing of the spread."""
