@@ -22,7 +22,7 @@ from equinoise.files import read_json
 from equinoise.run import Record, read_records, rewrite_records
 from equinoise.understanding.kept import OBJECTS, read_part, require_run, write_part
 from equinoise.understanding.objects import count_objects, spellings, with_objects
-from equinoise.understanding.phrases import Group, Merge, merge, to_encode
+from equinoise.understanding.phrases import MERGES, Group, Merge, merge, to_encode
 from equinoise.understanding.relations import encode_texts
 from equinoise.understanding.tables import read_table
 
@@ -46,12 +46,25 @@ class Merging:
     table: Path | None = None
 
 
+def merging(how: str, similar: float, encoder: str | None, table: Path | None) -> Merging:
+    """The way that the flags ask for.
+
+    Raises:
+        EquinoiseError: it makes no sense.
+    """
+    for known in MERGES:
+        if how == known:
+            merge({}, known, None, similar)
+            return Merging(known, similar, encoder, table)
+    raise EquinoiseError(f"--merge {how}: use one of {', '.join(MERGES)}")
+
+
 def detect_objects(
     run: Path,
     detector: str | None,
     phrases: str | None,
     threshold: float | None,
-    merging: Merging,
+    merging: Merging = Merging(),
     device: str = "cpu",
 ) -> dict[str, Any]:
     """`{"objects": [{concept, phrase, count, share, low, high, merged, with}], …}`; records keep phrases and boxes.
@@ -65,7 +78,6 @@ def detect_objects(
     if threshold is not None and not 0 <= threshold <= 1:
         raise EquinoiseError(f"--threshold {threshold} is not a score from 0 to 1")
     told, merging_table = split_phrases(phrases), _table(merging.table)
-    merge({}, merging.how, None, merging.similar)  # refuses a senseless way before the images are read
     model = (read_json(run / "run.json").get("about") or {}).get("model") or {}
     spec = ObjectSpec(detector or default_object_detector(model.get("name")), told, threshold, device)
     records, about = _read(run, spec)

@@ -22,6 +22,7 @@ from equinoise.report.grids import Grid, Sheet, grids, sheet
 from equinoise.report.headlines import Headline, headlines, pair_up
 from equinoise.report.reading import Run, asked, flatten, read_run
 from equinoise.report.sweeps import Sweep, describe
+from equinoise.report.understanding import Understanding, describe_understanding
 
 HERE = Path(__file__).parent
 
@@ -46,6 +47,7 @@ class View:
     planted: str
     has_planted: bool
     headlines: list[Headline]
+    understanding: Understanding | None
     asked: list[tuple[str, str]]
     warnings: list[str]
     grids: list[Grid]
@@ -95,6 +97,7 @@ def _assemble(run: Run, id: str) -> View:
         planted=_planted(run),
         has_planted=bool(run.planted),
         headlines=headlines(run),
+        understanding=describe_understanding(run, id),
         asked=asked(run),
         warnings=[str(text) for text in results.get("warnings") or []],
         grids=grids(run),
@@ -177,7 +180,8 @@ def _render(views: Sequence[View]) -> str:
 
 def _charts(view: View) -> bool:
     directions = any(found.chart for found in view.directions)
-    return bool(view.shares or view.changes or view.sweeps or directions)
+    panels = view.understanding.panels if view.understanding else ()
+    return bool(view.shares or view.changes or view.sweeps or directions or panels)
 
 
 def _hash(script: str) -> str:
