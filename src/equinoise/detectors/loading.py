@@ -9,6 +9,8 @@ from pathlib import Path
 
 from equinoise.axes import Axis
 from equinoise.detectors.base import Detector
+from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
+from equinoise.detectors.skin_colour import SkinColourDetector
 from equinoise.detectors.zero_shot import ZeroShotDetector
 from equinoise.encoders import ClipEncoder
 from equinoise.models.loading import EMOJI, MIXTURE, describe
@@ -54,9 +56,12 @@ def detector_folder(name: str) -> str:
 
 
 def load_detector(spec: DetectorSpec) -> Detector:
-    """The zero-shot detector of `emoji`, a folder with a `CLIPModel`, or a hub name; `mixture` has its own."""
+    """The zero-shot detector of `emoji`, a folder with a `CLIPModel`, or a hub name; `mixture` and `skin-colour` are
+    their own."""
     if spec.name == MIXTURE:
         return MixtureDetector()
+    if spec.name == SKIN_COLOUR:
+        return SkinColourDetector()
     name = detector_folder(spec.name)
     return ZeroShotDetector(ClipEncoder.from_pretrained(name, spec.device))
 

@@ -55,7 +55,7 @@ class Understanding:
 
 def describe_understanding(run: Run, id: str) -> Understanding | None:
     """The panels of a run; None where nothing was added to it."""
-    relations, objects, mis = (_results(run.path, name) for name in (RELATIONS, OBJECTS, MISALIGNMENT))
+    relations, objects, mis = (results_of(run.path, name) for name in (RELATIONS, OBJECTS, MISALIGNMENT))
     if relations is None and objects is None:
         return None
     found = mis["findings"] if mis else []
@@ -71,7 +71,8 @@ def describe_understanding(run: Run, id: str) -> Understanding | None:
     )
 
 
-def _results(path: Path, name: str) -> dict[str, Any] | None:
+def results_of(path: Path, name: str) -> dict[str, Any] | None:
+    """What one part of a run's understanding holds; None where it is not there."""
     part = read_part(path, name)
     return part[1] if part else None
 
