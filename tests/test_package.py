@@ -28,6 +28,7 @@ def test_public_names() -> None:
         "Job",
         "ModelSpec",
         "Record",
+        "Relations",
         "Request",
         "RunFolder",
         "Sampling",
@@ -39,8 +40,10 @@ def test_public_names() -> None:
         "fit",
         "load",
         "load_axis",
+        "misalign",
         "open_session",
         "read_records",
+        "relate_texts",
         "write_report",
     ]
     assert all(hasattr(equinoise, name) for name in equinoise.__all__)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from equinoise.statistics import Confusion
     from equinoise.understanding import Counts, audit_counts
     from equinoise.understanding.audit import audit
+    from equinoise.understanding.misalignment import misalign
+    from equinoise.understanding.relations import Relations, relate_texts
 
 __version__ = "0.1.0"
 
@@ -36,6 +38,8 @@ _HOMES = {
     "session": ("open_session",),
     "statistics": ("Confusion",),
     "understanding": ("Counts", "audit", "audit_counts"),
+    "understanding.misalignment": ("misalign",),
+    "understanding.relations": ("Relations", "relate_texts"),
 }
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "Job",
     "ModelSpec",
     "Record",
+    "Relations",
     "Request",
     "RunFolder",
     "Sampling",
@@ -62,8 +67,10 @@ __all__ = [
     "fit",
     "load",
     "load_axis",
+    "misalign",
     "open_session",
     "read_records",
+    "relate_texts",
     "write_report",
 ]
 

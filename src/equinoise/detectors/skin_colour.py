@@ -31,7 +31,7 @@ BORDERS = {
     "medium": 28.0,
     "medium-dark": 10.0,
 }
-"""Least ITA of each class (Chardon's very light, light, intermediate, tan); below the last lies `dark` (brown, dark)."""
+"""Least ITA of each class (Chardon: very light, light, intermediate, tan); below the last is `dark`."""
 FITZPATRICK = ((55.0, "I"), (41.0, "II"), (28.0, "III"), (19.0, "IV"), (10.0, "V"), (-np.inf, "VI"))
 """A common reading of ITA as Fitzpatrick's types, which are about sunburn and not about colour: an approximation."""
 MONK = (

@@ -108,7 +108,8 @@ def _bars(
     values = [value for _, value, _, _ in rows]
     below = [value - (value if low is None else low) for _, value, low, _ in rows]
     above = [(value if high is None else high) - value for _, value, _, high in rows]
-    axes.barh(places, values, color=colour, xerr=np.maximum([below, above], 0), ecolor="#333333", capsize=2, height=0.65)
+    reach = np.maximum([below, above], 0)
+    axes.barh(places, values, color=colour, xerr=reach, ecolor="#333333", capsize=2, height=0.65)
     axes.set_yticks(places, [name for name, _, _, _ in rows])
     axes.set_xlabel("share of images" if unit == "images" else "cosine with the concept")
     axes.spines[["top", "right"]].set_visible(False)
