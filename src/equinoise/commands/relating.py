@@ -70,6 +70,8 @@ def relate(
         seed_range(seed, n), seed_range(ATTRIBUTES, n)
     reference = reference_for(session.spec.name, read_reference(reference_file) if reference_file else None)
     there = out is not None and (out / "run.json").is_file() and not _ours(out)
+    if there and axes:
+        raise EquinoiseError(f"--axis reads the images of a new run; {out} is there: audit {out} --axis … reads it")
     if dry_run:
         images = n * (len(asked.attributes) + (not there))
         return session.estimate(images, session.sampling.steps)

@@ -6,6 +6,8 @@ Okabe and Ito's colours, which people who confuse red and green can tell apart, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from equinoise.errors import EquinoiseError
 from equinoise.report import words
 from equinoise.report.placing import place
 from equinoise.report.reading import Run
-from equinoise.report.understanding import results_of
+from equinoise.report.understanding import object_rows, results_of
 from equinoise.run import UNTOUCHED
 from equinoise.understanding.kept import MISALIGNMENT, OBJECTS, RELATIONS
 
@@ -65,34 +67,35 @@ def charts_of(run: Run) -> dict[str, Draw]:
     """File name → what draws it."""
     relations, objects, mis = (results_of(run.path, name) for name in (RELATIONS, OBJECTS, MISALIGNMENT))
     charts: dict[str, Draw] = {}
-    if objects and objects["objects"]:
-        rows = objects["objects"][:MOST]
-        charts["objects"] = lambda f: _bars(f, [(r["phrase"], r["share"], r["low"], r["high"]) for r in rows], "images")
+    rows = object_rows(objects)[:MOST] if objects else []
+    if rows:
+        shares = [(row["phrase"], row["share"], row["low"], row["high"]) for row in rows]
+        charts["objects"] = partial(_bars, rows=shares, unit="share of images")
         for axis in rows[0]["with"]:
-            charts[f"objects-by-{axis}"] = lambda f, axis=axis: _grouped(f, rows[:8], axis)
-        charts["boxes"] = lambda f: _boxes(f, run)
+            charts[f"objects-by-{axis.replace('*', '-')}"] = partial(_grouped, rows=rows[:8], axis=axis)
+        charts["boxes"] = partial(_boxes, run=run)
     if relations:
         charts |= _of_relations(relations["relations"], mis["findings"] if mis else [])
         if _both(relations["relations"]):
-            charts["differences"] = lambda f: _differences(f, relations["differences"])
+            charts["differences"] = partial(_differences, pairs=relations["differences"])
     for audit in (run.before or {"audits": []})["audits"]:
         if audit["n"] > audit["unclear"]:
-            charts[f"shares-{audit['axis'].replace('*', '-')}"] = lambda f, audit=audit: _donut(f, audit)
+            charts[f"shares-{audit['axis'].replace('*', '-')}"] = partial(_donut, audit=audit)
     return charts
 
 
 def _of_relations(rows: Sequence[Row], findings: Sequence[Row]) -> dict[str, Draw]:
     charts: dict[str, Draw] = {}
     for name, kind in (("text", "text_centred"), ("vision", "vision")):
-        known = sorted((row for row in rows if row[kind] is not None), key=lambda row, k=kind: -row[k])
+        known = sorted((row for row in rows if row[kind] is not None), key=itemgetter(kind), reverse=True)
         values = [(r["attribute"], r[kind], r[f"{kind}_low"], r[f"{kind}_high"]) for r in known]
         if values:
-            charts[name] = lambda f, values=values: _bars(f, values, "cosine", COLOURS[1])
+            charts[name] = partial(_bars, rows=values, unit="cosine with the concept", colour=COLOURS[1])
     if _both(rows):
         marked = {entry[key] for entry in findings for key in ("attribute", "than")}
-        charts["text-against-vision"] = lambda f: _scatter(f, rows, marked)
+        charts["text-against-vision"] = partial(_scatter, rows=rows, marked=marked)
         if len(rows) > 2:
-            charts["radar"] = lambda f: _radar(f, rows)
+            charts["radar"] = partial(_radar, rows=rows)
     return charts
 
 
@@ -111,7 +114,7 @@ def _bars(
     reach = np.maximum([below, above], 0)
     axes.barh(places, values, color=colour, xerr=reach, ecolor="#333333", capsize=2, height=0.65)
     axes.set_yticks(places, [name for name, _, _, _ in rows])
-    axes.set_xlabel("share of images" if unit == "images" else "cosine with the concept")
+    axes.set_xlabel(unit)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -182,10 +182,10 @@ def grouped_bars(id: str, objects: Sequence[Row], axis_name: str) -> Chart:
     data = [
         {
             "type": "bar", "name": plain(name), "x": [plain(row["phrase"]) for row in rows],
-            "y": [entry["share"] or 0 for entry in entries],
+            "y": [entry["share"] for entry in entries],
             "text": [plain(f"{name}: {words.share(entry, entry['n'])}") for entry in entries], "textposition": "none",
             "hovertemplate": "%{text}<extra></extra>",
-            "error_y": {**bars([{**e, "share": e["share"] or 0} for e in entries], "share"), "color": "--ink"},
+            "error_y": {**bars(entries, "share"), "color": "--ink"},
             "marker": {"color": PALETTE[i % len(PALETTE)], "pattern": {"shape": PATTERNS[i % len(PATTERNS)]}},
         }
         for i, name in enumerate(classes)
@@ -200,6 +200,7 @@ def grouped_bars(id: str, objects: Sequence[Row], axis_name: str) -> Chart:
 
 
 _NONE: Row = {"count": 0, "n": 0, "share": None, "low": None, "high": None}
+"""An object whose images hold nobody of a class: no bar."""
 
 
 def differences(id: str, pairs: Sequence[Row], found: Sequence[tuple[str, str]]) -> Chart:

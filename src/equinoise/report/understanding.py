@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def _tested(mis: Row) -> str:
 
 
 def _objects(results: Row, id: str) -> Panel:
-    rows = [row for row in results["objects"] if not row.get("intervention")][:MOST]
+    rows = object_rows(results)[:MOST]
     top = rows[0] if rows else None
     sentence = f"Most often: {top['phrase']}, in {words.share(top, top['n'])}." if top else "No object was found."
     table = [
@@ -107,12 +108,20 @@ def _objects(results: Row, id: str) -> Panel:
     return Panel("Objects", sentence, charts, "Images that show each object", heads, tuple(table))
 
 
+def object_rows(results: Row) -> list[Row]:
+    """The objects of untouched images; named with their concept where there are several."""
+    rows = [row for row in results["objects"] if not row.get("intervention")]
+    if len({row["concept"] for row in rows}) < 2:
+        return rows
+    return [{**row, "phrase": f"{row['phrase']} ({row['concept']})"} for row in rows]
+
+
 def _relations(results: Row | None, id: str) -> list[Panel]:
     if results is None:
         return []
     panels = []
     for title, kind in (("Text encoder", "text_centred"), ("Vision encoder", "vision")):
-        rows = sorted((r for r in results["relations"] if r[kind] is not None), key=lambda row, k=kind: -row[k])
+        rows = sorted((r for r in results["relations"] if r[kind] is not None), key=itemgetter(kind), reverse=True)
         if not rows:
             continue
         first, last = rows[0], rows[-1]
@@ -158,9 +167,9 @@ def _more(relations: Row | None, objects: Row | None, found: Sequence[Row], id: 
         if len(rows) > 2:
             charts.append(draw.radar(f"{id}-chart-radar", rows))
         charts.append(draw.differences(f"{id}-chart-pairs", relations["differences"], pairs))
-    if objects and objects["objects"]:
-        for axis in objects["objects"][0]["with"]:
-            charts.append(draw.grouped_bars(f"{id}-chart-with-{axis}", objects["objects"][:8], axis))
+    shown = object_rows(objects)[:8] if objects else []
+    for index, axis in enumerate(shown[0]["with"] if shown else ()):
+        charts.append(draw.grouped_bars(f"{id}-chart-with-{index}", shown, axis))
     return charts
 
 

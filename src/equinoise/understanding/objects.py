@@ -57,9 +57,9 @@ def _of_concept(key: tuple[str, str], rows: Sequence[Record], groups: Sequence[G
 
 
 def share(count: int, n: int) -> dict[str, Any]:
-    """A count with its share and Wilson interval."""
-    interval = wilson(count, n)
-    return {"count": count, "n": n, "share": count / n if n else None, "low": interval.low, "high": interval.high}
+    """A count with its share and Wilson interval; null where there is nothing to count among."""
+    low, high = wilson(count, n) if n else (None, None)
+    return {"count": count, "n": n, "share": count / n if n else None, "low": low, "high": high}
 
 
 def _with(rows: Sequence[Record], showing: Sequence[bool]) -> dict[str, dict[str, Any]]:
