@@ -165,7 +165,7 @@ def measure(
         relation = relation_of(world, seed) if on_mixture else of_counts(world, seed)
         shown = pictures_of(world, n, rng) if on_mixture else shown_alone(world, n, rng)
         result = misalign(CONCEPT, [str(i) for i in range(len(world.cosines))], of_texts(relation), shown)
-        reported = {(p.first, p.second) for p, _ in result.findings}
+        reported = {(finding.pair.first, finding.pair.second) for finding in result.findings}
         anything += bool(reported)
         found += pair in reported
         tested = len(result.pairs)

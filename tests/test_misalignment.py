@@ -47,8 +47,8 @@ def test_a_reversed_pair_is_found_and_said_in_words() -> None:
 def test_both_directions_and_agreement() -> None:
     shown = columns(100, 3, 41)
     assert not misalign("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), shown).findings
-    ((pair, _),) = misalign("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), columns(100, 41, 3)).findings
-    assert (pair.first, pair.second) == (1, 0)
+    (finding,) = misalign("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), columns(100, 41, 3)).findings
+    assert (finding.pair.first, finding.pair.second) == (1, 0)
 
 
 def test_neither_claim_alone_is_a_finding() -> None:

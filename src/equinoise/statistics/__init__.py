@@ -3,7 +3,15 @@
 from equinoise.statistics.amplification import bias_amplification, difference_from
 from equinoise.statistics.bounds import parity_bounds, variation_bounds
 from equinoise.statistics.correction import Confusion, Corrected, correct, corrected_shares
-from equinoise.statistics.cosines import Similarity, centred, over_draws, over_wordings, resampled, resampled_pairs
+from equinoise.statistics.cosines import (
+    Similarity,
+    centred,
+    over_draws,
+    over_wordings,
+    resampled,
+    resampled_pairs,
+    wordings_p,
+)
 from equinoise.statistics.disparity import (
     entropy_bits,
     gap_squared_unbiased,
@@ -64,4 +72,5 @@ __all__ = [
     "total_variation",
     "variation_bounds",
     "wilson",
+    "wordings_p",
 ]

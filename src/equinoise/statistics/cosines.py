@@ -66,6 +66,14 @@ def over_wordings(cosines: Array, confidence: float = 0.95) -> Similarity:
     return Similarity(mean, interval, _p(mean, error, len(values) - 1))
 
 
+def wordings_p(cosines: Array) -> float | None:
+    """The p-value of `over_wordings` alone: what is asked of every pair of many attributes."""
+    values = np.asarray(cosines, np.float64)
+    if len(values) < 2:
+        return None
+    return _p(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values) - 1)
+
+
 def over_draws(value: float, draws: Array, confidence: float = 0.95) -> Similarity:
     """A value with the percentile interval of its bootstrap draws; p from their spread and a normal distribution."""
     tail = (1 - confidence) / 2

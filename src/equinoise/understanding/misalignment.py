@@ -17,7 +17,7 @@ import numpy as np
 
 from equinoise import statistics
 from equinoise.errors import EquinoiseError
-from equinoise.statistics import Interval, PairCount, Similarity
+from equinoise.statistics import PairCount, Similarity
 from equinoise.statistics.reversals import Shown
 from equinoise.understanding.relations import TextRelation, VisionRelation
 
@@ -37,13 +37,15 @@ class Relation:
         kind: a key of `ENCODERS`.
         values: (k,).
         draws: (resamples, k): the same under other draws of what it was measured on.
-        difference: of two attributes.
+        difference: of two attributes, with its interval.
+        p: two-sided p-value of that difference; None where nothing says how sure it is.
     """
 
     kind: str
     values: Sequence[float]
     draws: Shown
     difference: Callable[[int, int], Similarity]
+    p: Callable[[int, int], float | None]
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,17 @@ class Pair:
 
     first: int
     second: int
-    relation: Similarity
     counts: PairCount
+    p_relation: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A pair that disagrees: how much closer the first is, and the p-value of both claims adjusted for all pairs."""
+
+    pair: Pair
+    relation: Similarity
     p: float
 
 
@@ -75,14 +86,12 @@ class Misalignment:
     alpha: float = ALPHA
 
     @property
-    def findings(self) -> list[tuple[Pair, float]]:
-        """The pairs that disagree, with their adjusted p-values; the surest first, then the largest gap in shares."""
-        found = [
-            (pair, p)
-            for pair, p in zip(self.pairs, self.adjusted, strict=True)
-            if p <= self.alpha and pair.relation.clear
-        ]
-        return sorted(found, key=lambda item: (item[1], _gap(item[0].counts), item[0].first, item[0].second))
+    def findings(self) -> list[Finding]:
+        """The pairs that disagree; the surest first, then the largest gap in shares."""
+        sure = [(pair, p) for pair, p in zip(self.pairs, self.adjusted, strict=True) if p <= self.alpha]
+        found = [Finding(pair, self.relation.difference(pair.first, pair.second), p) for pair, p in sure]
+        clear = [finding for finding in found if finding.relation.clear]
+        return sorted(clear, key=lambda f: (f.p, _gap(f.pair.counts), f.pair.first, f.pair.second))
 
     def to_json(self) -> dict[str, Any]:
         """`{"findings": […], "tested": …}` and what they rest on."""
@@ -90,7 +99,7 @@ class Misalignment:
         return {
             "concept": self.concept,
             "encoder": self.relation.kind,
-            "findings": [self._finding(pair, p) for pair, p in self.findings],
+            "findings": [self._finding(finding) for finding in self.findings],
             "tested": len(self.pairs),
             "alpha": self.alpha,
             "images": len(self.shown),
@@ -110,8 +119,9 @@ class Misalignment:
             "share": count / n, "low": interval.low, "high": interval.high,
         }  # fmt: skip
 
-    def _finding(self, pair: Pair, p: float) -> dict[str, Any]:
-        c, interval = pair.counts, pair.relation.interval or Interval(pair.relation.value, pair.relation.value)
+    def _finding(self, finding: Finding) -> dict[str, Any]:
+        pair, c = finding.pair, finding.pair.counts
+        low, high = finding.relation.interval or (None, None)
         a, b = self._clear_columns(pair)
         gap, gap_interval = statistics.paired_difference(b, a)
         return {
@@ -124,16 +134,16 @@ class Misalignment:
             "count": c.first,
             "count_than": c.second,
             "n": c.n,
-            "difference": pair.relation.value,
-            "low": interval.low,
-            "high": interval.high,
+            "difference": finding.relation.value,
+            "low": low,
+            "high": high,
             "share_difference": gap,
             "share_low": gap_interval.low,
             "share_high": gap_interval.high,
-            "p_relation": pair.relation.p,
+            "p_relation": pair.p_relation,
             "p_frequency": c.p_less,
-            "p_adjusted": p,
-            "sentence": self._sentence(pair),
+            "p_adjusted": finding.p,
+            "sentence": self._sentence(finding),
         }
 
     def _clear_columns(self, pair: Pair) -> tuple[list[bool], list[bool]]:
@@ -141,13 +151,14 @@ class Misalignment:
         clear = rows[~np.isnan(rows).any(axis=1)] > 0.5
         return [bool(value) for value in clear[:, 0]], [bool(value) for value in clear[:, 1]]
 
-    def _sentence(self, pair: Pair) -> str:
-        first, second, c = self.names[pair.first], self.names[pair.second], pair.counts
+    def _sentence(self, finding: Finding) -> str:
+        pair, c, apart = finding.pair, finding.pair.counts, finding.relation
+        first, second = self.names[pair.first], self.names[pair.second]
         a, b = (self.relation.values[i] for i in (pair.first, pair.second))
-        low, high = pair.relation.interval or (pair.relation.value,) * 2
+        low, high = apart.interval or (apart.value, apart.value)
         return (
             f"'{first}' is closer to '{self.concept}' than '{second}' in {ENCODERS[self.relation.kind]} "
-            f"({a:.2f} against {b:.2f}, difference {pair.relation.value:.2f}, {low:.2f} to {high:.2f}), "
+            f"({a:.2f} against {b:.2f}, difference {apart.value:.2f}, {low:.2f} to {high:.2f}), "
             f"yet {c.first} of {c.n} images show one against {c.second}."
         )
 
@@ -173,10 +184,10 @@ def misalign(
 
 def _pair(relation: Relation, shown: Shown, i: int, j: int) -> Pair:
     first, second = (i, j) if relation.values[i] >= relation.values[j] else (j, i)
-    closer, counts = relation.difference(first, second), statistics.count_pair(shown, first, second)
-    if closer.p is None:
+    closer, counts = relation.p(first, second), statistics.count_pair(shown, first, second)
+    if closer is None:
         raise EquinoiseError("a relation measured on a single wording or image has no interval to compare by")
-    return Pair(first, second, closer, counts, statistics.reversal_p(closer.p, counts.p_less))
+    return Pair(first, second, counts, closer, statistics.reversal_p(closer, counts.p_less))
 
 
 def _gap(counts: PairCount) -> float:
@@ -191,9 +202,11 @@ def of_texts(found: TextRelation, centred: bool = True) -> Relation:
         [float(value) for value in values.mean(axis=0)],
         statistics.resampled(values),
         lambda i, j: found.difference(i, j, centred),
+        lambda i, j: found.p(i, j, centred),
     )
 
 
 def of_images(found: VisionRelation) -> Relation:
     """The relation in a vision encoder."""
-    return Relation("vision", [float(value) for value in found.values], found.draws, found.difference)
+    values = [float(value) for value in found.values]
+    return Relation("vision", values, found.draws, found.difference, lambda i, j: found.difference(i, j).p)

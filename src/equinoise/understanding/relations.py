@@ -61,6 +61,11 @@ class TextRelation:
         values = self._values(centred)
         return statistics.over_wordings(values[:, first] - values[:, second])
 
+    def p(self, first: int, second: int, centred: bool = True) -> float | None:
+        """The p-value of that difference alone."""
+        values = self._values(centred)
+        return statistics.wordings_p(values[:, first] - values[:, second])
+
     def part(self, places: Sequence[int]) -> TextRelation:
         """Of some of the attributes only."""
         return TextRelation(self.raw[:, list(places)], self.centred[:, list(places)])
