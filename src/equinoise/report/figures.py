@@ -155,6 +155,7 @@ def _radar(figure: Any, rows: Sequence[Row]) -> None:
             marker=("o", "D")[index], label=("text", "vision")[index],
         )  # fmt: skip
     axes.set_xticks(angles, [row["attribute"] for row in rows])
+    axes.tick_params(axis="x", pad=14)
     axes.set_yticks([])
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(-0.15, 1.12))
 
@@ -179,9 +180,15 @@ def _grouped(figure: Any, rows: Sequence[Row], axis: str) -> None:
     classes = list(dict.fromkeys(name for row in rows for name in row["with"].get(axis, {})))
     width = 0.8 / max(1, len(classes))
     for i, name in enumerate(classes):
-        shares = [row["with"].get(axis, {}).get(name, {}).get("share") or 0 for row in rows]
+        entries = [row["with"].get(axis, {}).get(name, {}) for row in rows]
         places = np.arange(len(rows)) + (i - (len(classes) - 1) / 2) * width
-        axes.bar(places, shares, width, label=name, color=COLOURS[i % 7], hatch=HATCHES[i % 7], edgecolor="white")
+        known = [(place, entry) for place, entry in zip(places, entries, strict=True) if entry.get("share") is not None]
+        shares = np.array([entry["share"] for _, entry in known])
+        ends = np.array([(entry["low"], entry["high"]) for _, entry in known]).reshape(-1, 2).T
+        axes.bar(
+            [place for place, _ in known], shares, width, label=name, color=COLOURS[i % 7], hatch=HATCHES[i % 7],
+            edgecolor="white", yerr=np.abs(ends - shares), ecolor="#333333", capsize=2,
+        )  # fmt: skip
     axes.set_xticks(np.arange(len(rows)), [row["phrase"] for row in rows], rotation=30, ha="right")
     axes.set_ylabel(f"share of the images of each class of {axis}")
     axes.legend(frameon=False)
@@ -212,4 +219,5 @@ def _boxes(figure: Any, run: Run) -> None:
         for i, entry in enumerate(record.objects or ()):
             left, top, right, bottom = entry["box"]
             axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=COLOURS[i % 6], lw=1.5))
-            axes.text(left, top, entry["phrase"], fontsize=5, va="bottom", color=COLOURS[i % 6])
+        named = "\n".join(dict.fromkeys(str(entry["phrase"]) for entry in record.objects or ()))
+        axes.set_title(named, fontsize=7, loc="left")
