@@ -158,6 +158,45 @@ def test_phrases_are_looked_for_by_owl(tmp_path: Path, tiny: Path) -> None:
         load_object_detector(ObjectSpec(str(tmp_path)))
 
 
+def test_phrases_are_looked_for_by_grounding_dino(tmp_path: Path) -> None:
+    from transformers import (
+        BertConfig,
+        BertTokenizer,
+        GroundingDinoConfig,
+        GroundingDinoForObjectDetection,
+        GroundingDinoImageProcessorPil,
+        GroundingDinoProcessor,
+        SwinConfig,
+    )
+
+    torch.manual_seed(0)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "a", "hut", "house"]
+    config = GroundingDinoConfig(
+        backbone_config=SwinConfig(
+            image_size=32, patch_size=4, embed_dim=8, depths=[1] * 4, num_heads=[1] * 4, window_size=2,
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        text_config=BertConfig(
+            vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+            max_position_embeddings=64,
+        ),
+        d_model=64, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=32, decoder_ffn_dim=32, num_queries=6, max_text_len=16, disable_custom_kernels=True,
+    )  # fmt: skip
+    GroundingDinoForObjectDetection(config).save_pretrained(tmp_path)
+    images = GroundingDinoImageProcessorPil(size={"height": 32, "width": 32})
+    tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate(words)})
+    GroundingDinoProcessor(images, tokenizer).save_pretrained(tmp_path)
+    found = load_object_detector(ObjectSpec(str(tmp_path), ("A hut", "a house."), threshold=0.0))
+    asked: list[list[str]] = []
+    pipeline = found.pipeline  # type: ignore[attr-defined]
+    found.pipeline = lambda rows, **more: asked.extend(r["candidate_labels"] for r in rows) or pipeline(rows, **more)  # type: ignore[attr-defined]
+    (row,) = found.objects([picture((48, 32))])
+    assert asked == [["a hut.", "a house."]]
+    assert {item.phrase for item in row} == {"A hut", "a house."}
+    assert all(item.box[2] <= 48 and item.box[3] <= 32 for item in row)
+
+
 def test_what_a_pipeline_gives_is_clipped_and_sorted() -> None:
     def entry(score: float, *box: int) -> dict[str, Any]:
         return {"score": score, "label": "hut", "box": dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))}
