@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from equinoise.statistics import Confusion
     from equinoise.understanding import Counts, audit_counts
     from equinoise.understanding.audit import audit
+    from equinoise.understanding.misalignment import misalign
+    from equinoise.understanding.relations import Relations, relate_texts
 
 __version__ = "0.1.0"
 
@@ -72,6 +74,8 @@ _HOMES = {
     "session": ("open_session",),
     "statistics": ("Confusion",),
     "understanding": ("Counts", "audit", "audit_counts"),
+    "understanding.misalignment": ("misalign",),
+    "understanding.relations": ("Relations", "relate_texts"),
 }
 
 __all__ = [
@@ -93,6 +97,7 @@ __all__ = [
     "Part",
     "Plan",
     "Record",
+    "Relations",
     "Request",
     "RunFolder",
     "Sampling",
@@ -109,8 +114,10 @@ __all__ = [
     "load_axis",
     "load_detector",
     "load_encoder",
+    "misalign",
     "open_session",
     "read_records",
+    "relate_texts",
     "step_at",
     "words_of",
     "write_report",

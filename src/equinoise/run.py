@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +38,7 @@ class Record:
         detections: axis → class → probability.
         labels: axis → the class read off the detections, or `unclear`.
         source: where an image came from that was not made here.
+        objects: what an object detector found: phrase, score and box in pixels; None where none has looked.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Record:
     detections: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
+    objects: Sequence[Mapping[str, Any]] | None = None
 
     @property
     def file(self) -> str:
@@ -167,10 +169,22 @@ def read_records(path: Path) -> list[Record]:
         raise EquinoiseError(f"cannot read {table}: {error.strerror or error}") from error
 
 
+def rewrite_records(path: Path, records: Sequence[Record]) -> None:
+    """Put the records of a finished run in place of those it has, with more known of the same images.
+
+    Raises:
+        EquinoiseError: they are not the same images, or the folder cannot be written.
+    """
+    if [record.id for record in records] != [record.id for record in read_records(path)]:
+        raise EquinoiseError(f"the images of {path} have changed meanwhile; read them again")
+    write_whole(path / "images" / "metadata.jsonl", "".join(map(_line, records)).encode())
+
+
 def _line(record: Record) -> str:
     row = {"file_name": f"{record.id}.png", **asdict(record)}
-    if record.source is None:
-        del row["source"]
+    for name in ("source", "objects"):
+        if row[name] is None:
+            del row[name]
     return json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n"
 
 

@@ -97,6 +97,68 @@ def sweep_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def relations_table(result: dict[str, Any]) -> Table:
+    """One row an attribute, the closest in the text encoder first."""
+    rows = result["relations"]
+    key = "vision" if rows[0]["text"] is None else "text_centred"
+    table = Table("attribute", "text", "text, centred (95%)", "vision (95%)", title=escape(result["concept"]))
+    for row in sorted(rows, key=lambda row: -row[key]):
+        table.add_row(escape(row["attribute"]), *(_cosine(row, key) for key in ("text", "text_centred", "vision")))
+    table.caption = "cosines; centred: without what all phrases of a reference vocabulary share"
+    return table
+
+
+def _cosine(row: dict[str, Any], key: str) -> str:
+    if row[key] is None:
+        return "–"
+    low, high = row[f"{key}_low"], row[f"{key}_high"]
+    return f"{row[key]:.3f}" + (f" ({low:.3f}–{high:.3f})" if low is not None else "")
+
+
+def objects_table(result: dict[str, Any]) -> Table:
+    """One row an object; what was merged behind it."""
+    table = Table("concept", "object", "images", "share (95%)", "merged")
+    for row in result["objects"]:
+        merged = ", ".join(f"{phrase} {times}" for phrase, times in list(row["merged"].items())[:6])
+        more = len(row["merged"]) - 6
+        table.add_row(
+            _concept(row),
+            escape(row["phrase"]),
+            f"{row['count']} of {row['n']}",
+            _share(row["share"], row["low"], row["high"]),
+            escape(merged) + (f" and {more} more" if more > 0 else ""),
+        )
+    return table
+
+
+def findings_table(result: dict[str, Any]) -> Table:
+    """One row a finding, in words."""
+    table = Table("adjusted p", "finding")
+    for row in result["findings"]:
+        table.add_row(f"{row['p_adjusted']:.2g}", escape(row["sentence"]))
+    rank = result["rank_correlation"]
+    low, high = result["rank_low"], result["rank_high"]
+    order = "" if rank is None else f"; rank correlation {rank:.2f} ({low:.2f} to {high:.2f})"
+    pairs = f"{len(result['findings'])} of {result['tested']} pairs disagree"
+    table.caption = f"{pairs} over {result['images']} images{order}"
+    return table
+
+
+def interactions_table(result: dict[str, Any]) -> Table:
+    """One row a class under an intervention."""
+    table = Table("intervention", "axis", "class", "before", "after", "change (paired 95%)", "moved")
+    for row in result["interactions"]:
+        for axis, entry in row["axes"].items():
+            for name, c in entry["classes"].items():
+                points = f"{100 * c['difference']:+.0f} ({100 * c['low']:+.0f} to {100 * c['high']:+.0f}) points"
+                moved = "yes" if name in entry["moved"] else ""
+                texts = (row["intervention"], axis, name, _percent(c["before"]), _percent(c["after"]), points, moved)
+                table.add_row(*map(escape, texts))
+        table.add_section()
+    table.caption = "moved: the interval that holds for all classes of the row together excludes 0"
+    return table
+
+
 def demo_table(result: dict[str, Any]) -> Table:
     """Before against after, paired."""
     table = Table("axis", "class", "before", "after", "change (paired 95% interval)")

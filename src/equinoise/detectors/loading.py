@@ -13,6 +13,8 @@ from equinoise.detectors.base import Detector
 from equinoise.detectors.classifier import ClassifierDetector
 from equinoise.detectors.declaring import CLASSIFIER, Declaration, declare
 from equinoise.detectors.faces import FaceDetector, load_faces
+from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
+from equinoise.detectors.skin_colour import SkinColourDetector
 from equinoise.detectors.zero_shot import ZeroShotDetector
 from equinoise.encoders import load_dual
 from equinoise.models.loading import EMOJI, MIXTURE, describe
@@ -104,6 +106,8 @@ def load_detector(spec: DetectorSpec) -> Detector:
 def _reading_whole(declared: Declaration, device: str) -> Detector:
     if declared.model == MIXTURE:
         return MixtureDetector()
+    if declared.model == SKIN_COLOUR:
+        return SkinColourDetector()
     name = detector_folder(declared.model)
     if declared.kind == CLASSIFIER:
         return ClassifierDetector.from_pretrained(name, declared.labels, device)

@@ -9,7 +9,7 @@
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, themed(item, name)]));
     }
-    const named = typeof value === "string" && value.startsWith("--") && key.endsWith("color");
+    const named = typeof value === "string" && value.startsWith("--") && (key.endsWith("color") || key === "colors");
     return named ? css(value) || value : value;
   };
 

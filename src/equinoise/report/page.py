@@ -22,6 +22,7 @@ from equinoise.report.grids import Grid, Sheet, grids, sheet
 from equinoise.report.headlines import Headline, headlines, pair_up
 from equinoise.report.reading import Run, asked, flatten, read_run
 from equinoise.report.sweeps import Sweep, describe
+from equinoise.report.understanding import Understanding, describe_understanding
 
 HERE = Path(__file__).parent
 
@@ -45,6 +46,7 @@ class View:
     fixture: str | None
     planted: list[str]
     headlines: list[Headline]
+    understanding: Understanding | None
     asked: list[tuple[str, str]]
     warnings: list[str]
     grids: list[Grid]
@@ -93,6 +95,7 @@ def _assemble(run: Run, id: str) -> View:
         fixture=_fixture(results["world"]) if results.get("world") else None,
         planted=_planted(run),
         headlines=headlines(run),
+        understanding=describe_understanding(run, id),
         asked=asked(run),
         warnings=[str(text) for text in results.get("warnings") or []],
         grids=grids(run),
@@ -181,7 +184,8 @@ def _render(views: Sequence[View]) -> str:
 
 def _charts(view: View) -> bool:
     directions = any(found.chart for found in view.directions)
-    return bool(view.shares or view.changes or view.sweeps or directions)
+    panels = view.understanding.panels if view.understanding else ()
+    return bool(view.shares or view.changes or view.sweeps or directions or panels)
 
 
 def _hash(script: str) -> str:

@@ -3,6 +3,15 @@
 from equinoise.statistics.amplification import bias_amplification, difference_from
 from equinoise.statistics.bounds import parity_bounds, variation_bounds
 from equinoise.statistics.correction import Confusion, Corrected, correct, corrected_shares
+from equinoise.statistics.cosines import (
+    Similarity,
+    centred,
+    over_draws,
+    over_wordings,
+    resampled,
+    resampled_pairs,
+    wordings_p,
+)
 from equinoise.statistics.disparity import (
     entropy_bits,
     gap_squared_unbiased,
@@ -21,6 +30,7 @@ from equinoise.statistics.intervals import (
     share_intervals,
     wilson,
 )
+from equinoise.statistics.reversals import PairCount, adjust, count_pair, rank_agreement, reversal_p
 from equinoise.statistics.scale import spearman
 from equinoise.statistics.sequences import confidence_sequence, horizon_for, share_sequences
 
@@ -28,10 +38,15 @@ __all__ = [
     "Confusion",
     "Corrected",
     "Interval",
+    "PairCount",
+    "Similarity",
+    "adjust",
     "bias_amplification",
+    "centred",
     "confidence_sequence",
     "correct",
     "corrected_shares",
+    "count_pair",
     "difference_from",
     "entropy_bits",
     "gap_squared_unbiased",
@@ -40,10 +55,16 @@ __all__ = [
     "kl_bits",
     "mean_over_prompts",
     "mean_pairwise_gap",
+    "over_draws",
     "over_prompts",
+    "over_wordings",
     "paired_difference",
     "parity_bounds",
     "parity_difference",
+    "rank_agreement",
+    "resampled",
+    "resampled_pairs",
+    "reversal_p",
     "sampling_floor",
     "share_intervals",
     "share_sequences",
@@ -51,4 +72,5 @@ __all__ = [
     "total_variation",
     "variation_bounds",
     "wilson",
+    "wordings_p",
 ]

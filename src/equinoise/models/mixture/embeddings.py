@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +46,15 @@ CHOSEN: Mapping[tuple[str, str], float] = {
 class MixtureEncoder:
     """Texts and pictures → unit vectors in one space.
 
-    A word's vector is a row of G^½, where G holds the chosen cosines, so that cosines of words are G itself. A text is
-    the sum of the words in it, scaled to length 1 (`person` counts only where nothing else is named). A picture is the
-    sum of its subjects' and its classes' vectors, each weighted by its posterior, scaled likewise.
+    `chosen`: cosines of pairs of words; what it leaves out is 0.2. A word's vector is a row of G^½, where G holds the
+    chosen cosines, so that cosines of words are G itself. A text is the sum of the words in it, scaled to length 1
+    (`person` counts only where nothing else is named). A picture is the sum of its subjects' and its classes' vectors,
+    each weighted by its posterior, scaled likewise.
     """
+
+    def __init__(self, chosen: Mapping[tuple[str, str], float] = CHOSEN) -> None:
+        """Raises `ValueError` where no vectors have such cosines."""
+        self._vectors = vectors(tuple(chosen.items()))
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, 17) unit vectors.
@@ -59,7 +64,10 @@ class MixtureEncoder:
         """
         return _unit(
             np.stack(
-                [sum((vectors()[WORDS.index(word)] for word in _named(text)), np.zeros(len(WORDS))) for text in texts]
+                [
+                    sum((self._vectors[WORDS.index(word)] for word in _named(text)), np.zeros(len(WORDS)))
+                    for text in texts
+                ]
             )
         )
 
@@ -70,25 +78,34 @@ class MixtureEncoder:
             EquinoiseError: a picture that is not the mixture's.
         """
         y = from_pictures(images)
-        return _unit((_weights(y)[:, :, None] * vectors()[:, None]).sum(axis=0))
+        return _unit((_weights(y)[:, :, None] * self._vectors[:, None]).sum(axis=0))
 
 
-@cache
-def gram() -> Array:
+Chosen = tuple[tuple[tuple[str, str], float], ...]
+DEFAULT: Chosen = tuple(CHOSEN.items())
+
+
+def gram(chosen: Chosen = DEFAULT) -> Array:
     """(words, words): the chosen cosines, in the order of `WORDS`."""
     table = np.full((len(WORDS), len(WORDS)), UNRELATED)
     np.fill_diagonal(table, 1.0)
-    for (first, second), cosine in CHOSEN.items():
+    for (first, second), cosine in chosen:
         i, j = WORDS.index(first), WORDS.index(second)
         table[i, j] = table[j, i] = cosine
     return table
 
 
-@cache
-def vectors() -> Array:
-    """(words, words): the rows of G^½."""
-    values, basis = np.linalg.eigh(gram())
-    root: Array = basis * np.sqrt(values) @ basis.T
+@lru_cache(maxsize=8)
+def vectors(chosen: Chosen = DEFAULT) -> Array:
+    """(words, words): the rows of G^½.
+
+    Raises:
+        ValueError: no vectors have such cosines.
+    """
+    values, basis = np.linalg.eigh(gram(chosen))
+    if values.min() < -1e-9:
+        raise ValueError("no vectors have such cosines: choose them less different from each other")
+    root: Array = basis * np.sqrt(np.maximum(values, 0)) @ basis.T
     return root
 
 

@@ -120,6 +120,11 @@ def uniform_law(subject: str, shown: tuple[str, ...] = ()) -> Law:
     return _law(Subject(like.names, tables, like.stretch, like.along), shown or (subject,), {})
 
 
+def law_of_subject(name: str, subject: Subject) -> Law:
+    """The law of the pictures of a subject whose tables were chosen, in the place of the subject of that name."""
+    return _law(subject, (name,), {})
+
+
 def _law(subject: Subject, shown: tuple[str, ...], named: Mapping[str, tuple[str, ...]]) -> Law:
     """Blocks that hold every coordinate once: the tables', the subjects' own, and those that nothing is shown on."""
     blocks = [_block(subject, table, named) for table in subject.tables]

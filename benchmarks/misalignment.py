@@ -1,0 +1,202 @@
+"""How often a misalignment is reported that is none, and how often one is found that is there.
+
+    python -m benchmarks.misalignment        500 worlds a row, a few minutes on one core
+
+A world is drawn on the mixture: pictures of buildings of four kinds with chosen shares, read by the mixture's own
+detector, and a text encoder in which the concept has chosen cosines with the kinds (`MixtureEncoder`), each wording
+with a little noise of its own. Worlds of more attributes are counts alone: each attribute is shown by itself, with a
+chosen probability. `any` is the share of worlds in which something was reported, `power` that in which the planted
+pair was, and `false` the mean share of reported pairs that were not planted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common import tell
+from equinoise.axes import load_axis
+from equinoise.models.mixture import MixtureEncoder
+from equinoise.models.mixture.detector import classes
+from equinoise.models.mixture.prompts import law_of_subject
+from equinoise.models.mixture.world import AXES, COORDINATES, SPREAD, Subject, Table
+from equinoise.statistics import wilson
+from equinoise.understanding.misalignment import misalign, of_texts
+from equinoise.understanding.relations import TextRelation, relate_texts
+from equinoise.understanding.wordings import WORDINGS, attribute
+
+CONCEPT = "a photo of a building"
+KINDS = ("hut", "derelict", "house", "mansion")
+PHRASES = ("hut", "derelict house", "house", "mansion")
+REFERENCE = ("a doctor", "a teacher", "an engineer", "a farmer", "a person", "a woman", "a man")
+JITTER = 0.05
+"""Length of the noise that each text adds to its unit vector: differences of cosines vary by about as much as in small
+sentence encoders between wordings."""
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class World:
+    """Chosen cosines with the concept, and chosen shares; `planted` are the pairs (closer, yet rarer)."""
+
+    cosines: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def planted(self) -> set[tuple[int, int]]:
+        """Ordered pairs on which the two disagree."""
+        k = range(len(self.cosines))
+        return {
+            (i, j) for i in k for j in k if self.cosines[i] > self.cosines[j] and self.shares[i] < self.shares[j] - 1e-9
+        }
+
+
+class Worded:
+    """An encoder whose every text has a little noise of its own, the same each time it is asked."""
+
+    def __init__(self, encoder: MixtureEncoder, seed: int) -> None:
+        self.encoder, self.seed = encoder, seed
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n, d) unit vectors."""
+        plain = self.encoder.texts(texts)
+        noise = np.stack([self._noise(text, plain.shape[1]) for text in texts])
+        moved = plain + JITTER * noise / np.sqrt(plain.shape[1])
+        unit: NDArray[np.float32] = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+    def _noise(self, text: str, size: int) -> Array:
+        return np.random.default_rng((self.seed, zlib.crc32(text.encode()))).standard_normal(size)
+
+
+def relation_of(world: World, seed: int) -> TextRelation:
+    """On the mixture's encoder with the world's cosines, as `equinoise relate` measures it."""
+    chosen = {("building", kind): cosine for kind, cosine in zip(KINDS, world.cosines, strict=True)}
+    entries = [attribute(phrase, CONCEPT) for phrase in PHRASES]
+    return relate_texts(Worded(MixtureEncoder(chosen), seed), CONCEPT, entries, REFERENCE, WORDINGS)
+
+
+def pictures_of(world: World, n: int, rng: np.random.Generator) -> Array:
+    """(n, 4): which kind each picture shows, read off its coordinates by the mixture's detector; unclear is NaN."""
+    subject = Subject(("building",), (Table(("house",), world.shares),))
+    y = np.zeros((len(COORDINATES), n))
+    for block in law_of_subject("building", subject):
+        component = rng.choice(len(block.weights), size=n, p=block.weights)
+        rows = [COORDINATES.index(name) for name in block.coordinates]
+        y[rows] = (block.means[component] + SPREAD * rng.standard_normal((n, len(rows)))).T
+    posterior = classes(y, "house").T
+    order = [AXES["house"].classes.index(kind) for kind in load_axis("house").classes]
+    shown = (posterior[:, order] >= 0.6).astype(np.float64)
+    shown[shown.sum(axis=1) == 0] = np.nan
+    return shown
+
+
+def of_counts(world: World, seed: int) -> TextRelation:
+    """Cosines that vary from wording to wording as they do above, without an encoder."""
+    noise = np.random.default_rng((seed, 1)).normal(0, JITTER / 4, (len(WORDINGS), len(world.cosines)))
+    values = np.asarray(world.cosines) + noise
+    return TextRelation(values + 0.5, values)
+
+
+def shown_alone(world: World, n: int, rng: np.random.Generator) -> Array:
+    """(n, k): each attribute by itself."""
+    return (rng.random((n, len(world.shares))) < np.asarray(world.shares)).astype(np.float64)
+
+
+Draw = Callable[[np.random.Generator], World]
+
+
+def agreeing(k: int, exclusive: bool) -> Draw:
+    """Both orders are the same."""
+
+    def draw(rng: np.random.Generator) -> World:
+        shares = np.sort(rng.dirichlet(np.ones(k)) if exclusive else rng.uniform(0.05, 0.7, k))
+        return _world(np.sort(rng.uniform(0.2, 0.5, k)), shares)
+
+    return draw
+
+
+def even_counts(k: int, exclusive: bool) -> Draw:
+    """The hardest agreement for the counts: relations differ, shares are all the same."""
+    return lambda rng: _world(rng.uniform(0.2, 0.5, k), np.full(k, 1 / k if exclusive else 0.3))
+
+
+def even_cosines(k: int, exclusive: bool) -> Draw:
+    """The hardest agreement for the relation: shares differ, cosines are all the same."""
+
+    def draw(rng: np.random.Generator) -> World:
+        shares = rng.dirichlet(np.ones(k)) if exclusive else rng.uniform(0.05, 0.7, k)
+        return _world(np.full(k, 0.35), shares)
+
+    return draw
+
+
+def reversed_pair(k: int, exclusive: bool, low: float, gap: float = 0.2, apart: float = 0.1) -> Draw:
+    """One pair reversed by `gap` in share, `apart` in cosine; all others lie between and are no further apart."""
+
+    def draw(rng: np.random.Generator) -> World:
+        rest = np.full(k - 2, (1 - 2 * low - gap) / max(1, k - 2) if exclusive else low)
+        cosines = np.full(k - 2, 0.3) - np.arange(k - 2) * 1e-3 * (not exclusive)
+        return _world(np.array([0.3 + apart, 0.3, *cosines]), np.array([low, low + gap, *rest]))
+
+    return draw
+
+
+def _world(cosines: Array, shares: Array) -> World:
+    return World(tuple(map(float, cosines)), tuple(map(float, shares)))
+
+
+def measure(
+    name: str, draw: Draw, worlds: int, n: int, on_mixture: bool, pair: tuple[int, int] | None
+) -> dict[str, Any]:
+    """One row of the table."""
+    anything = found = 0
+    false: list[float] = []
+    tested = 0
+    for seed in range(worlds):
+        rng = np.random.default_rng((seed, n))
+        world = draw(rng)
+        relation = relation_of(world, seed) if on_mixture else of_counts(world, seed)
+        shown = pictures_of(world, n, rng) if on_mixture else shown_alone(world, n, rng)
+        result = misalign(CONCEPT, [str(i) for i in range(len(world.cosines))], of_texts(relation), shown)
+        reported = {(finding.pair.first, finding.pair.second) for finding in result.findings}
+        anything += bool(reported)
+        found += pair in reported
+        tested = len(result.pairs)
+        false.append(len(reported - world.planted) / max(1, len(reported)))
+    low, high = wilson(anything, worlds)
+    row: dict[str, Any] = {"world": name, "on": "mixture" if on_mixture else "counts", "pairs": tested, "n": n}
+    row |= {"any": anything / worlds, "any 95%": f"{low:.3f}–{high:.3f}", "false": float(np.mean(false))}
+    interval = wilson(found, worlds)
+    power = f"{found / worlds:.3f} ({interval.low:.3f}–{interval.high:.3f})" if pair else "–"
+    return {**row, "power": power, "worlds": worlds}
+
+
+def rows(worlds: int) -> list[dict[str, Any]]:
+    """The table."""
+    found = []
+    for k, mixture in ((4, True), (10, False), (20, False)):
+        for name, make in (("agree", agreeing), ("shares even", even_counts), ("cosines even", even_cosines)):
+            found.append(measure(name, make(k, mixture), worlds, 200, mixture, None))
+    for n in (100, 200, 400):
+        for low in (0.02, 0.1, 0.2):
+            name = f"reversed, {low:.0%} against {low + 0.2:.0%}"
+            found.append(measure(name, reversed_pair(4, True, low), worlds, n, True, (0, 1)))
+    for k in (10, 20):
+        for low in (0.02, 0.1, 0.2):
+            name = f"reversed, {low:.0%} against {low + 0.2:.0%}"
+            found.append(measure(name, reversed_pair(k, False, low), worlds, 200, False, (0, 1)))
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", type=int, default=500)
+    args = parser.parse_args()
+    tell(rows(args.worlds), "misalignment")

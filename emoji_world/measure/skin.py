@@ -1,0 +1,47 @@
+"""Skin tone by colour on the drawings themselves: what ITA reads each of the five tones as, in every style.
+
+python -m emoji_world.measure.skin
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from PIL import Image
+
+from emoji_world.art import drawing
+from emoji_world.measure.common import Rows
+from emoji_world.world import world
+from equinoise.detectors.skin_colour import skin_colour, tone_of
+
+DRAWINGS = ("male-doctor", "female-doctor", "male-farmer", "female-farmer", "male-teacher", "female-teacher")
+
+
+def skin(styles: tuple[str, ...] = ("google", "twitter", "fluent")) -> Rows:
+    """Per style and tone: the median ITA, what it is read as, and how often it is unclear."""
+    rows: Rows = []
+    for style in styles:
+        for tone, entry in world()["tones"].items():
+            found = [skin_colour(_on_white(drawing(style, name, entry["modifier"]))) for name in DRAWINGS]
+            clear = [colour for colour in found if colour]
+            angles = sorted(colour.ita for colour in clear)
+            read = Counter(tone_of(colour.ita) for colour in clear)
+            rows.append(
+                {
+                    "style": style, "tone": tone, "drawings": len(found), "unclear": len(found) - len(clear),
+                    "ita": round(angles[len(angles) // 2], 1) if angles else None,
+                    "read as": ", ".join(f"{name} {times}" for name, times in read.most_common()),
+                    "monk": ", ".join(map(str, sorted({colour.monk for colour in clear}))),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def _on_white(sprite: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", sprite.size, "white"), sprite).convert("RGB")
+
+
+if __name__ == "__main__":
+    from benchmarks.common import tell
+
+    tell(skin(), "skin_colour")

@@ -1,0 +1,126 @@
+"""Which object detector a name stands for: a captioner, one that is told phrases, or one with labels of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from equinoise.detectors.boxes import LabelDetector, PhraseDetector
+from equinoise.detectors.grounded import GroundedCaptioner
+from equinoise.detectors.objects import ObjectDetector
+from equinoise.errors import EquinoiseError
+from equinoise.models.loading import EMOJI, MIXTURE
+from equinoise.quiet import quiet_libraries
+
+KOSMOS = "microsoft/kosmos-2-patch14-224"
+THRESHOLDS = {"phrases": 0.1, "labels": 0.5}
+"""Scores below these are no finds: as the pipelines of transformers have it."""
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    """What it takes to load an object detector.
+
+    Attributes:
+        name: `emoji`, a folder, or a hub name.
+        phrases: what to look for, for a detector that is told.
+        threshold: a find has at least this score; None leaves it to the kind of detector.
+    """
+
+    name: str
+    phrases: tuple[str, ...] = ()
+    threshold: float | None = None
+    device: str = "cpu"
+
+
+def object_folder(name: str) -> str:
+    """Where an object detector lies; a hub name stays what it is."""
+    return str(EMOJI / "objects") if name == "emoji" else name
+
+
+def default_object_detector(model: str | None) -> str:
+    """The emoji model brings its own; anything else is described by Kosmos-2.
+
+    Raises:
+        EquinoiseError: the mixture, whose pictures are patterns and hold no objects.
+    """
+    if model == MIXTURE:
+        raise EquinoiseError("the mixture's pictures are patterns without objects; audit its axis house instead")
+    return "emoji" if model == "emoji" or (model and (Path(model) / "world.json").is_file()) else KOSMOS
+
+
+def load_object_detector(spec: ObjectSpec) -> ObjectDetector:
+    """The detector of a spec; safetensors only, no remote code.
+
+    Raises:
+        EquinoiseError: no such model, none that finds objects, or phrases that are lacking or not wanted.
+    """
+    folder = object_folder(spec.name)
+    if spec.name == "emoji" and not Path(folder).is_dir():
+        raise EquinoiseError("the packaged emoji model has no object detector; name one with --detector")
+    try:
+        with quiet_libraries():
+            return _load(spec, folder)
+    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise EquinoiseError(f"cannot load object detector '{spec.name}': {reason}") from error
+
+
+def _load(spec: ObjectSpec, folder: str) -> ObjectDetector:
+    from transformers import AutoConfig
+    from transformers.models.auto import modeling_auto as auto
+
+    kind = AutoConfig.from_pretrained(folder).model_type
+    if kind in auto.MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES:
+        if not spec.phrases:
+            raise EquinoiseError(f"{spec.name} looks for what it is told; give --phrases, such as 'a house,a hut'")
+        threshold = THRESHOLDS["phrases"] if spec.threshold is None else spec.threshold
+        return PhraseDetector(_pipeline("zero-shot-object-detection", folder, spec.device), spec.phrases, threshold)
+    if spec.phrases:
+        raise EquinoiseError(f"{spec.name} says what it sees; --phrases is for OWLv2 or Grounding DINO")
+    if kind in auto.MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES:
+        threshold = THRESHOLDS["labels"] if spec.threshold is None else spec.threshold
+        return LabelDetector(_pipeline("object-detection", folder, spec.device), threshold)
+    if kind == "kosmos-2":
+        return _captioner(folder, spec.device)
+    raise EquinoiseError(f"'{spec.name}' is a {kind}, which finds no objects; give Kosmos-2, OWLv2 or a DETR")
+
+
+def _pipeline(task: str, folder: str, device: str) -> Any:
+    from transformers import AutoImageProcessor, pipeline
+
+    processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    made: Any = pipeline(
+        task,  # type: ignore[call-overload, unused-ignore]
+        model=folder,
+        image_processor=processor,
+        device=device,
+        dtype=torch.float32,
+        model_kwargs={"use_safetensors": True},
+    )
+    return made
+
+
+def _captioner(folder: str, device: str) -> GroundedCaptioner:
+    from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, Kosmos2Processor
+
+    model = AutoModelForImageTextToText.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).to(device)
+    images = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    return GroundedCaptioner(model, Kosmos2Processor(images, AutoTokenizer.from_pretrained(folder)))
+
+
+def split_phrases(text: str | None) -> tuple[str, ...]:
+    """`a house, a hut` → ("a house", "a hut").
+
+    Raises:
+        EquinoiseError: a phrase is empty or comes twice.
+    """
+    phrases: Sequence[str] = [part.strip() for part in text.split(",")] if text else []
+    if not all(phrases) or len(set(phrases)) < len(phrases):
+        raise EquinoiseError(f"--phrases {text}: give different phrases, such as 'a house,a hut'")
+    return tuple(phrases)
