@@ -29,7 +29,11 @@ a photo of a judge,gender,man,0.5
 
 
 def joint(path: Path, by: str = "share", drop: int = 0) -> Path:
-    rows = [(g, t, 0.15 if (g == "woman") == (t in ("dark", "medium-dark")) else 0.05) for g in GENDER.classes for t in TONE.classes]
+    rows = [
+        (g, t, 0.15 if (g == "woman") == (t in ("dark", "medium-dark")) else 0.05)
+        for g in GENDER.classes
+        for t in TONE.classes
+    ]
     total = sum(share for *_, share in rows)
     values = [round(100 * share) if by == "count" else share / total for *_, share in rows]
     lines = [f"{t},{g},{v}" for (g, t, _), v in zip(rows, values, strict=True)]

@@ -9,10 +9,9 @@ have to be known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations, product
-from math import prod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from equinoise.mitigation.response import Array, encode
 from equinoise.mitigation.span import Span, around, candidates
 from equinoise.mitigation.tables import Table, fit_table
 from equinoise.statistics import Confusion
-from equinoise.understanding.targets import Target
+from equinoise.understanding.targets import Target, product_of
 
 SCOUT = 2.0
 """Length of the first shifts, in standard deviations of the noise."""
@@ -140,17 +139,36 @@ def explore(
     each = max(4, total // 6 // len(scouts))
     first = [*[np.zeros(m)] * max(4, total // 6), *[arm for arm in scouts for _ in range(each)]]
     axes = {axis.name: axis for target in targets for axis in target.axes}
-    rounds, seeing = [first[:total]], None
+    rounds, seeing, known = [first[:total]], None, dict[str, Table]()
     while True:
         asked = [(arm, next(left)) for arm in rounds[-1]]
         seeing = _add(seeing, asked, draw(asked), span, {name: axis.classes for name, axis in axes.items()})
         reach = min(settings.farthest, SCOUT + 1.5 * len(rounds))
-        chosen = settle(targets, span, seeing, settings, confusions or {}, reach, [len(r) for r in rounds])
+        known = responses(targets, seeing, settings, confusions or {}, known)
+        chosen = settle(targets, span, seeing, settings, known, reach)
         spent = len(seeing.weights)
         if spent >= total or (len(rounds) > 2 and chosen.spread <= settings.precision):
-            return chosen
+            chosen = settle(targets, span, seeing, settings, known, reach, spacings=(1.0, 0.5, 0.25))
+            return replace(chosen, rounds=tuple(map(len, rounds)))
         number = min(total - spent, max(8, total // 6))
         rounds.append([chosen.weights[j] for j in allot(chosen.choice.mixture, number)])
+
+
+def responses(
+    targets: Sequence[Target],
+    seeing: Seeing,
+    settings: Settings,
+    confusions: Mapping[str, Confusion],
+    before: Mapping[str, Table] | None = None,
+) -> dict[str, Table]:
+    """The fitted table of every target and of every wish, by name; `before` is what fewer pilots gave."""
+    before = before or {}
+    return {
+        wanted.name: fit_table(
+            wanted.axes, seeing.positions, seeing.labels, seeing.arms, confusions, before.get(wanted.name)
+        )
+        for wanted in [*targets, *_wishes(targets, settings)]
+    }
 
 
 def settle(
@@ -158,32 +176,33 @@ def settle(
     span: Span,
     seeing: Seeing,
     settings: Settings,
-    confusions: Mapping[str, Confusion],
+    tables: Mapping[str, Table],
     reach: float,
-    rounds: Iterable[int] = (),
+    spacings: Sequence[float] = (),
 ) -> Chosen:
-    """Fit the responses and solve the programme, first on a coarse grid, then on a finer one around the solution."""
-    prices = settings.prices
-    tables = {target.name: _table(target, seeing, confusions) for target in targets}
-    wishes = [(pair, _table(pair, seeing, confusions)) for pair in _pairs(targets)] if prices.dependence else []
+    """Solve the programme on a grid of shifts up to `reach`, then on finer ones around the solution.
+
+    `tables` are those of `responses`.
+    """
+    prices, wishes = settings.prices, _wishes(targets, settings)
 
     def solve(weights: Array) -> tuple[Choice, list[Goal]]:
         goals = [_goal(target, tables[target.name], weights, DRAWS) for target in targets]
-        soft = [_goal(pair, table, weights, 0, prices.dependence) for pair, table in wishes]
-        costs = prices.nat * (weights**2).sum(1) / 2
-        kept = _fidelity(seeing, weights)
+        soft = [_goal(wish, tables[wish.name], weights, 0, prices.dependence) for wish in wishes]
+        costs, kept = prices.nat * (weights**2).sum(1) / 2, _fidelity(seeing, weights)
         costs = costs if kept is None else costs + prices.fidelity * np.maximum(0, _untouched(seeing) - kept)
         return choose([*goals, *soft], costs, prices.caution), goals
 
     weights = candidates(span.lines, reach, settings.most)
     choice, goals = solve(weights)
-    for spacing in (1.0, 0.5, 0.25):
-        finer = around(weights[choice.mixture > 0], spacing)
-        weights = np.unique(np.concatenate([np.zeros((1, finer.shape[1])), finer, weights[choice.mixture > 0]]), axis=0)
+    for spacing in spacings:
+        used = weights[choice.mixture > 0]
+        weights = np.unique(np.concatenate([np.zeros((1, used.shape[1])), around(used, spacing)]), axis=0)
         weights = weights[np.linalg.norm(weights, axis=1) <= reach * 1.001]
         choice, goals = solve(weights)
     spread = max(float(np.einsum("j,sjc->sc", choice.mixture, goal.draws).std(axis=0).max()) for goal in goals)
-    return Chosen(weights, choice, tables, seeing, tuple(rounds), spread, _fidelity(seeing, weights))
+    own = {target.name: tables[target.name] for target in targets}
+    return Chosen(weights, choice, own, seeing, (), spread, _fidelity(seeing, weights))
 
 
 def allot(mixture: Array, n: int) -> list[int]:
@@ -219,25 +238,17 @@ def _add(
     )
 
 
-def _table(target: Target, seeing: Seeing, confusions: Mapping[str, Confusion]) -> Table:
-    return fit_table(target.axes, seeing.positions, seeing.labels, seeing.arms, confusions)
-
-
-def _pairs(targets: Sequence[Target]) -> list[Target]:
-    """For every two axes with a target each, and none together, the product of the two: that they hang together not."""
+def _wishes(targets: Sequence[Target], settings: Settings) -> list[Target]:
+    """For every two axes with a target each, and none together, their product: neither should depend on the other."""
+    if not settings.prices.dependence:
+        return []
     together = [{axis.name for axis in target.axes} for target in targets if len(target.axes) > 1]
     single = [target for target in targets if len(target.axes) == 1]
     return [
-        Target((a.axes[0], b.axes[0]), dict(enumerate_cells(a, b)))
+        product_of((a, b))
         for a, b in combinations(single, 2)
         if not any({a.name, b.name} <= names for names in together)
     ]
-
-
-def enumerate_cells(first: Target, second: Target) -> list[tuple[str, float]]:
-    """The cells of the product of two targets."""
-    pairs = product(first.shares.items(), second.shares.items())
-    return [(f"{a} & {b}", prod((p, q))) for (a, p), (b, q) in pairs]
 
 
 def _goal(target: Target, table: Table, weights: Array, draws: int, weight: float | None = None) -> Goal:

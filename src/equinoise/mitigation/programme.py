@@ -9,7 +9,7 @@ shares P_b x and lies TV_b(x) = ½ Σ|P_b x − t_b| from the target.
 
 The draws are shares under other parameters that the pilots allow, so that of two mixtures the one whose shares are
 better known is preferred; wishes c (that two axes do not depend on each other) cost, and bind nothing. Absolute values
-are pairs of inequalities, so both are linear (solved by HiGHS's simplex through scipy). Solutions are vertices: few
+become inequalities, so both are linear (solved by HiGHS's simplex through scipy). Solutions are vertices: few
 candidates have a share.
 """
 
@@ -98,7 +98,8 @@ def choose(
     kept = mixture >= least
     if not kept.all() and kept.any():  # the small shares go to the others, where the others can do without them
         narrowed = [_only(goal, kept) for goal in goals]
-        few, _ = _solve(np.zeros(int(kept.sum())), [_Term(g.expected, g.target, 1.0) for g in narrowed if g.weight is None])
+        terms = [_Term(goal.expected, goal.target, 1.0) for goal in narrowed if goal.weight is None]
+        few, _ = _solve(np.zeros(int(kept.sum())), terms)
         if few <= reach + 2 * tolerance:
             part = _cheapest(narrowed, costs[kept], caution, max(few, reach) + tolerance)
             mixture = np.zeros(len(costs))
@@ -130,8 +131,8 @@ def _cheapest(goals: Sequence[Goal], costs: Array, caution: float, limit: float)
 def _solve(costs: Array, terms: Sequence[_Term], limit: float | None = None) -> tuple[float, Array]:
     """min costs·x + Σ weight·TV over the simplex, the sum of the bounded TVs at most `limit`; value and mixture.
 
-    Each cell has one slack e ≥ x·expected − target, e ≥ 0. Shares and targets sum to 1, so what is over in some cells is
-    under in others and TV = Σ max(0, over): half of the absolute values would do no better.
+    Each cell has one slack e ≥ x·expected − target, e ≥ 0. Shares and targets sum to 1, so what is over in some cells
+    is under in others, and TV = Σ max(0, over).
     """
     j = len(costs)
     over = np.concatenate([term.expected.T for term in terms])

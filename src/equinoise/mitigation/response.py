@@ -9,17 +9,17 @@ leaves the rest of the noise as it was, and the rest is independent of u. So for
 and images under any shift, untouched ones too, are data for the one function g. That is what shared seeds are used for
 elsewhere: a seed's luck along the directions is no noise here.
 
-**The form of g.** For two classes and for scales a cumulative probit in v. In its marginal terms (κ the thresholds of the
-untouched images, c the cosines with what moves the class) it reads
+**The form of g.** For two classes and for scales a cumulative probit in v. In its marginal terms (κ the thresholds of
+the untouched images, c the cosines with what moves the class) it reads
 
     P(class ≤ k | v) = Φ((κ_k − c·v)/√(1 − |c|²)),   P(class ≤ k | w) = Φ(κ_k − c·w),
 
 which is monotone in w along every direction, and exact on the mixture where classes lie on a line. For more classes
 without an order it is a multinomial logit in v, averaged over u.
 
-**Shrinkage.** Normal priors on κ, on the steps between thresholds and on the slopes keep it finite where a class was not
-seen or a direction tells everything. The most probable parameters are taken, with the normal approximation about them;
-where the pilots disagree with the form more than chance allows, its spread is widened by as much (`Fit.spread`).
+**Shrinkage.** Normal priors on κ, on the steps between thresholds and on the slopes keep it finite where a class was
+not seen or a direction tells everything. The most probable parameters are taken, with the normal approximation about
+them; where the pilots disagree with the form more than chance allows, its spread is widened by as much (`Fit.spread`).
 
 **The detector.** Where its confusion matrix M is known, what is seen has P(seen j | v) = Σ_k g_k(v) M_kj, so that g and
 all shares are of the true classes. Without M unclear images are left out: shares are over the clear ones.
@@ -122,7 +122,9 @@ class Response:
         """Expected shares (J, K) under shifts (J, m)."""
         chosen = torch.from_numpy(self.theta if theta is None else theta)
         if self.form.probit and not self.form.given:
-            below = torch.special.ndtr(_thresholds(chosen, self.form) - (_t(weights) @ _cosines(chosen, self.form))[:, None])
+            below = torch.special.ndtr(
+                _thresholds(chosen, self.form) - (_t(weights) @ _cosines(chosen, self.form))[:, None]
+            )
             return _steps(below).numpy()
         at = _t(weights)[:, None, :] + _t(nodes(self.form.directions))
         found = conditional(self.form, chosen, at.flatten(0, 1)).view(len(weights), -1, self.form.classes)
@@ -131,7 +133,9 @@ class Response:
     def draws(self, number: int, seed: int = 0) -> Array:
         """(number, parameters) from the normal approximation, widened by the misfit."""
         root = np.linalg.cholesky(self.covariance + 1e-10 * np.eye(len(self.theta)))
-        drawn: Array = self.theta + self.fit.spread * np.random.default_rng(seed).standard_normal((number, len(root))) @ root.T
+        drawn: Array = (
+            self.theta + self.fit.spread * np.random.default_rng(seed).standard_normal((number, len(root))) @ root.T
+        )
         return drawn
 
 

@@ -19,7 +19,7 @@ PART = 512
 """Seeds whose noise is held at once."""
 
 ALIKE = 0.15
-"""A direction with less than this at right angles to the earlier ones adds nothing that can be learnt from few pilots."""
+"""A direction with less than this at right angles to the earlier ones adds nothing that few pilots could show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,5 +90,7 @@ def candidates(lines: Array, farthest: float, most: int = 200) -> Array:
 def around(weights: Array, spacing: float) -> Array:
     """Neighbours of some shifts (k, m): half a spacing away along each axis, both ways, and the shifts themselves."""
     offsets = np.concatenate([np.zeros((1, weights.shape[1])), *(s * np.eye(weights.shape[1]) for s in (0.5, -0.5))])
-    found: Array = np.unique(np.round((weights[:, None] + spacing * offsets).reshape(-1, weights.shape[1]), 3) + 0.0, axis=0)
+    found: Array = np.unique(
+        np.round((weights[:, None] + spacing * offsets).reshape(-1, weights.shape[1]), 3) + 0.0, axis=0
+    )
     return found

@@ -62,7 +62,9 @@ class Table:
         for response, theta in zip(self.responses, thetas, strict=True):
             own = response.form.classes
             rows = [
-                conditional(response.form, torch.from_numpy(theta), at, _given(cell, response.form, table.shape[1], len(at)))
+                conditional(
+                    response.form, torch.from_numpy(theta), at, _given(cell, response.form, table.shape[1], len(at))
+                )
                 for cell in range(table.shape[1])
             ]
             table = torch.cat([table[:, cell : cell + 1] * row for cell, row in enumerate(rows)], dim=1)
@@ -77,16 +79,21 @@ def fit_table(
     labels: Mapping[str, NDArray[np.int64]],
     arms: NDArray[np.int64],
     confusions: Mapping[str, Confusion],
+    before: Table | None = None,
 ) -> Table:
-    """The responses of one axis, or the chain of several; `labels` and `confusions` by axis."""
+    """The responses of one axis, or the chain of several; `labels` and `confusions` by axis.
+
+    `before` is what fewer pilots gave, to start from.
+    """
     m, found, given, earlier = positions.shape[1], list[Response](), None, 1
     confusion = confusions.get(axes[0].name) if len(axes) == 1 else None
     seen = np.all([labels[axis.name] != UNCLEAR_INDEX for axis in axes], axis=0)
     kept = seen if confusion is None else np.ones(len(arms), bool)
-    for axis in axes:
+    for place, axis in enumerate(axes):
         form = Form(len(axis.classes), axis.ordered, m, earlier if given is not None else 0)
         pilots = Pilots(positions[kept], labels[axis.name][kept], arms[kept])
-        found.append(fit_response(form, pilots, confusion, given))
+        start = before.responses[place].theta if before else None
+        found.append(fit_response(form, pilots, confusion, given, start))
         given = pilots.labels if given is None else given * len(axis.classes) + pilots.labels
         earlier *= len(axis.classes)
     return Table(tuple(found))

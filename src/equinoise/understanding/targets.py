@@ -141,7 +141,9 @@ def published(path: Path, axis: Axis, concept: str | None) -> dict[str, float]:
         EquinoiseError: no concept to look for, the file is wrong, or it says nothing of the concept on this axis.
     """
     if concept is None:
-        raise EquinoiseError(f"{path} holds shares by concept; here a target is one for all: give {axis.name}=CLASS:P,…")
+        raise EquinoiseError(
+            f"{path} holds shares by concept; here one target is for all: give {axis.name}=CLASS:P,…"
+        )
     tables = read_reference(path, [axis])
     if (concept, axis.name) not in tables:
         known = ", ".join(f"'{name}'" for name, _ in tables) or "no concept on this axis"
@@ -179,20 +181,29 @@ def _joint(path: Path, axes: Sequence[Axis]) -> dict[str, float]:
     cells = crossed(axes).classes
     missing = [cell for cell in cells if cell not in found]
     if missing:
-        raise EquinoiseError(f"{path} lacks '{missing[0]}'; give every combination, with a share of 0 where none is wanted")
+        raise EquinoiseError(
+            f"{path} lacks '{missing[0]}'; give every combination, with a share of 0 where none is wanted"
+        )
     total = sum(found.values())
     if total <= 0 or (not whole and abs(total - 1) > 0.005):
-        raise EquinoiseError(f"{path}: the values sum to {total:g}; they must {'be more than 0' if whole else 'sum to 1'}")
+        raise EquinoiseError(
+            f"{path}: the values sum to {total:g}; they must {'be more than 0' if whole else 'sum to 1'}"
+        )
     return {cell: found[cell] / total for cell in cells}
 
 
+def product_of(targets: Sequence[Target]) -> Target:
+    """Several axes together such that none depends on another; a target of one axis each."""
+    axes, tables = tuple(target.axes[0] for target in targets), [target.shares.values() for target in targets]
+    return Target(axes, dict(zip(crossed(axes).classes, map(prod, product(*tables)), strict=True)))
+
+
 def _product(axes: tuple[Axis, ...], known: Sequence[Target]) -> Target:
-    margins = {axis.name: found.margin(axis) for found in known for axis in found.axes}
+    margins = {axis.name: Target((axis,), found.margin(axis)) for found in known for axis in found.axes}
     missing = [axis.name for axis in axes if axis.name not in margins]
     if missing:
         raise EquinoiseError(f"a product needs a target for each of its axes; give one for '{missing[0]}'")
-    tables = [margins[axis.name].values() for axis in axes]
-    return Target(axes, dict(zip(crossed(axes).classes, map(prod, product(*tables)), strict=True)))
+    return product_of([margins[axis.name] for axis in axes])
 
 
 def _require_consistent(targets: Sequence[Target]) -> None:
