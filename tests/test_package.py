@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_public_names() -> None:
     assert sorted(equinoise.__all__) == [
+        "Attachment",
         "Axis",
         "Confusion",
         "Counts",
@@ -24,15 +25,20 @@ def test_public_names() -> None:
         "Engine",
         "EquinoiseError",
         "EquinoiseWarning",
+        "Gate",
         "Intervention",
         "Job",
         "ModelSpec",
+        "Notes",
+        "Part",
+        "Plan",
         "Record",
         "Request",
         "RunFolder",
         "Sampling",
         "Shift",
         "Traces",
+        "attach",
         "audit",
         "audit_counts",
         "catalogue",
@@ -41,6 +47,7 @@ def test_public_names() -> None:
         "load_axis",
         "open_session",
         "read_records",
+        "words_of",
         "write_report",
     ]
     assert all(hasattr(equinoise, name) for name in equinoise.__all__)

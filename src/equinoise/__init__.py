@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from equinoise.axes import Axis, catalogue, load_axis
     from equinoise.engine import Engine, Job, Request
     from equinoise.errors import EquinoiseError, EquinoiseWarning
-    from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, Traces, fit
+    from equinoise.mitigation import (
+        Attachment,
+        Direction,
+        DirectionSet,
+        Gate,
+        Intervention,
+        Notes,
+        Part,
+        Plan,
+        Shift,
+        Traces,
+        attach,
+        fit,
+        words_of,
+    )
     from equinoise.models import ModelSpec, Sampling, load
     from equinoise.report import write_report
     from equinoise.run import Record, RunFolder, read_records
@@ -29,7 +43,21 @@ _HOMES = {
     "axes": ("Axis", "catalogue", "load_axis"),
     "engine": ("Engine", "Job", "Request"),
     "errors": ("EquinoiseError", "EquinoiseWarning"),
-    "mitigation": ("Direction", "DirectionSet", "Intervention", "Shift", "Traces", "fit"),
+    "mitigation": (
+        "Attachment",
+        "Direction",
+        "DirectionSet",
+        "Gate",
+        "Intervention",
+        "Notes",
+        "Part",
+        "Plan",
+        "Shift",
+        "Traces",
+        "attach",
+        "fit",
+        "words_of",
+    ),
     "models": ("ModelSpec", "Sampling", "load"),
     "report": ("write_report",),
     "run": ("Record", "RunFolder", "read_records"),
@@ -39,6 +67,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Attachment",
     "Axis",
     "Confusion",
     "Counts",
@@ -47,15 +76,20 @@ __all__ = [
     "Engine",
     "EquinoiseError",
     "EquinoiseWarning",
+    "Gate",
     "Intervention",
     "Job",
     "ModelSpec",
+    "Notes",
+    "Part",
+    "Plan",
     "Record",
     "Request",
     "RunFolder",
     "Sampling",
     "Shift",
     "Traces",
+    "attach",
     "audit",
     "audit_counts",
     "catalogue",
@@ -64,6 +98,7 @@ __all__ = [
     "load_axis",
     "open_session",
     "read_records",
+    "words_of",
     "write_report",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,7 @@ class Axis:
         ordered: whether the classes form a scale (skin tone), which then has one direction with two signs.
         generate: per class the prompts that show it.
         detect: per class the prompts that a zero-shot detector compares an image with.
+        words: per class the words by which a prompt names it; where none are declared, the name of the class.
     """
 
     name: str
@@ -36,6 +37,16 @@ class Axis:
     ordered: bool
     generate: Mapping[str, tuple[str, ...]]
     detect: Mapping[str, tuple[str, ...]]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def names(self, label: str) -> tuple[str, ...]:
+        """What a prompt says that asks for a class: its words, and its prompts as a whole.
+
+        >>> load_axis("gender").names("man")[:3]
+        ('man', 'men', 'male')
+        """
+        words = self.words.get(label) or (label,)
+        return tuple(dict.fromkeys([*words, *self.generate.get(label, ()), *self.detect.get(label, ())]))
 
     @property
     def digest(self) -> str:
@@ -99,7 +110,9 @@ def _parse(name: str, table: Any, path: Path) -> Axis:
             kind: {label: tuple(str(text) for text in entry[kind]) for label, entry in classes.items()}
             for kind in ("generate", "detect")
         }
-        axis = Axis(name, tuple(classes), bool(table.get("ordered", False)), prompts["generate"], prompts["detect"])
+        words = {label: tuple(str(word) for word in entry.get("words", ())) for label, entry in classes.items()}
+        ordered = bool(table.get("ordered", False))
+        axis = Axis(name, tuple(classes), ordered, prompts["generate"], prompts["detect"], words)
     except (KeyError, TypeError, AttributeError) as error:
         raise EquinoiseError(
             f"axis '{name}' in {path} needs classes.NAME = {{ generate = [...], detect = [...] }}: {error}"

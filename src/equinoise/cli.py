@@ -30,6 +30,7 @@ Axes = Annotated[list[str], typer.Option("--axis", help="axis by name, or a .tom
 OneAxis = Annotated[str, typer.Option("--axis", help="axis by name, or a .toml file")]
 Targets = Annotated[list[str] | None, typer.Option("--target", help="AXIS=uniform or AXIS=CLASS:P,…")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="where the result goes; a run that was cut off goes on there")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="a plan: which image gets which intervention")]
 MaybeOut = Annotated[Path | None, typer.Option("-o", "--out", help="run folder; without it nothing is kept")]
 
 
@@ -50,6 +51,7 @@ def audit(
         list[str] | None, typer.Option("--concept", help="neutral prompt; of images and labels only these")
     ] = None,
     target: Targets = None,
+    plan: PlanFile = None,
     cross: Annotated[
         list[str] | None, typer.Option("--cross", help="the intersection of axes as well, such as gender,tone")
     ] = None,
@@ -84,6 +86,7 @@ def audit(
         axis,
         concepts=concept or (),
         targets=target or (),
+        plan=plan,
         crosses=cross or (),
         classes=classes,
         reference=reference,
@@ -223,15 +226,49 @@ def generate(
     direction: Annotated[
         list[str] | None, typer.Option("--direction", help="FILE:CLASS@STEP=WEIGHT[,truncate|reflect]")
     ] = None,
+    plan: PlanFile = None,
     n: Annotated[int, typer.Option("-n")] = 16,
     seed: Annotated[int, typer.Option("--seed")] = GENERATE,
     json: Json = False,
 ) -> None:
-    """Images of a concept, with the noise shifted by the given directions."""
+    """Images of a concept, with the noise shifted by the given directions, or by a plan."""
     from equinoise.commands.shifting import generate as make
 
-    result = make(options.open(model), concept, direction or (), n, seed, out, options.dry_run)
+    result = make(options.open(model), concept, direction or (), n, seed, out, options.dry_run, plan)
     show(result, json, tables.dry if options.dry_run else tables.plain)
+
+
+@app.command()
+def import_direction(
+    file: Annotated[Path, typer.Argument(help=".npy of shape (1, channels, height, width)")],
+    axis: OneAxis,
+    label: Annotated[str, typer.Option("--class", help="the class it points to")],
+    step: Annotated[str, typer.Option("--step", help="T, or the step it was found at")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="file of directions")],
+    against: Annotated[
+        str | None, typer.Option("--against", help="the class it points away from; default: rest")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="the model it was found on, if you know: uses on others are refused")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """A direction of the authors' scripts (.npy) as a file of directions, at length 1."""
+    from equinoise.commands.converting import import_direction as convert
+
+    show(convert(file, axis, label, step, against, model, out), json, tables.plain)
+
+
+@app.command()
+def export_direction(
+    direction: Annotated[str, typer.Argument(help="FILE:CLASS@STEP")],
+    out: Annotated[Path, typer.Option("-o", "--out", help=".npy file")],
+    json: Json = False,
+) -> None:
+    """A direction as the authors' scripts read it (.npy): the vector without its provenance."""
+    from equinoise.commands.converting import export_direction as convert
+
+    show(convert(direction, out), json, tables.plain)
 
 
 @app.command()

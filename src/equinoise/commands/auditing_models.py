@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.commands.auditing import Question
+from equinoise.commands.planned import open_plan
+from equinoise.commands.shifting import check
 from equinoise.console import progress
 from equinoise.engine import Engine, Job, Request
 from equinoise.engine.images import Tick, make_images
 from equinoise.errors import EquinoiseError
+from equinoise.mitigation import Intervention
 from equinoise.run import Record, RunFolder
 from equinoise.seeds import seed_range
 from equinoise.session import Session, require_concepts
@@ -44,23 +47,29 @@ def audit_model(
     out: Path | None,
     until: Until | None = None,
     dry_run: bool = False,
+    plan_file: Path | None = None,
 ) -> dict[str, Any]:
-    """The audit object over n images of each concept (128), on the same seeds.
+    """The audit object over n images of each concept (128), on the same seeds; with a plan, of what it makes of them.
 
     With `until` over at most n: by default as many as are enough whatever the shares turn out to be. It looks every 32
     images; its intervals are confidence sequences, which hold at every look at once.
     """
     n = _enough(question, until) if n is None else n
     seeds, named = seed_range(seed, n), require_concepts(concepts)
+    planned = open_plan(plan_file, session, named, seeds) if plan_file else None
+    check(session, planned.plan.interventions if planned else [], seeds)
     if dry_run:
         return session.estimate(len(named) * n, session.sampling.steps)
-    more = {"until_width": until.width} if until else {}
+    more = {**({"until_width": until.width} if until else {}), **({"plan": planned.about()} if planned else {})}
     about = session.about(command="audit", concepts=named, **question.about(), n=n, seed=seed, **more)
     run = RunFolder(out, about) if out else None
     request, asked = session.request(list(question.axes.values())), {c: session.asked(c) for c in named}
     intervals: Intervals = partial(share_sequences, horizon=n, looks=-(-n // LOOK_EVERY)) if until else share_intervals
 
-    jobs = [[Job(f"{i}-{seed}", concept, seed) for seed in seeds] for i, concept in enumerate(named)]
+    def change(concept: str, seed: int) -> Intervention | None:
+        return planned.change(concept, seed) if planned else None
+
+    jobs = [[Job(f"{i}-{s}", concept, s, change(concept, s)) for s in seeds] for i, concept in enumerate(named)]
     with Engine(session.workers, session.spec.device) as engine, progress("audit", len(named) * n) as tick:
         if until is None:
             records = make_images(engine, request, [job for row in jobs for job in row], run, tick)
@@ -73,6 +82,7 @@ def audit_model(
     result = {
         **question.answer(records, asked, session.reader.confusions, intervals),
         **looks,
+        **({"plan": planned.about()} if planned else {}),
         "detector": session.reader.about(),
         "corrected_by": dict(session.reader.origins),
     }

@@ -37,6 +37,7 @@ def audit_any(
     *,
     concepts: Sequence[str],
     targets: Sequence[str],
+    plan: Path | None,
     crosses: Sequence[str],
     classes: str | None,
     reference: Path | None,
@@ -62,7 +63,9 @@ def audit_any(
             "--classes is for labels in a CSV; for images declare the axis in a file: --axis FILE.toml"
         )
     if kind != "model":
-        _refuse(kind, {"-n": n, "--until-width": until_width, "--seed": None if seed == AUDIT else seed})
+        _refuse(
+            kind, {"--plan": plan, "-n": n, "--until-width": until_width, "--seed": None if seed == AUDIT else seed}
+        )
         _refuse(kind, options.given() if kind == "labels" else options.given(but=("device",)))
     question = ask(axes, targets, crosses, reference, confusions, classes)
     if kind == "labels":
@@ -79,7 +82,7 @@ def audit_any(
         raise EquinoiseError("give a neutral prompt, such as --concept 'a photo of a doctor'")
     until = None if until_width is None else Until(until_width)
     session = options.open(sources[0], detector, unclear_below, list(question.axes.values()), confusions)
-    return audit_model(session, concepts, question, n, seed, out, until, options.dry_run)
+    return audit_model(session, concepts, question, n, seed, out, until, options.dry_run, plan)
 
 
 def _refuse(kind: Kind, given: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.axes import Axis, load_axis
+from equinoise.commands.planned import open_plan
 from equinoise.console import progress, warn
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
@@ -105,17 +106,24 @@ def generate(
     seed: int,
     out: Path,
     dry_run: bool = False,
+    plan_file: Path | None = None,
 ) -> dict[str, Any]:
-    """Images into a run folder; `{"images": [{file, seed, intervention}], …}`."""
+    """Images into a run folder; `{"images": [{file, seed, intervention}], …}`.
+
+    Raises:
+        EquinoiseError: directions and a plan at once, or one of another model.
+    """
+    if directions and plan_file:
+        raise EquinoiseError("give --direction or --plan: a plan says itself which directions each image gets")
     intervention = Intervention(tuple(map(read_shift, directions)))
-    seeds = seed_range(seed, n)
-    check(session, [intervention], seeds)
-    change = intervention if directions else None
-    jobs = [
-        Job(f"{index}-{seed}", concept, seed, change)
-        for index, concept in enumerate(require_concepts(concepts))
-        for seed in seeds
-    ]
+    seeds, named = seed_range(seed, n), require_concepts(concepts)
+    planned = open_plan(plan_file, session, named, seeds) if plan_file else None
+    check(session, planned.plan.interventions if planned else [intervention], seeds)
+
+    def change(concept: str, seed: int) -> Intervention | None:
+        return planned.change(concept, seed) if planned else intervention if directions else None
+
+    jobs = [Job(f"{i}-{s}", concept, s, change(concept, s)) for i, concept in enumerate(named) for s in seeds]
     if dry_run:
         return session.estimate(len(jobs), session.sampling.steps)
     about = session.about(
@@ -124,14 +132,16 @@ def generate(
         directions={s.name: s.direction.digest for s in intervention.shifts},
         n=n,
         seed=seed,
+        **({"plan": planned.about()} if planned else {}),
     )
     run = RunFolder(out, about)
     with Engine(session.workers, session.spec.device) as engine, progress("generate", len(jobs)) as tick:
         records = make_images(engine, session.request([]), jobs, run, tick)
     images = [{"file": str(out / r.file), "seed": r.seed, "intervention": r.intervention} for r in records]
-    result = {"images": images, "intrusion_nats": intervention.intrusion}
-    run.finish([job.id for job in jobs], {"intrusion_nats": intervention.intrusion, **session.results(concepts[0])})
-    return result
+    nats = planned.plan.intrusion if planned else intervention.intrusion
+    more = {"intrusion_nats": nats, **({"plan": planned.about()} if planned else {})}
+    run.finish([job.id for job in jobs], {**more, **session.results(concepts[0])})
+    return {"images": images, **more}
 
 
 def read_direction(text: str) -> tuple[DirectionSet, str]:

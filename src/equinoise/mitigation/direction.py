@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
+from equinoise.mitigation.sharing import Shareable
 from equinoise.models.base import Step
 
 KIND = "directions"
@@ -164,9 +165,10 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class DirectionSet:
+class DirectionSet(Shareable):
     """The directions of one file, found by class and step."""
 
+    FILE = "directions.safetensors"
     directions: tuple[Direction, ...]
 
     def find(self, label: str, step: Step) -> Direction:
@@ -200,7 +202,7 @@ class DirectionSet:
     def save(self, path: Path) -> None:
         """Write a safetensors file."""
         arrays = {str(index): direction.vector for index, direction in enumerate(self.directions)}
-        terms = [[asdict(term) for term in direction.terms] for direction in self.directions]
+        terms = [describe_terms(direction) for direction in self.directions]
         write_arrays(path, arrays, {"kind": KIND, "terms": terms})
 
     @classmethod
@@ -214,10 +216,20 @@ class DirectionSet:
         if not isinstance(about, dict) or about.get("kind") != KIND:
             raise EquinoiseError(f"{path} is not a file of directions; make one with 'equinoise fit'")
         try:
-            terms = [tuple(Term(t["coefficient"], _origin(t["origin"])) for t in row) for row in about["terms"]]
+            terms = [read_terms(row) for row in about["terms"]]
             return cls(tuple(Direction(arrays[str(index)], row) for index, row in enumerate(terms)))
         except (KeyError, TypeError) as error:
             raise EquinoiseError(f"{path} is damaged: {error}; make it again with 'equinoise fit'") from error
+
+
+def describe_terms(direction: Direction) -> list[dict[str, Any]]:
+    """The terms of a direction in JSON."""
+    return [asdict(term) for term in direction.terms]
+
+
+def read_terms(rows: Iterable[Mapping[str, Any]]) -> tuple[Term, ...]:
+    """What `describe_terms` wrote."""
+    return tuple(Term(row["coefficient"], _origin(row["origin"])) for row in rows)
 
 
 def _origin(fields: dict[str, Any]) -> Origin:

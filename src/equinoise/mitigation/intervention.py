@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, log
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from equinoise.errors import EquinoiseError
 from equinoise.mitigation.direction import Direction
-from equinoise.models.base import Sampling, TextToImage
+from equinoise.models.base import Sampling
 from equinoise.run import UNTOUCHED
 
 How = Literal["add", "truncate", "reflect"]
@@ -112,7 +112,19 @@ class Intervention:
         return sum(parts[1:], parts[0]) if parts else None
 
 
-def check_fits(intervention: Intervention, model: TextToImage, sampling: Sampling) -> list[str]:
+class Known(Protocol):
+    """What must be known of a model to tell whether a direction is one of its own."""
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of the latents of one image."""
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """As of `TextToImage`."""
+
+
+def check_fits(intervention: Intervention, model: Known, sampling: Sampling) -> list[str]:
     """Warnings about a direction that was found under other settings than it is now used with.
 
     Raises:
@@ -127,7 +139,9 @@ def check_fits(intervention: Intervention, model: TextToImage, sampling: Samplin
             )
         for term in shift.direction.terms:
             origin, ours = term.origin, model.provenance
-            if origin.model.get("weights") != ours["weights"]:
+            if origin.model.get("weights") is None:
+                warnings.append(f"{origin.name} does not say on which model it was found: whether it fits is not known")
+            elif origin.model["weights"] != ours["weights"]:
                 raise EquinoiseError(
                     f"{origin.name} was found on another model ({origin.model.get('name')}, weights "
                     f"{origin.model.get('weights')}); fit a direction on this model"
@@ -137,7 +151,7 @@ def check_fits(intervention: Intervention, model: TextToImage, sampling: Samplin
             warnings += [
                 f"{origin.name} was found at {key} {found[key]}, and is used at {used[key]}: its effect may differ"
                 for key in used
-                if found.get(key) != used[key]
+                if found.get(key) not in (None, used[key])
             ]
     return list(dict.fromkeys(warnings))
 

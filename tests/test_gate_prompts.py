@@ -1,0 +1,106 @@
+"""Which prompts an intervention is for: each way of matching, the words of classes, and the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equinoise import Axis, EquinoiseError, Gate, catalogue, load_axis, words_of
+from equinoise.mitigation.gate import MATCHES
+
+WORDS = words_of([load_axis("gender"), load_axis("tone")])
+DOCTOR = "a photo of a doctor"
+
+
+def encoder(texts: Sequence[str]) -> np.ndarray:
+    """Unit vectors of how often each letter occurs."""
+    counts = np.array([[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts], float)
+    return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("gate", "prompt", "touched", "reason"),
+    [
+        (Gate(DOCTOR, "exact"), "A photo  of a DOCTOR ", True, f"the prompt is '{DOCTOR}'"),
+        (Gate(DOCTOR, "exact"), "a photo of a doctor at night", False, f"the prompt is not '{DOCTOR}'"),
+        (Gate("(doctor|nurse)s?", "pattern"), "Two Nurses", True, "the pattern '(doctor|nurse)s?' is found"),
+        (Gate("^a doctor$", "pattern"), "not a doctor", False, "the pattern '^a doctor$' is not found"),
+        (Gate(DOCTOR, "similar", threshold=0.9, encoder=encoder), "photo of a doctor", True, "cosine 0.9"),
+        (Gate(DOCTOR, "similar", threshold=0.9, encoder=encoder), "zzz", False, "cosine 0.000"),
+        (Gate(), "whatever", True, "any prompt"),
+        (Gate(words=WORDS), "a photo of a Woman, a doctor", False, "'woman' names gender 'woman'"),
+        (Gate(words=WORDS), "the doctor and his dog", False, "'his' names gender 'man'"),
+        (Gate(words=WORDS), "a dark skinned doctor", False, "'dark-skinned' names tone 'dark'"),
+        (Gate(words=WORDS), "a doctor with medium-dark skin", False, "'medium-dark skin' names tone 'medium-dark'"),
+        (Gate(words=WORDS), "a black doctor", False, "'black' names tone 'dark'"),
+        (Gate(words=WORDS), "a doctor, a photo of a lady", False, "'a photo of a lady' names gender 'woman'"),
+        (Gate(words=WORDS), "a German doctor in the dark, lighting a lamp", True, "any prompt"),
+        (Gate("a photo of a man", "exact", words_of([load_axis("tone")])), "a photo of a man", True, "the prompt is"),
+        (Gate("a photo of a man", "exact", WORDS), "a photo of a man", True, "the prompt is"),
+        (Gate("a photo of a man", "pattern", WORDS), "a photo of a man", False, "names gender 'man'"),
+    ],
+)
+def test_decisions_and_their_reasons(gate: Gate, prompt: str, touched: bool, reason: str) -> None:
+    decision = gate.decide(prompt)
+    assert decision.touch is touched
+    assert reason in decision.reason
+
+
+def test_a_prompt_that_cannot_be_read() -> None:
+    assert Gate().decide(None).touch
+    assert not Gate(DOCTOR, "exact").decide(None).touch
+    assert not Gate(words=WORDS).decide(DOCTOR, None, "a woman").touch
+
+
+@given(st.sampled_from(sorted(catalogue())), st.data())
+def test_every_class_is_named_by_its_own_words_and_prompts(name: str, data: st.DataObject) -> None:
+    axis = load_axis(name)
+    label = data.draw(st.sampled_from(axis.classes))
+    word = data.draw(st.sampled_from(axis.names(label)))
+    gate = Gate(words=words_of([axis]))
+    assert not gate.decide(f"look, {word.upper()}!").touch
+    assert gate.decide(f"look, x{word}x!").touch or any(
+        f" {other} " in f" x{word}x ".replace("-", " ") for c in axis.classes for other in axis.names(c)
+    )
+
+
+def test_words_of_an_axis_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "hat.toml"
+    file.write_text(
+        '[hat]\nclasses.hat = { generate = ["in a hat"], detect = ["in a hat"], words = ["hatted", "top hat"] }\n'
+        'classes.bare-head = { generate = ["without a hat"], detect = ["without a hat"] }\n'
+    )
+    axis = load_axis(str(file))
+    assert axis.names("hat") == ("hatted", "top hat", "in a hat")
+    assert axis.names("bare-head") == ("bare-head", "without a hat")
+    gate = Gate(words=words_of([axis]))
+    assert not gate.decide("a doctor, bare head, smiling").touch
+    assert gate.decide("a doctor in that hat").touch
+    assert axis.digest == Axis("hat", axis.classes, False, axis.generate, axis.detect).digest
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Gate(match="exact"), "needs the concept"),
+        (lambda: Gate("  ", "pattern"), "needs the concept"),
+        (lambda: Gate("(", "pattern"), "not a regular expression"),
+        (lambda: Gate(DOCTOR, "similar"), "threshold"),
+        (lambda: Gate(DOCTOR, "exact", threshold=0.5), "threshold"),
+        (lambda: Gate(DOCTOR, "similar", threshold=2), "between -1 and 1"),
+        (lambda: Gate(DOCTOR, "nearly"), f"use one of {', '.join(MATCHES)}"),
+        (lambda: Gate(DOCTOR, "similar", threshold=0.5).decide(DOCTOR), "needs an encoder"),
+        (
+            lambda: Gate(DOCTOR, "similar", threshold=0.5, encoder=lambda texts: np.ones((len(texts), 3))).decide("a"),
+            "length 1",
+        ),
+    ],
+)
+def test_gates_that_make_no_sense(make: object, message: str) -> None:
+    with pytest.raises(EquinoiseError, match=message):
+        make()  # type: ignore[operator]

@@ -1,0 +1,220 @@
+"""Plans as data: which seed gets what, nothing lost on disk, and what a mixture makes of a model of known truth."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from factories import direction, origin
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equinoise import Direction, EquinoiseError, Intervention, Part, Plan, Shift, load, load_axis, words_of
+from equinoise.files import read_arrays, write_arrays
+from equinoise.mitigation.plan import RESOLUTION, schedule
+from equinoise.models.mixture import best_direction, shares
+
+CONCEPT = "a photo of a doctor"
+EVEN = {"gender": {"woman": 0.5, "man": 0.5}}
+
+
+def plan(*weights: float, **fields: object) -> Plan:
+    """A mixture of shifts by 0, 1, 2, …; shares in proportion to the weights."""
+    interventions = [Intervention((Shift(direction(), float(w)),)) for w in range(len(weights))]
+    parts = tuple(Part(i, share / sum(weights)) for i, share in zip(interventions, weights, strict=True))
+    return Plan(CONCEPT, EVEN, parts, **fields)  # type: ignore[arg-type]
+
+
+def counts(made: Plan, seeds: range) -> list[int]:
+    got = Counter(made.intervention(seed) for seed in seeds)
+    return [got[part.intervention] for part in made.parts]
+
+
+def weights_of(total: int, most: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(0, total), min_size=1, max_size=most).filter(lambda w: sum(w) > 0)
+
+
+@given(st.integers(0, 2**63), st.integers(1, 40))
+def test_any_seeds_in_a_row_of_an_even_mixture_are_even(first: int, k: int) -> None:
+    assert counts(plan(1, 1), range(first, first + 2 * k)) == [k, k]
+    assert counts(plan(1, 1, 1), range(first, first + 3 * k)) == [k, k, k]
+
+
+@given(st.floats(0, 1), st.integers(0, 2**64), st.integers(1, 300))
+def test_two_parts_are_rounded_up_or_down(share: float, first: int, k: int) -> None:
+    got, _ = counts(plan(share, 1 - share), range(first, first + k))
+    # shares are met to 10⁻⁴ at worst
+    assert np.floor(k * (share - 1e-4) - 1e-9) <= got <= np.ceil(k * (share + 1e-4) + 1e-9)
+
+
+@given(weights_of(100, 7), st.integers(0, 10**9), st.integers(1, 200))
+def test_several_parts_are_off_by_less_than_two(weights: list[int], first: int, k: int) -> None:
+    got = counts(plan(*weights), range(first, first + k))
+    expected = k * np.array(weights) / sum(weights)
+    assert np.abs(got - expected).max() < 2
+    assert all(n == 0 for n, weight in zip(got, weights, strict=True) if weight == 0)
+
+
+@given(weights_of(40, 6))
+def test_the_schedule_keeps_the_bound_of_its_theorem(weights: list[int]) -> None:
+    places = schedule([w / sum(weights) for w in weights])
+    among = sum(weight > 0 for weight in weights)
+    expected = np.outer(np.arange(1, len(places) + 1), weights) / sum(weights)
+    got = np.cumsum(np.eye(len(weights))[list(places)], axis=0)
+    bound = 1 - 1 / (2 * among - 2) if among > 1 else 0
+    assert np.abs(got - expected).max() <= bound + 1e-9
+    assert np.allclose(got[-1], expected[-1])
+
+
+def test_shares_of_no_simple_ratio_are_met_closely() -> None:
+    odd = [np.pi - 3, np.e - 2, 1 - (np.pi - 3) - (np.e - 2)]
+    places = schedule(odd)
+    assert len(places) <= RESOLUTION
+    assert np.allclose([places.count(i) / len(places) for i in range(3)], odd, atol=1e-4)
+
+
+def test_it_is_a_function_of_the_seed_alone() -> None:
+    made, seeds = plan(3, 2, 1), range(50, 90)
+    together = [made.intervention(seed) for seed in seeds]
+    shards = {seed: plan(3, 2, 1).intervention(seed).name for part in range(4) for seed in list(seeds)[part::4]}
+    assert [i.name for i in together] == [shards[seed] for seed in seeds]
+
+
+def test_save_and_load_change_nothing(tmp_path: Path) -> None:
+    d, e = direction(), direction(1, label="dark", axis="tone", ordered=True)
+    shifts, difference = (Shift(d, 3.0), Shift(e, 1.0, "truncate")), (Shift(d - 2 * e, 1.0),)
+    made = Plan(
+        "doctors?",
+        EVEN,
+        (Part(Intervention(), 0.25), Part(Intervention(shifts), 0.5), Part(Intervention(difference), 0.25)),
+        match="pattern",
+        words=words_of([load_axis("gender")]),
+        seeds=(3, 4),
+        provenance={"model": {"name": "m"}, "verified": None, "cost": {"images": 12}},
+    )
+    made.save(tmp_path / "p.safetensors")
+    again = Plan.load(tmp_path / "p.safetensors")
+    for field in ("concept", "targets", "match", "threshold", "words", "seeds", "provenance"):
+        assert getattr(again, field) == getattr(made, field)
+    assert (again.name, again.digest, again.intrusion) == (made.name, made.digest, made.intrusion)
+    arrays, about = read_arrays(tmp_path / "p.safetensors")
+    assert len(arrays) == 3  # d is there once, though two parts use it
+    for ours, theirs in zip(made.interventions, again.interventions, strict=True):
+        for a, b in zip(ours.shifts, theirs.shifts, strict=True):
+            assert (a.weight, a.how, a.direction.terms) == (b.weight, b.how, b.direction.terms)
+            assert np.array_equal(a.direction.vector, b.direction.vector)
+    assert not again.gate().decide("two doctors and a woman").touch
+    again.save(tmp_path / "q.safetensors")
+    assert (tmp_path / "q.safetensors").read_bytes() == (tmp_path / "p.safetensors").read_bytes()
+    write_arrays(tmp_path / "later.safetensors", arrays, {**about, "version": 2})
+    with pytest.raises(EquinoiseError, match="plan of version 2"):
+        Plan.load(tmp_path / "later.safetensors")
+
+
+def test_what_an_image_gets_is_in_the_digest() -> None:
+    made = plan(1, 1)
+    others = [plan(1, 2), plan(1, 1, match="any"), dataclasses.replace(made, concept="a nurse")]
+    assert len({made.digest, *(other.digest for other in others)}) == 4
+    assert dataclasses.replace(made, provenance={"a": 1}).digest == made.digest
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parts": ()}, "sum to 1"),
+        ({"parts": (Part(Intervention(), 0.5),)}, "sum to 1"),
+        ({"parts": (Part(Intervention(), 1.5), Part(Intervention(), -0.5))}, "sum to 1"),
+        ({"parts": (Part(Intervention(), float("nan")),)}, "sum to 1"),
+        ({"targets": {"gender": {"woman": 0.5, "man": 0.6}}}, "target of axis 'gender'"),
+        ({"match": "similar"}, "threshold"),
+        ({"match": "pattern", "concept": "("}, "regular expression"),
+        ({"concept": ""}, "needs the concept"),
+    ],
+)
+def test_impossible_plans_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(EquinoiseError, match=message):
+        dataclasses.replace(plan(1, 1), **change)  # type: ignore[arg-type]
+
+
+def test_files_that_are_no_plans_are_one_line(tmp_path: Path) -> None:
+    arrays = {"0": np.zeros(3, np.float32)}
+    write_arrays(tmp_path / "other.safetensors", arrays, {"kind": "directions"})
+    write_arrays(tmp_path / "cut.safetensors", arrays, {"kind": "plan", "version": 1, "terms": [[]], "parts": []})
+    plan(1, 1).save(tmp_path / "good.safetensors")
+    vectors, about = read_arrays(tmp_path / "good.safetensors")
+    write_arrays(tmp_path / "nan.safetensors", {k: v * np.nan for k, v in vectors.items()}, about)
+    for name, message in [("other", "not a plan"), ("cut", "damaged"), ("none", "no such file"), ("nan", "finite")]:
+        with pytest.raises(EquinoiseError, match=message):
+            Plan.load(tmp_path / f"{name}.safetensors")
+
+
+FAST = ("--workers", 1, "--steps", 8, "--json")
+
+
+def of_the_mixture(match: str = "exact") -> Plan:
+    """Half untouched, half shifted by 2 along the direction that theory calls best."""
+    model = load("mixture")
+    sampling = {"steps": 8, "guidance_scale": 1.0}
+    found = origin(step="T", model=model.provenance, sampling=sampling, seeds=(7,))
+    shift = Shift(Direction.unit(best_direction(CONCEPT, "gender", "woman"), found), 2.0)
+    parts = (Part(Intervention(), 0.5), Part(Intervention((shift,)), 0.5))
+    return Plan(CONCEPT, EVEN, parts, match=match, words=words_of([load_axis("gender")]), seeds=(9,))  # type: ignore[arg-type]
+
+
+def test_audit_takes_a_plan_and_finds_the_mixture_of_the_shares(cli: Callable, tmp_path: Path) -> None:
+    made = of_the_mixture()
+    made.save(tmp_path / "p.safetensors")
+    ran = cli("audit", "mixture", "--concept", CONCEPT, "--axis", "gender", "--plan", tmp_path / "p.safetensors",
+              "-n", 1024, "--batch-size", 256, "--seed", 100, *FAST)  # fmt: skip
+    assert ran.code == 0, ran.err
+    shift = made.interventions[1].shifts[0].added
+    expected = (shares(CONCEPT, "gender")["woman"] + shares(CONCEPT, "gender", shift)["woman"]) / 2
+    found = ran.json["audits"][0]["classes"]["woman"]
+    assert abs(found["share"] - expected) < 4 * np.sqrt(0.25 / 1024)
+    assert ran.json["plan"]["digest"] == made.digest
+    assert ran.err == ""
+
+
+def test_generate_takes_a_plan(cli: Callable, tmp_path: Path) -> None:
+    of_the_mixture().save(tmp_path / "p.safetensors")
+    flags = ("--plan", tmp_path / "p.safetensors", "--batch-size", 4, *FAST)
+    concepts = ("--concept", CONCEPT, "--concept", "a photo of a woman doctor")
+    ran = cli("generate", "mixture", *concepts, *flags, "-n", 10, "--seed", 5, "-o", tmp_path / "run")
+    assert ran.code == 0, ran.err
+    names = [image["intervention"] for image in ran.json["images"]]
+    assert Counter(names[:10]) == {"none": 5, "woman@T=2": 5}
+    assert set(names[10:]) == {"none"}
+    assert [entry["touched"] for entry in ran.json["plan"]["gate"]] == [True, False]
+    assert "'a photo of a woman doctor' goes through untouched: 'woman' names gender 'woman'" in ran.err
+    assert ran.err.count("seeds (from") == 2  # those of the direction, and those of the plan
+    plain = ("--batch-size", 4, *FAST)
+    bare = cli("generate", "mixture", *concepts, *plain, "-n", 10, "--seed", 5, "-o", tmp_path / "b")
+    same = [
+        Path(a["file"]).read_bytes() == Path(b["file"]).read_bytes()
+        for a, b in zip(ran.json["images"], bare.json["images"], strict=True)
+    ]
+    assert same == [name == "none" for name in names]
+    mixed = cli("generate", "mixture", *concepts, *flags, "-n", 10, "--seed", 5, "-o", tmp_path / "b")
+    assert mixed.code == 2
+    assert "another plan" in mixed.err
+
+
+def test_the_command_line_refuses_in_one_line(cli: Callable, tmp_path: Path) -> None:
+    file = tmp_path / "p.safetensors"
+    of_the_mixture("any").save(file)
+    (tmp_path / "labels.csv").write_text("concept,axis,class,count\na,gender,woman,3\n")
+    for arguments, message in [
+        (("generate", "mixture", "--plan", file, "--direction", "x:y@T=1", "-o", tmp_path / "o"), "or --plan"),
+        (("audit", "mixture", "--axis", "gender", "--plan", tmp_path / "none"), "no such file"),
+        (("audit", tmp_path / "labels.csv", "--axis", "gender", "--plan", file), "--plan is for audits of a model"),
+        (("audit", "emoji", "--axis", "gender", "--plan", file), "has shape"),
+    ]:
+        concept = () if arguments[1] == tmp_path / "labels.csv" else ("--concept", CONCEPT)
+        ran = cli(*arguments, *concept, *(() if not concept else ("-n", 2)))
+        assert ran.code == 2, ran.err
+        assert message in ran.err
+        assert ran.err.count("\n") == 1
