@@ -34,7 +34,7 @@ REACHED = 0.01
 CAUTION = 40.0
 """Cost of being off the target for certain, in nats: one point of expected deviation is worth 0.4 nats."""
 
-LEAST = 0.01
+LEAST = 0.03
 """A smaller share of the images is not worth an intervention of its own."""
 
 

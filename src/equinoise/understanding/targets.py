@@ -141,9 +141,7 @@ def published(path: Path, axis: Axis, concept: str | None) -> dict[str, float]:
         EquinoiseError: no concept to look for, the file is wrong, or it says nothing of the concept on this axis.
     """
     if concept is None:
-        raise EquinoiseError(
-            f"{path} holds shares by concept; here one target is for all: give {axis.name}=CLASS:P,…"
-        )
+        raise EquinoiseError(f"{path} holds shares by concept; here one target is for all: give {axis.name}=CLASS:P,…")
     tables = read_reference(path, [axis])
     if (concept, axis.name) not in tables:
         known = ", ".join(f"'{name}'" for name, _ in tables) or "no concept on this axis"
