@@ -114,7 +114,7 @@ def calls() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     yield "given latents", lambda: {"latents": noise(3, 4)}
 
 
-@pytest.mark.parametrize(("how", "given"), calls())
+@pytest.mark.parametrize(("how", "given"), list(calls()))
 def test_weight_zero_is_the_bare_image_bit_for_bit(pipe: Any, how: str, given: Callable[[], dict[str, Any]]) -> None:
     bare = draw(pipe, num_images_per_prompt=2, **given())
     d = of(pipe)
@@ -320,7 +320,7 @@ def test_what_cannot_be_attached_is_one_line(sd: Any, xl: Any) -> None:
         (lambda: attach(object(), d, weight=1), "no text-to-image pipeline"),
         (lambda: attach(StableDiffusionImg2ImgPipeline(**sd.components), d, weight=1), "no text-to-image pipeline"),
         (lambda: attach(sd, d, weight=float("nan")), "finite"),
-        (lambda: to_plain(sd, torch.zeros(1, 16, 4)), "packs its latents"),
+        (lambda: to_plain(sd, torch.zeros(1, 16, 4), SHAPE), "packs its latents"),
     ]:
         cls = type(sd)
         with pytest.raises(EquinoiseError, match=message) as refused:

@@ -69,6 +69,9 @@ def audit_model(
     def change(concept: str, seed: int) -> Intervention | None:
         return planned.change(concept, seed) if planned else None
 
+    def counted(records: Sequence[Record]) -> Sequence[Record]:
+        return planned.as_one(records) if planned else records
+
     jobs = [[Job(f"{i}-{s}", concept, s, change(concept, s)) for s in seeds] for i, concept in enumerate(named)]
     with Engine(session.workers, session.spec.device) as engine, progress("audit", len(named) * n) as tick:
         if until is None:
@@ -76,11 +79,11 @@ def audit_model(
             looks = {}
         else:
             narrow = partial(_narrow, question=question, width=until.width, intervals=intervals)
-            drawn = [_until(engine, request, row, narrow, until, run, tick) for row in jobs]
+            drawn = [_until(engine, request, row, lambda r: narrow(counted(r)), until, run, tick) for row in jobs]
             records = [record for rows, _ in drawn for record in rows]
             looks = {"sequential": [{"concept": c, **look} for c, (_, look) in zip(named, drawn, strict=True)]}
     result = {
-        **question.answer(records, asked, session.reader.confusions, intervals),
+        **question.answer(counted(records), asked, session.reader.confusions, intervals),
         **looks,
         **({"plan": planned.about()} if planned else {}),
         "detector": session.reader.about(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from equinoise.mitigation import Intervention, Plan
 from equinoise.mitigation.anatomy import text_encoder
 from equinoise.mitigation.gate import Decision
 from equinoise.models.pipeline import require_pipeline
+from equinoise.run import Record
 from equinoise.seeds import overlap
 from equinoise.session import Session
 
@@ -26,6 +27,10 @@ class Planned:
     def change(self, concept: str, seed: int) -> Intervention | None:
         """What the image of a concept and seed gets; None where the gate turns the concept away."""
         return self.plan.intervention(seed) if self.decisions[concept].touch else None
+
+    def as_one(self, records: Sequence[Record]) -> list[Record]:
+        """The images of a concept under one name, to be counted together: the shares of a plan are of its mixture."""
+        return [replace(r, intervention=self.plan.name) if self.decisions[r.prompt].touch else r for r in records]
 
     def about(self) -> dict[str, Any]:
         """For the record of a run."""

@@ -39,9 +39,9 @@ def anatomy(pipe: Any) -> Anatomy:
         EquinoiseError: a pipeline whose initial noise cannot be set.
     """
     twin = copy.copy(pipe)  # shallow: whatever is set on it is not set on the user's
-    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
     vars(twin).update({n: _readable(m) for n, m in vars(pipe).items() if isinstance(m, torch.nn.Module)})
     model = PipelineModel(twin, str(getattr(pipe, "name_or_path", "") or type(pipe).__name__))
+    denoiser = pipe.unet if hasattr(pipe, "unet") else pipe.transformer
     mark = _mark(denoiser)
     known = _SEEN.get(denoiser)
     if known is None or known[0] != mark:
@@ -52,15 +52,15 @@ def anatomy(pipe: Any) -> Anatomy:
 _SEEN: WeakKeyDictionary[Any, tuple[Any, dict[str, Any]]] = WeakKeyDictionary()
 
 
-def to_plain(pipe: Any, latents: Tensor) -> Tensor:
-    """A pipeline's latents (n, …) in the layout of directions (n, *latent_shape)."""
+def to_plain(pipe: Any, latents: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A pipeline's latents (n, …) in the layout of directions, (n, *shape) where the call is for the model's size."""
     if latents.ndim != 4:
         raise EquinoiseError(f"{type(pipe).__name__} packs its latents into {latents.ndim - 1} dimensions; not known")
     return latents
 
 
 def from_plain(pipe: Any, latents: Tensor) -> Tensor:
-    """The reverse of `to_plain`."""
+    """The reverse of `to_plain`: as the pipeline has them."""
     return latents
 
 
@@ -72,7 +72,8 @@ def text_encoder(pipe: Any) -> Encoder:
     Raises:
         EquinoiseError: the pipeline has none.
     """
-    names = [n for n in sorted(pipe.components) if re.fullmatch(r"text_encoder(_\d+)?", n) and getattr(pipe, n)]
+    parts = sorted(n for n in pipe.components if re.fullmatch(r"text_encoder(_\d+)?", n))
+    names = [name for name in parts if getattr(pipe, name) is not None]
     if not names:
         raise EquinoiseError(f"{type(pipe).__name__} has no text encoder of its own; give the gate an encoder")
     encoder, tokenizer = getattr(pipe, names[0]), getattr(pipe, names[0].replace("text_encoder", "tokenizer"))
@@ -106,7 +107,7 @@ class _Offloaded:
 
     def state_dict(self) -> Mapping[str, Tensor]:
         """All weights, on the CPU."""
-        from accelerate.utils import get_state_dict_offloaded_model
+        from accelerate.utils.modeling import get_state_dict_offloaded_model
 
         return get_state_dict_offloaded_model(self._module)  # type: ignore[no-any-return]
 

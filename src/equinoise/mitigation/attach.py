@@ -175,8 +175,13 @@ class _Call:
 
     def _moved(self, latents: Tensor, scale: Tensor, chosen: Sequence[Intervention | None]) -> tuple[Tensor, set[int]]:
         """The latents after their interventions, and the rows that moved; every other row is bit for bit as it was."""
-        noise = to_plain(self.pipe, latents.float() / scale.float()).cpu()
-        self._require_shape(noise)
+        shape = self.attachment._anatomy.latent_shape
+        noise = to_plain(self.pipe, latents.float() / scale.float(), shape).cpu()
+        if noise.shape[1:] != shape:
+            raise EquinoiseError(
+                f"this call makes latents of shape {tuple(noise.shape[1:])}, and what is attached was found at "
+                f"{shape}; leave height and width (or the shape of latents) as they were there"
+            )
         after = noise.clone()
         for row, intervention in enumerate(chosen):
             if intervention is not None:
@@ -186,14 +191,6 @@ class _Call:
         changed = latents.clone()
         changed[rows] = scaled[rows].to(latents.dtype)
         return changed, set(rows)
-
-    def _require_shape(self, noise: Tensor) -> None:
-        expected = self.attachment._anatomy.latent_shape
-        if noise.shape[1:] != expected:
-            raise EquinoiseError(
-                f"this call makes latents of shape {tuple(noise.shape[1:])}, and what is attached was found at "
-                f"{expected}; leave height and width (or the shape of latents) as they were there"
-            )
 
     def _decisions(self, n: int) -> list[Decision]:
         """The gate's decision on each image."""

@@ -126,7 +126,7 @@ def words_of(axes: Iterable[Axis]) -> dict[str, dict[str, tuple[str, ...]]]:
 
     >>> from equinoise import load_axis
     >>> gate = Gate("a photo of a doctor", "pattern", words_of([load_axis("gender")]))
-    >>> gate.decide("a photo of a woman, a doctor").reason
+    >>> gate.decide("a doctor, a woman").reason
     "'woman' names gender 'woman'"
     """
     return {axis.name: {label: axis.names(label) for label in axis.classes} for axis in axes}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import write_whole
 
 if TYPE_CHECKING:
     from equinoise.mitigation.card import Notes
+    from equinoise.mitigation.direction import DirectionSet
+    from equinoise.mitigation.plan import Plan
 
 CARD = "README.md"
 
@@ -46,7 +48,7 @@ class Shareable(ABC):
 
         folder = Path(save_directory)
         self.save(folder / self.FILE)
-        write_whole(folder / CARD, card(self, notes or Notes()).encode())
+        write_whole(folder / CARD, card(cast("DirectionSet | Plan", self), notes or Notes()).encode())
         return folder
 
     @classmethod
