@@ -25,8 +25,9 @@ from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.console import progress
 from equinoise.errors import EquinoiseError
 from equinoise.mitigation import Direction, Origin
-from equinoise.mitigation.pilots import Chosen, Prices, Seen, Settings, allot, explore
+from equinoise.mitigation.pilots import Seen, allot, explore
 from equinoise.mitigation.programme import Goal, choose
+from equinoise.mitigation.settle import Chosen, Settings
 from equinoise.mitigation.span import Span, candidates, span_of
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture.world import AXES, SPREAD
@@ -141,7 +142,7 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     if len(axes) == 1:
         made = replace(made, span=span_of(made.span.directions[:1]))
     targets = [target_of(load_axis(name), rng) for name in axes]
-    first, settings = PILOT + 10_000 * number, Settings(pilots, prices=Prices())
+    first, settings = PILOT + 10_000 * number, Settings(pilots)
 
     def draw(asked: Sequence[tuple[Array, int]]) -> list[Seen]:
         return made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load, load_axis
 from equinoise.commands.planning import verdict
-from equinoise.mitigation.pilots import Seen, Settings, allot, explore
+from equinoise.mitigation.pilots import Seen, allot, explore
 from equinoise.mitigation.response import UNCLEAR_INDEX
+from equinoise.mitigation.settle import Settings
 from equinoise.mitigation.span import span_of
 from equinoise.mitigation.tables import fit_table
 from equinoise.models.base import draw_noise

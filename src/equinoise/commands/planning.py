@@ -21,7 +21,9 @@ from equinoise.mitigation import Direction, DirectionSet, Intervention, Plan, Sh
 from equinoise.mitigation.collect import Keep, collect
 from equinoise.mitigation.estimators import fit
 from equinoise.mitigation.mixture import expected_distance, expected_of, expected_of_parts, parts_of
-from equinoise.mitigation.pilots import Array, Chosen, Seen, Settings, explore, summary
+from equinoise.mitigation.pilots import Seen, explore
+from equinoise.mitigation.response import Array
+from equinoise.mitigation.settle import Chosen, Settings, summary
 from equinoise.mitigation.span import Span, span_of
 from equinoise.models.base import NOISE, Step, parse_steps, require_steps
 from equinoise.run import Record, RunFolder

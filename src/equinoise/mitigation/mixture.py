@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from equinoise.mitigation.pilots import Chosen, allot
+from equinoise.mitigation.pilots import allot
 from equinoise.mitigation.plan import Part
 from equinoise.mitigation.response import Array
+from equinoise.mitigation.settle import Chosen
 from equinoise.mitigation.span import Span
 from equinoise.understanding.targets import Target
 

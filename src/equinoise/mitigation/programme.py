@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,9 +145,9 @@ def _solve(costs: Array, terms: Sequence[_Term], limit: float | None = None) -> 
         rows = sparse.vstack([rows, sparse.csr_array(np.concatenate([np.zeros(j), bound])[None])], format="csr")
         bounds = np.append(bounds, limit)
     whole = sparse.csr_array(np.concatenate([np.ones(j), np.zeros(len(over))])[None])
-    found = optimize.linprog(
-        np.concatenate([costs, weights]), A_ub=rows, b_ub=bounds, A_eq=whole, b_eq=[1.0], method="highs"
-    )
+    objective, one = np.concatenate([costs, weights]), np.ones(1)
+    solve: Any = optimize.linprog  # the stubs know dense matrices only
+    found = solve(objective, A_ub=rows, b_ub=bounds, A_eq=whole, b_eq=one, method="highs")
     if found.x is None or not found.success:
         raise EquinoiseError(f"the choice of a mixture failed: {found.message}; report it with the plan's folder")
     mixture = np.clip(found.x[:j], 0, None)

@@ -170,7 +170,7 @@ def fit_response(
 
     first = np.zeros(form.size) if start is None else start
     theta = np.asarray(optimize.minimize(value_and_slope, first, jac=True, method="BFGS").x, np.float64)
-    curvature = torch.autograd.functional.hessian(loss, torch.from_numpy(theta)).numpy()
+    curvature = torch.func.hessian(loss)(torch.from_numpy(theta)).numpy()
     expected = conditional(form, torch.from_numpy(theta), positions, known)
     seen = (expected if rates is None else expected @ rates).numpy()
     checked = _check(seen, pilots.labels[kept] % seen.shape[1], pilots.arms[kept], form.size)
@@ -245,11 +245,13 @@ def _check(expected: Array, labels: NDArray[np.int64], arms: NDArray[np.int64], 
         here = arms == arm
         for got, due in zip(seen[here].sum(0), expected[here].sum(0), strict=True):
             if due >= FEW:
-                found.append(got), wanted.append(due)
+                found.append(got)
+                wanted.append(due)
             else:
                 rest += got, due
     if rest[1] >= FEW:
-        found.append(rest[0]), wanted.append(rest[1])
+        found.append(rest[0])
+        wanted.append(rest[1])
     chi2 = float(((np.array(found) - wanted) ** 2 / np.maximum(wanted, 1e-9)).sum())
     df = max(0, len(found) - len(groups) - parameters)
     return Fit(chi2, df, float(stats.chi2.sf(chi2, df)) if df else 1.0)
