@@ -170,7 +170,8 @@ def fit_response(
 
     first = np.zeros(form.size) if start is None else start
     theta = np.asarray(optimize.minimize(value_and_slope, first, jac=True, method="BFGS").x, np.float64)
-    curvature = torch.func.hessian(loss)(torch.from_numpy(theta)).numpy()
+    hessian: Any = torch.autograd.functional.hessian  # that of torch.func imports a compiler, for a second and a half
+    curvature = hessian(loss, torch.from_numpy(theta)).numpy()
     expected = conditional(form, torch.from_numpy(theta), positions, known)
     seen = (expected if rates is None else expected @ rates).numpy()
     checked = _check(seen, pilots.labels[kept] % seen.shape[1], pilots.arms[kept], form.size)
