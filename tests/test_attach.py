@@ -352,6 +352,8 @@ def test_another_size_is_one_line_where_something_is_to_be_shifted(sd: Any) -> N
         draw(sd, "a man", height=32, width=32)
         with pytest.raises(EquinoiseError, match="leave height and width"):
             draw(sd, height=32, width=32)
+        with pytest.raises(EquinoiseError, match="latents for 2 images, and prompts for 1"):
+            draw(sd, latents=noise(1, 2))
     assert not hasattr(type(sd), "attachments")
 
 

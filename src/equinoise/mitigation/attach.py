@@ -160,6 +160,10 @@ class _Call:
         before = number_images(generator, asked.arguments["batch_size"], lambda: next(counter))
         made = prepare(*asked.args, **asked.kwargs)
         latents: Tensor = made[0] if isinstance(made, tuple) else made
+        if len(latents) != len(before):
+            raise EquinoiseError(
+                f"latents for {len(latents)} images, and prompts for {len(before)}: give as many of both"
+            )
         decisions = self._decisions(len(latents))
         chosen = [self.attachment._choose(n.value) if d.touch else None for n, d in zip(before, decisions, strict=True)]
         self._warn(chosen)
