@@ -241,7 +241,8 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=384, help="images of the verification")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    rows, numbers = [], range(args.first, args.first + args.worlds)
+    rows: list[dict[str, Any]] = []
+    numbers = range(args.first, args.first + args.worlds)
     context = get_context("forkserver")
     with ProcessPoolExecutor(args.workers, context) as pool, progress("worlds", args.worlds) as tick:
         for row in pool.map(partial(tried, pilots=args.pilots, n=args.n), numbers):
