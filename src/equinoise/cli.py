@@ -243,6 +243,44 @@ def generate(
 
 
 @app.command()
+@spread
+def plan(
+    model: Model,
+    concept: Concept,
+    options: ModelOptions,
+    out: Annotated[Path, typer.Option("-o", "--out", help="file of the plan; what was drawn is kept beside it")],
+    target: Annotated[
+        list[str], typer.Option("--target", help="AXIS=uniform, AXIS=CLASS:P,…, AXIS*AXIS=FILE.csv, FILE.csv")
+    ],
+    direction: Annotated[
+        list[Path] | None, typer.Option("--direction", help="file of directions; without one they are collected")
+    ] = None,
+    step: Annotated[str | None, typer.Option("--step", help="of the directions; default 5")] = None,
+    budget: Annotated[int, typer.Option("--budget", help="images for directions, pilots and verification")] = 1024,
+    verify: Annotated[
+        int | None, typer.Option("--verify", help="of these, how many verify on untouched seeds; default: half")
+    ] = None,
+    margin: Annotated[float, typer.Option("--margin", help="on target: a whole interval within ± this")] = 0.1,
+    pairs: Annotated[int, typer.Option("--pairs", help="seeds directions are collected from")] = 32,
+    round_: Annotated[int, typer.Option("--round", help="1 to 9: plan again, on seeds never used before")] = 0,
+    detector: Detector = None,
+    unclear_below: Unclear = None,
+    confusion: Annotated[
+        list[Path] | None, typer.Option("--confusion", help="CSV true,predicted,count, or what calibrate-detector made")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """The mixture of shifts that meets a target with the least intrusion, verified once on fresh seeds."""
+    from equinoise.commands.planning import Ask
+    from equinoise.commands.planning import plan as make
+    from equinoise.understanding import parse_targets
+
+    ask = Ask(concept, parse_targets(target, concept), direction or (), step, budget, verify, margin, pairs, round_)
+    session = options.open(model, detector, unclear_below, list(ask.axes.values()), confusion or ())
+    show(make(session, ask, out, options.dry_run), json, tables.dry if options.dry_run else tables.plan_table)
+
+
+@app.command()
 def import_direction(
     file: Annotated[Path, typer.Argument(help=".npy of shape (1, channels, height, width)")],
     axis: OneAxis,

@@ -176,6 +176,34 @@ def demo_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def plan_table(result: dict[str, Any]) -> Table:
+    """Target, expected and verified shares, and what the images get."""
+    table = Table("axis", "class", "target", "expected (95%)", "verified (95%)", "verdict")
+    for entry, found in zip(result["verified"]["audits"], result["verdicts"], strict=True):
+        said, axis = found["verdict"].replace("_", " "), entry["axis"]
+        for name, share in entry["classes"].items():
+            kind = "corrected" if found["corrected"] else "share"
+            ends = ("corrected_low", "corrected_high") if found["corrected"] else ("low", "high")
+            expected = result["expected"][entry["axis"]][name]
+            table.add_row(
+                axis,
+                name,
+                _percent(entry["target"][name]),
+                _share(expected["share"], expected["low"], expected["high"]),
+                _share(share[kind], *(share[end] for end in ends)),
+                said,
+            )
+            axis = said = ""
+        table.add_section()
+    mixture = "\n".join(f"{_percent(part['share'])} of images: {part['name']}" for part in result["interventions"])
+    cost = result["cost"]
+    table.caption = escape(
+        f"{mixture}\n{cost['intrusion_nats']:.2f} nats an image; planning took {cost['images']} images, "
+        f"{cost['denoiser_calls']} denoiser calls; {result['plan']}"
+    )
+    return table
+
+
 def dry(result: dict[str, Any]) -> str:
     """What a dry run would do."""
     return (

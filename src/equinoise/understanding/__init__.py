@@ -5,7 +5,7 @@ from equinoise.understanding.counts import Counts, cross, crossed, merged, tally
 from equinoise.understanding.gate import Judged, judge, junit
 from equinoise.understanding.labels import read_labels
 from equinoise.understanding.reference import Reference, read_reference
-from equinoise.understanding.targets import parse_target, targets_of
+from equinoise.understanding.targets import Target, parse_target, parse_targets, targets_of
 
 __all__ = [
     "Audit",
@@ -13,6 +13,7 @@ __all__ = [
     "Judged",
     "Reference",
     "Report",
+    "Target",
     "audit",
     "audit_counts",
     "change",
@@ -22,6 +23,7 @@ __all__ = [
     "junit",
     "merged",
     "parse_target",
+    "parse_targets",
     "read_labels",
     "read_reference",
     "tally",

@@ -1,11 +1,52 @@
-"""Targets: the distribution over classes that the user wants."""
+"""Targets: the distribution over classes that the user wants, on one axis or on several together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from math import prod
+from pathlib import Path
 
-from equinoise.axes import Axis
+from equinoise.axes import Axis, load_axis
 from equinoise.errors import EquinoiseError
+from equinoise.understanding.counts import crossed
+from equinoise.understanding.reference import read_reference
+from equinoise.understanding.tables import number, read_table
+
+CSV = ".csv"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Wanted shares of the classes of one axis, or of every combination of classes of several (their cells).
+
+    Attributes:
+        axes: one, or those that are wanted together.
+        shares: by class, or by cell as `crossed` names them ("woman & dark"), in its order; they sum to 1.
+    """
+
+    axes: tuple[Axis, ...]
+    shares: Mapping[str, float]
+
+    @property
+    def axis(self) -> Axis:
+        """The axis, or the intersection."""
+        return self.axes[0] if len(self.axes) == 1 else crossed(self.axes)
+
+    @property
+    def name(self) -> str:
+        """`gender`, or `gender*tone`."""
+        return self.axis.name
+
+    def margin(self, axis: Axis) -> dict[str, float]:
+        """What the target says of one of its axes alone."""
+        place = [own.name for own in self.axes].index(axis.name)
+        cells = zip(product(*(own.classes for own in self.axes)), self.shares.values(), strict=True)
+        found = dict.fromkeys(axis.classes, 0.0)
+        for cell, share in cells:
+            found[cell[place]] += share
+        return found
 
 
 def uniform(classes: Sequence[str]) -> dict[str, float]:
@@ -13,18 +54,25 @@ def uniform(classes: Sequence[str]) -> dict[str, float]:
     return {name: 1 / len(classes) for name in classes}
 
 
-def parse_target(text: str, axis: Axis) -> dict[str, float]:
-    """`uniform`, or `woman:0.4,man:0.6` with every class named and a sum of 1.
+def parse_target(text: str, axis: Axis, concept: str | None = None, parts: Sequence[Axis] = ()) -> dict[str, float]:
+    """`uniform`; `woman:0.4,man:0.6` with every class named and a sum of 1; or a CSV file.
+
+    For one axis the file holds published shares, columns `concept`, `axis`, `class` and `share` (or `count`), of which
+    the concept's are taken; for an intersection of the axes `parts` a joint table, a column an axis and `share` (or
+    `count`), with every combination in it.
 
     Raises:
-        EquinoiseError: unknown or missing class, a share that is no number in 0–1, or another sum.
+        EquinoiseError: unknown or missing class, a share that is no number in 0–1, another sum, or a file without it.
     """
     if text == "uniform":
         return uniform(axis.classes)
+    if text.endswith(CSV):
+        return _joint(Path(text), parts) if parts else published(Path(text), axis, concept)
     shares: dict[str, float] = {}
     for part in text.split(","):
         name, _, value = part.partition(":")
-        axis.require(name.strip())
+        if axis.require(name.strip()) in shares:
+            raise EquinoiseError(f"target '{text}' names {name.strip()} twice; name each class once")
         try:
             shares[name.strip()] = float(value)
         except ValueError as error:
@@ -37,7 +85,7 @@ def parse_target(text: str, axis: Axis) -> dict[str, float]:
 
 
 def targets_of(texts: Sequence[str], axes: Mapping[str, Axis]) -> dict[str, dict[str, float]]:
-    """`gender=uniform` and the like, by axis.
+    """`gender=uniform` and the like, by axis; intersections among the axes by a name such as `gender*tone`.
 
     Raises:
         EquinoiseError: not of that form, an axis that is not asked for, one that comes twice, or a bad target.
@@ -49,5 +97,124 @@ def targets_of(texts: Sequence[str], axes: Mapping[str, Axis]) -> dict[str, dict
             raise EquinoiseError(f"target '{text}' is not AXIS=… with one of the axes {', '.join(axes)}")
         if name in targets:
             raise EquinoiseError(f"axis '{name}' has two targets; give each axis one")
-        targets[name] = parse_target(value, axes[name])
+        parts = [axes[part] for part in name.split("*")] if "*" in name else []
+        targets[name] = parse_target(value, axes[name], parts=parts)
     return targets
+
+
+def parse_targets(texts: Sequence[str], concept: str) -> list[Target]:
+    """Targets for one concept, of axes of the catalogue or of .toml files.
+
+    `gender=uniform`; `gender=woman:0.4,man:0.6`; `gender=STATISTICS.csv`; `STATISTICS.csv` for every axis that the file
+    has for the concept; `gender*tone=uniform` and `gender*tone=TABLE.csv` for several axes together; and
+    `gender*tone=product`, the product of what the other targets say of these axes.
+
+    Raises:
+        EquinoiseError: no target, a bad one, an axis that comes twice, or two targets that contradict each other.
+    """
+    if not texts:
+        raise EquinoiseError("a plan needs a target, such as --target gender=uniform")
+    found: list[Target] = []
+    products: list[tuple[Axis, ...]] = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals and text.endswith(CSV):
+            found += _all_published(Path(text), concept)
+            continue
+        if not equals or not name or not value:
+            raise EquinoiseError(f"target '{text}' is not AXIS=…, such as gender=uniform or gender*tone=TABLE.csv")
+        axes = _axes(name)
+        if value == "product":
+            products.append(axes)
+            continue
+        axis = axes[0] if len(axes) == 1 else crossed(axes)
+        found.append(Target(axes, parse_target(value, axis, concept, axes if len(axes) > 1 else ())))
+    found += [_product(axes, found) for axes in products]
+    _require_consistent(found)
+    return found
+
+
+def published(path: Path, axis: Axis, concept: str | None) -> dict[str, float]:
+    """The shares that a CSV of `concept`, `axis`, `class` and `share` or `count` gives for a concept.
+
+    Raises:
+        EquinoiseError: no concept to look for, the file is wrong, or it says nothing of the concept on this axis.
+    """
+    if concept is None:
+        raise EquinoiseError(f"{path} holds shares by concept; here one target is for all: give {axis.name}=CLASS:P,…")
+    tables = read_reference(path, [axis])
+    if (concept, axis.name) not in tables:
+        known = ", ".join(f"'{name}'" for name, _ in tables) or "no concept on this axis"
+        raise EquinoiseError(f"{path} says nothing of '{concept}' on '{axis.name}'; it has {known}")
+    return dict(tables[concept, axis.name].shares)
+
+
+def _all_published(path: Path, concept: str) -> list[Target]:
+    rows = read_table(path, ("concept", "axis"))[1]
+    names = dict.fromkeys(axis for named, axis in rows if named == concept)
+    if not names:
+        known = ", ".join(f"'{name}'" for name in dict.fromkeys(named for named, _ in rows)) or "none"
+        raise EquinoiseError(f"{path} says nothing of '{concept}'; its concepts are {known}")
+    axes = [load_axis(name) for name in names]
+    return [Target((axis,), published(path, axis, concept)) for axis in axes]
+
+
+def _axes(name: str) -> tuple[Axis, ...]:
+    names = [part.strip() for part in name.split("*")]
+    axes = tuple(load_axis(part) for part in names)
+    if len({axis.name for axis in axes}) < len(axes):
+        raise EquinoiseError(f"target '{name}' names an axis twice; name different axes")
+    return axes
+
+
+def _joint(path: Path, axes: Sequence[Axis]) -> dict[str, float]:
+    """A table with a column an axis and `share` or `count`: every combination once."""
+    columns, rows = read_table(path, [axis.name for axis in axes], ("share", "count"))
+    whole, found = columns[-1] == "count", dict[str, float]()
+    for (*classes, value), times in rows.items():
+        cell = " & ".join(axis.require(label) for axis, label in zip(axes, classes, strict=True))
+        if cell in found or times > 1:
+            raise EquinoiseError(f"{path}: '{cell}' comes twice; give each combination once")
+        found[cell] = number(value, whole=whole, path=path)
+    cells = crossed(axes).classes
+    missing = [cell for cell in cells if cell not in found]
+    if missing:
+        raise EquinoiseError(
+            f"{path} lacks '{missing[0]}'; give every combination, with a share of 0 where none is wanted"
+        )
+    total = sum(found.values())
+    if total <= 0 or (not whole and abs(total - 1) > 0.005):
+        raise EquinoiseError(
+            f"{path}: the values sum to {total:g}; they must {'be more than 0' if whole else 'sum to 1'}"
+        )
+    return {cell: found[cell] / total for cell in cells}
+
+
+def product_of(targets: Sequence[Target]) -> Target:
+    """Several axes together such that none depends on another; a target of one axis each."""
+    axes, tables = tuple(target.axes[0] for target in targets), [target.shares.values() for target in targets]
+    return Target(axes, dict(zip(crossed(axes).classes, map(prod, product(*tables)), strict=True)))
+
+
+def _product(axes: tuple[Axis, ...], known: Sequence[Target]) -> Target:
+    margins = {axis.name: Target((axis,), found.margin(axis)) for found in known for axis in found.axes}
+    missing = [axis.name for axis in axes if axis.name not in margins]
+    if missing:
+        raise EquinoiseError(f"a product needs a target for each of its axes; give one for '{missing[0]}'")
+    return product_of([margins[axis.name] for axis in axes])
+
+
+def _require_consistent(targets: Sequence[Target]) -> None:
+    for first, second in combinations(targets, 2):
+        if first.name == second.name:
+            raise EquinoiseError(f"axis '{first.name}' has two targets; give each axis one")
+        for axis in first.axes:
+            if axis.name not in [other.name for other in second.axes]:
+                continue
+            ours, theirs = first.margin(axis), second.margin(axis)
+            label = max(ours, key=lambda name: abs(ours[name] - theirs[name]))
+            if abs(ours[label] - theirs[label]) > 0.005:
+                raise EquinoiseError(
+                    f"targets {first.name} and {second.name} contradict each other: '{label}' is to be "
+                    f"{ours[label]:.3g} and {theirs[label]:.3g}; leave one out"
+                )

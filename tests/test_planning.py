@@ -1,0 +1,249 @@
+"""Plans from end to end on the mixture, whose shares have formulas, and the pieces between response and command."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Ran
+from factories import origin
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load, load_axis
+from equinoise.commands.planning import verdict
+from equinoise.mitigation.pilots import Seen, allot, explore
+from equinoise.mitigation.response import UNCLEAR_INDEX
+from equinoise.mitigation.settle import Settings
+from equinoise.mitigation.span import span_of
+from equinoise.mitigation.tables import fit_table
+from equinoise.models.base import draw_noise
+from equinoise.models.mixture import best_direction, shares
+from equinoise.seeds import PILOT, VERIFY
+from equinoise.understanding import parse_targets
+
+DOCTOR = "a photo of a doctor"
+GENDER, TONE = load_axis("gender"), load_axis("tone")
+FAST = ("--steps", 10, "--batch-size", 64, "--workers", 1)
+COMMAND = ("plan", "mixture", "--concept", DOCTOR, "--target", "gender=uniform")
+SMALL = ("--budget", 224, "--verify", 128, "--pairs", 8, *FAST)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("plans")
+
+
+@pytest.fixture
+def made(cli: Callable[..., Ran], folder: Path) -> Path:
+    out = folder / "plan.safetensors"
+    if not out.exists():
+        ran = cli(*COMMAND, *SMALL, "-o", out, "--json")
+        assert ran.code == 0, ran.err
+        (folder / "plan.json").write_text(ran.out)
+    return out
+
+
+def true_shares(plan: Plan, axis: str = "gender") -> dict[str, float]:
+    """By formula, of the whole mixture."""
+    found = dict.fromkeys(load_axis(axis).classes, 0.0)
+    for part in plan.parts:
+        shift = sum(
+            (s.weight * s.direction.vector.astype(float) for s in part.intervention.shifts), np.zeros((3, 8, 8))
+        )
+        for name, share in shares(DOCTOR, axis, shift, unclear_below=0.6).items():
+            found[name] += part.share * share
+    return found
+
+
+def test_a_plan_meets_its_target_by_formula_and_says_what_it_took(made: Path, folder: Path) -> None:
+    result, plan = Ran(0, (folder / "plan.json").read_text(), "").json, Plan.load(made)
+    assert {"interventions", "expected", "verified", "cost"} <= result.keys()
+    assert sum(part["share"] for part in result["interventions"]) == pytest.approx(1)
+    assert result["interventions"][0].keys() >= {"name", "share", "expected"}
+    woman = result["expected"]["gender"]["woman"]
+    assert woman["low"] <= woman["share"] <= woman["high"]
+    assert woman["share"] == pytest.approx(0.5, abs=0.02)
+    assert true_shares(plan)["woman"] == pytest.approx(0.5, abs=0.08)
+    assert 0.15 < result["cost"]["intrusion_nats"] < 0.8  # 0.77²/2 = 0.30 is the least that reaches an even split
+    audit = result["verified"]["audits"][0]
+    assert audit["n"] == 128
+    assert audit["target"] == {"woman": 0.5, "man": 0.5}
+    assert result["verdicts"][0]["verdict"] in ("on_target", "not_shown")
+    cost = result["cost"]
+    assert cost["images"] == 16 + cost["pilots"]["images"] + 128
+    assert cost["denoiser_calls"] == 16 * 6 + 10 * (cost["pilots"]["images"] + 128)
+    assert cost["directions"]["denoiser_calls"] / 10 + cost["pilots"]["images"] + 128 <= 224
+    assert plan.provenance["verified"] == result["verified"]
+    assert set(plan.seeds) == set(range(PILOT, PILOT + cost["pilots"]["images"]))
+
+
+def test_a_plan_that_was_cut_off_goes_on_to_the_same_bytes(made: Path, folder: Path, cli: Callable[..., Ran]) -> None:
+    whole = made.read_bytes()
+    work = made.with_name("plan.safetensors.work")
+    copy = folder / "again.safetensors"
+    shutil.copytree(work, folder / "again.safetensors.work")
+    shutil.rmtree(folder / "again.safetensors.work" / "verification")
+    ran = cli(*COMMAND, *SMALL, "-o", copy, "--json")
+    assert ran.code == 0, ran.err
+    assert copy.read_bytes() == whole
+    verified = (folder / "again.safetensors.work" / "verification" / "run.json").read_bytes()
+    assert verified == (work / "verification" / "run.json").read_bytes()
+    other = cli(*COMMAND, *SMALL, "--margin", 0.2, "-o", made)
+    assert other.code == 2
+    assert "holds work with another" in other.err
+
+
+def test_generate_takes_the_plan(made: Path, folder: Path, cli: Callable[..., Ran]) -> None:
+    ran = cli("generate", "mixture", "--concept", DOCTOR, "--plan", made, "-n", 8, "-o", folder / "g", "--json", *FAST)
+    assert ran.code == 0, ran.err
+    plan = Plan.load(made)
+    assert [image["intervention"] for image in ran.json["images"]] == [
+        plan.intervention(image["seed"]).name for image in ran.json["images"]
+    ]
+
+
+def test_out_of_reach_is_said_and_the_nearest_is_planned(folder: Path, cli: Callable[..., Ran]) -> None:
+    """With a direction at right angles to what moves the class nothing can be done."""
+    aside = np.random.default_rng(0).standard_normal((3, 8, 8))
+    best = best_direction(DOCTOR, "gender", "woman")
+    aside -= (aside * best).sum() * best
+    model = load("mixture")
+    known = {"steps": 10, "guidance_scale": 1.0}
+    DirectionSet((Direction.unit(aside, origin(model=model.provenance, sampling=known)),)).save(
+        folder / "aside.safetensors"
+    )
+    ran = cli(
+        *COMMAND, "--direction", folder / "aside.safetensors", "--budget", 96, "--verify", 48, *FAST,
+        "-o", folder / "aside-plan.safetensors", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert not ran.json["feasible"]
+    assert "no mixture of these shifts meets the target; this is the nearest" in ran.err
+    assert ran.json["expected_distance"]["gender"] > 0.05
+    assert ran.json["cost"]["directions"] == {"images": 0, "denoiser_calls": 0}
+
+
+def test_a_dry_run_says_what_it_would_take(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = cli(*COMMAND, *SMALL, "-o", tmp_path / "p", "--dry-run", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["images"] == 224
+    assert ran.json["cost"]["verification"]["images"] == 128
+    assert not list(tmp_path.iterdir())
+
+
+BAD = [
+    (["--target", "gender=woman:2,man:-1"], "share in 0–1"),
+    (["--target", "gender=uniform", "--budget", "0"], "--budget 0"),
+    (["--target", "gender=uniform", "--budget", "64", "--verify", "64"], "leaves nothing"),
+    (["--target", "gender=uniform", "--budget", "80", "--verify", "75"], "nothing is left for pilots"),
+    (["--target", "gender=uniform", "--verify", "0"], "--verify 0"),
+    (["--target", "gender=uniform", "--margin", "0"], "--margin 0"),
+    (["--target", "gender=uniform", "--round", "10"], "--round 10"),
+    (["--target", "gender=uniform", "--pairs", "1"], "--pairs 1"),
+    (["--target", "gender=uniform", "--step", "T"], "T cannot tell it"),
+    (["--target", "gender=uniform", "--step", "77"], "step 77 does not exist"),
+    (["--target", "gender=uniform", "--direction", "missing.safetensors"], "no such file"),
+    (["--target", "gender=uniform", "-o", "."], "is a folder"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), BAD)
+def test_what_makes_no_sense_is_refused_in_one_line(
+    flags: list[str], message: str, cli: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = [] if "-o" in flags else ["-o", "p.safetensors"]
+    ran = cli("plan", "mixture", "--concept", DOCTOR, *flags, *out, "--workers", 1)
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def audit_of(low: float, high: float, corrected: tuple[float, float] | None = None) -> dict[str, object]:
+    rows = {
+        name: {
+            "low": ends[0],
+            "high": ends[1],
+            "corrected": None if corrected is None else 0.5,
+            "corrected_low": corrected and corrected[0],
+            "corrected_high": corrected and corrected[1],
+        }
+        for name, ends in {"woman": (low, high), "man": (1 - high, 1 - low)}.items()
+    }
+    return {"axis": "gender", "classes": rows, "target": {"woman": 0.5, "man": 0.5}}
+
+
+def test_on_target_is_a_whole_interval_and_not_a_lucky_wide_one() -> None:
+    assert verdict(audit_of(0.42, 0.58), 0.1)["verdict"] == "on_target"
+    assert verdict(audit_of(0.30, 0.70), 0.1)["verdict"] == "not_shown"
+    assert verdict(audit_of(0.10, 0.39), 0.1)["verdict"] == "off_target"
+    assert verdict(audit_of(0.42, 0.58, (0.3, 0.7)), 0.1)["verdict"] == "not_shown"
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=9).filter(any), st.integers(1, 300))
+def test_pilots_are_allotted_as_near_to_the_mixture_as_whole_images_can_be(weights: list[int], n: int) -> None:
+    mixture = np.array(weights) / sum(weights)
+    counts = np.bincount(allot(mixture, n), minlength=len(mixture))
+    assert counts.sum() == n
+    assert np.abs(counts - mixture * n).max() < 1
+
+
+def test_a_table_of_two_axes_keeps_how_they_hang_together() -> None:
+    rng, n = np.random.default_rng(0), 1200
+    v = rng.standard_normal((n, 1))
+    gender = (v[:, 0] + rng.standard_normal(n) > 0.5).astype(np.int64)
+    tone = np.clip(np.round(2 + (gender - 0.5) * 2 + rng.standard_normal(n)), 0, 4).astype(np.int64)
+    tone[:40] = UNCLEAR_INDEX
+    table = fit_table([GENDER, TONE], v, {"gender": gender, "tone": tone}, np.zeros(n, np.int64), {})
+    cells = table.expected(np.zeros((1, 1)))[0].reshape(2, 5)
+    seen = np.histogram2d(gender[40:], tone[40:], bins=(np.arange(3), np.arange(6)))[0] / (n - 40)
+    assert cells.sum() == pytest.approx(1)
+    assert np.abs(cells - seen).max() < 0.03
+    assert cells[0, 0] > 3 * cells.sum(0)[0] * cells.sum(1)[0] / 2  # far from what independence would give
+    assert table.drawn(np.zeros((1, 1)), 3).shape == (3, 1, 10)
+
+
+def test_two_targets_at_once_leave_neither_to_the_other() -> None:
+    """Two entangled directions in a small world; both margins are met, and women are not darker than men."""
+    rng = np.random.default_rng(3)
+    places = np.linalg.qr(rng.standard_normal((36, 2)))[0].T
+    towards = [-(0.9 * places[0] + 0.3 * places[1]), places[1] + 0.2 * places[0]]
+    labels = [("woman", "man", "gender"), ("dark", "light", "tone")]
+    span = span_of(
+        [
+            Direction.unit((d + 0.05 * rng.standard_normal(36)).reshape(4, 3, 3), origin(a, 0, against=b, axis=name))
+            for d, (a, b, name) in zip(towards, labels, strict=True)
+        ]
+    )
+    basis = np.stack([d.vector.ravel() for d in span.directions])
+    edges = np.array([-0.7, 0.0, 0.7, 1.2])
+
+    def look(asked: Sequence[tuple[np.ndarray, int]]) -> list[Seen]:
+        z = draw_noise([seed for _, seed in asked], (36,)).double().numpy() + np.stack([w for w, _ in asked]) @ basis
+        gender, tone = (z @ places[0] > -0.9).astype(int), ((z @ places[1])[:, None] > edges).sum(1)
+        return [Seen({"gender": GENDER.classes[a], "tone": TONE.classes[b]}) for a, b in zip(gender, tone, strict=True)]
+
+    wanted = parse_targets(
+        ["gender=uniform", "tone=light:0.2,medium-light:0.25,medium:0.25,medium-dark:0.15,dark:0.15"], DOCTOR
+    )
+    chosen = explore(wanted, span, look, range(VERIFY, VERIFY + 240), Settings(240))
+    picked = [
+        (chosen.weights[j], seed) for j, seed in zip(allot(chosen.choice.mixture, 2000), range(2000), strict=True)
+    ]
+    found = look(picked)
+    women = np.mean([seen.labels["gender"] == "woman" for seen in found])
+    assert women == pytest.approx(0.5, abs=0.08)
+    for name, share in wanted[1].shares.items():
+        assert np.mean([seen.labels["tone"] == name for seen in found]) == pytest.approx(share, abs=0.09)
+    assert len(chosen.used()) <= 8
+
+
+def test_too_few_pilots_are_refused() -> None:
+    span = span_of([Direction.unit(np.ones((4, 3, 3)), origin())])
+    with pytest.raises(EquinoiseError, match="5 pilots are too few for 1 directions; allow 12 or more"):
+        explore(parse_targets(["gender=uniform"], DOCTOR), span, lambda _: [], range(9), Settings(5))
