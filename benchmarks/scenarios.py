@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--steps", default="0,0.2,0.4", help="steps of the directions, as fractions of --total")
     parser.add_argument("--weights", default="2,4,6,9")
     parser.add_argument("--estimators", default="paired,svm")
-    parser.add_argument("--page", type=Path, help="a page of pictures, PNG")
+    parser.add_argument("--page", type=Path, help="a page of pictures, .jpg")
     parser.add_argument("--only", default="", help="names of scenarios, comma-separated")
     parser.add_argument("--workers", type=int)
     args = parser.parse_args()
@@ -60,7 +60,7 @@ def main() -> None:
             keep(rows, "scenarios")
     tabulate(rows)
     if args.page:
-        sheet(pictures, 1).quantize(256).save(args.page, optimize=True)
+        sheet(pictures, 1).save(args.page, quality=90)
 
 
 def _caption(row: dict[str, Any]) -> str:

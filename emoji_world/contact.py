@@ -1,6 +1,6 @@
 """A contact sheet of the world: a row for each prompt, the same seeds in every row.
 
-python -m emoji_world.contact -o docs/emoji-sheet.png
+python -m emoji_world.contact -o docs/emoji-sheet.jpg
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--model", default="emoji")
     parser.add_argument("--guidance-scale", type=float)
     parser.add_argument("--prompt", action="append", help="instead of the built-in ones")
-    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("-o", "--out", type=Path, required=True, help=".jpg, or .png at four times the size")
     args = parser.parse_args()
     session = open_session(args.model, guidance_scale=args.guidance_scale)
     noise = draw_noise(seed_range(AUDIT, args.n), session.model.latent_shape)
@@ -75,8 +75,7 @@ def main() -> None:
         assert images is not None
         rows.append((prompt, images))
     picture = sheet(rows, args.enlarged)
-    # flat art needs no more colours than these, and the page is a quarter as large
-    picture.quantize(256).save(args.out, optimize=True)
+    picture.save(args.out, quality=90)
     print(f"{args.out}: {len(rows)} prompts, {np.prod(picture.size):,} pixels")
 
 
