@@ -142,7 +142,8 @@ def test_batches_of_another_size_are_close(tiny: Path) -> None:
     with Engine(1) as engine:
         runs = [{r.job.id: r for r in engine.run(request(tiny, size), jobs)} for size in (1, 3)]
     for key in runs[0]:
-        assert np.allclose(runs[0][key].latents[2], runs[1][key].latents[2], atol=5e-3)
+        # Euler's latents reach 600 here, where neighbouring fp16 numbers are 0.5 apart
+        assert np.allclose(runs[0][key].latents[2], runs[1][key].latents[2], rtol=1e-3, atol=5e-3)
 
 
 def test_engine_refuses_nonsense(tiny: Path) -> None:
