@@ -42,8 +42,10 @@ def class_of(name: str, revision: str | None = None) -> str:
 
     index = read_json(path / INDEX if path.is_dir() else _fetched_index(name, revision))
     found = index.get("_class_name") if isinstance(index, dict) else None
-    if not isinstance(found, str):
+    if isinstance(found, list):
         raise EquinoiseError(f"{name} is a pipeline with code of its own, which is never run; use a class of diffusers")
+    if not isinstance(found, str):
+        raise EquinoiseError(f"cannot load model '{name}': its {INDEX} names no class ({USE})")
     return found
 
 
