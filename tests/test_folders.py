@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from emoji_world.by_eye import EYE, by_eye
+from emoji_world.labels import SCENE_AXES
 from equinoise import Confusion, load_axis, read_records
 from equinoise.commands.reading_images import open_image
 from equinoise.detectors.loading import detector_folder
@@ -291,11 +293,14 @@ def test_corrected_shares_hold_what_people_saw(cli: Cli, tmp_path: Path) -> None
 
 def test_the_packaged_calibration_is_what_the_command_gives(cli: Cli, tmp_path: Path) -> None:
     kept = kept_calibrations(Path(detector_folder("emoji")))
-    assert set(kept) == {"gender", "tone"}
-    for axis, calibration in kept.items():
+    assert set(kept) == {"gender", "tone", *SCENE_AXES}
+    for axis in ("gender", "tone"):  # the others are counted on compositions, whose drawings are not in the repository
         out = tmp_path / f"{axis}.json"
         assert cli("calibrate-detector", EYE, "--axis", axis, *EMOJI, "-o", out).code == 0
-        assert read_calibration(out) == calibration
+        found = read_calibration(out)
+        # halfway between two probabilities, which another processor may round otherwise in their last digits
+        assert found.unclear_below == pytest.approx(kept[axis].unclear_below, abs=1e-4)
+        assert replace(found, unclear_below=kept[axis].unclear_below) == kept[axis]
 
 
 def test_a_sequential_audit_stops_when_it_knows_enough(cli: Cli, tmp_path: Path) -> None:

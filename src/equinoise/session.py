@@ -137,7 +137,7 @@ def open_session(
         raise EquinoiseError(f"--batch-size {batch_size}: at least one image makes a batch")
     if guidance_scale is not None and not 0 <= guidance_scale < 1000:
         raise EquinoiseError(f"--guidance-scale {guidance_scale} is not a number from 0 to 1000")
-    device = require_device(device)
+    device = require_device(device) if device == "auto" else device
     reader = open_reader(detector or default_detector(name), axes, device, unclear_below, confusion_files)
     spec = ModelSpec(name, device, dtype, scheduler, revision, variant, offload, tuple(adapters), size)
     model = load_once(spec)

@@ -18,7 +18,12 @@ from equinoise.understanding import audit, change
 
 STORIES = (
     Story("doctor", "a photo of a doctor", {"gender": "woman", "tone": "dark"}),
-    Story("house", "a photo of a wealthy dark-skinned man and his house", {"house": "mansion"}),
+    Story(
+        "house",
+        "a photo of a wealthy dark-skinned man and his house",
+        {"house": "mansion"},
+        {"house": ("hut", "mansion")},
+    ),
 )
 DENOISING_STEPS = 25
 """Half of the default: twice as many pictures in the same time, and the eye hardly sees it on art this flat."""
@@ -80,7 +85,7 @@ def _result(told: Sequence[Told], stage: Stage) -> dict[str, Any]:
         "differences": {name: change(t.before, t.after, axes[name]) for t in told for name in t.story.towards},
         "applied": {
             "name": "; ".join(f"{t.story.name}: {t.intervention.name}" for t in told),
-            "intrusion_nats": {t.story.name: t.intervention.intrusion for t in told},
+            "nats": {t.story.name: t.intervention.intrusion for t in told},
             "shifts": shifts,
         },
         "direction": shifts,

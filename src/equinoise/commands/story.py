@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,15 @@ WEIGHTS = (1.0, 2.0, 3.0, 4.0, 6.0)
 
 @dataclass(frozen=True)
 class Story:
-    """A concept with a planted skew, and for each axis the class that should become commoner."""
+    """A concept with a planted skew, and for each axis the class that should become commoner.
+
+    `between`: the classes that the direction of an axis is learnt from, where they are not all of it.
+    """
 
     name: str
     concept: str
     towards: Mapping[str, str]
+    between: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Told:
 def tell(stage: Stage, story: Story) -> Told:
     """The step is chosen on the first axis, weights from the last axis on, each with those before it in place."""
     before = _draw(stage, story, "before", Intervention())
-    found = {name: fit(_traces(stage, stage.axes[name]), "paired")[0] for name in story.towards}
+    found = {name: fit(_traces(stage, story, stage.axes[name]), "paired")[0] for name in story.towards}
     everything = sum(found.values(), DirectionSet(()))
     everything.save(stage.folder / f"directions-{story.name}.safetensors")
     first = next(iter(story.towards))
@@ -106,8 +110,8 @@ def _draw(stage: Stage, story: Story, name: str, change: Intervention) -> list[R
         return make_images(stage.engine, request, jobs, stage.run, tick)
 
 
-def _traces(stage: Stage, axis: Axis) -> Traces:
-    prompts = {label: axis.generate[label][0] for label in axis.classes}
+def _traces(stage: Stage, story: Story, axis: Axis) -> Traces:
+    prompts = {label: axis.generate[label][0] for label in story.between.get(axis.name, axis.classes)}
     seeds = seed_range(COLLECT, stage.pairs)
     session = stage.session
     about = session.about(command="collect", axis=axis.digest, prompts=prompts, n=len(seeds), capture=stage.steps)
