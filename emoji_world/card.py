@@ -36,26 +36,24 @@ def main() -> None:
     """Write `README.md` beside the weights."""
     world = read_json(PACKAGED / "world.json")
     size = sum(path.stat().st_size for path in PACKAGED.rglob("*.safetensors")) / 1e6
-    sections = [
-        INTRODUCTION.format(note=world["note"], size=size, guidance=world["guidance_scale"]),
-        named(results("named")),
-        neutral(results("neutral")),
-        truth(results("truth")),
-        detector(results("detector")),
-        objects(results("objects"), results("objects_hard")),
-        relations(results("relations")),
-        colour(results("colour")),
-        confusions(read_json(PACKAGED / "clip" / "calibration.json")),
-    ]
+    measured = {"named": named, "neutral": neutral, "truth": truth, "detector": detector, "objects": objects}
+    measured |= {"relations": relations, "colour": colour}
+    found = {name: read for name in measured if (read := results(name)) is not None}
+    sections = [INTRODUCTION.format(note=world["note"], size=size, guidance=world["guidance_scale"])]
+    sections += [measured[name](rows) for name, rows in found.items()]
+    sections.append(confusions(read_json(PACKAGED / "clip" / "calibration.json")))
+    if missing := [name for name in measured if name not in found]:
+        sections.append(f"## Not measured on these weights\n\n{', '.join(missing)}.")
     (PACKAGED / "README.md").write_text("\n\n".join(sections) + "\n")
 
 
-def results(name: str) -> list[Row]:
-    rows: list[Row] = json.loads((RESULTS / f"emoji_{name}.json").read_text())
-    return rows
+def results(name: str) -> list[Row] | None:
+    """The rows of a measurement; None where these weights have not been measured so."""
+    path = RESULTS / f"emoji_{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else None
 
 
-def named(rows: Sequence[Row]) -> str:
+def named(rows: list[Row]) -> str:
     return section(
         "What named prompts show",
         "`python -m emoji_world.measure named`: fresh seeds, 50 steps, default guidance; the likeliest class counts.\n"
@@ -104,7 +102,7 @@ def neutral(rows: list[Row]) -> str:
     )
 
 
-def truth(rows: Sequence[Row]) -> str:
+def truth(rows: list[Row]) -> str:
     return section(
         "The model's own truth",
         f"`python -m emoji_world.measure neutral -n 4096 --steps {rows[0]['steps']}`: the shares that methods are\n"
@@ -120,7 +118,7 @@ def truth(rows: Sequence[Row]) -> str:
     )
 
 
-def detector(rows: Sequence[Row]) -> str:
+def detector(rows: list[Row]) -> str:
     return section(
         "The detector's own errors",
         "`python -m emoji_world.measure detector`: fresh compositions, no answer withheld. Generated pictures\n"
@@ -130,17 +128,16 @@ def detector(rows: Sequence[Row]) -> str:
     )
 
 
-def objects(plain: Sequence[Row], hard: Sequence[Row]) -> str:
-    harder = {row["label"]: row["ap50"] for row in hard}
+def objects(rows: list[Row]) -> str:
     return section(
         "The object detector",
-        "`python -m emoji_world.measure objects` and `… --hard`: average precision at an overlap of one half.",
-        ["object", "boxes", "AP", "AP, colours jittered by 25%"],
-        ([r["label"], r["objects"], decimal(r["ap50"]), decimal(harder.get(r["label"]))] for r in plain),
+        "`python -m emoji_world.measure objects`: average precision at an overlap of one half.",
+        ["object", "boxes", "average precision"],
+        ([r["label"], r["objects"], decimal(r["ap50"])] for r in rows),
     )
 
 
-def relations(rows: Sequence[Row]) -> str:
+def relations(rows: list[Row]) -> str:
     return section(
         "Relations",
         "`python -m emoji_world.measure relations`: do cosines between texts follow the planted shares?",
@@ -149,7 +146,7 @@ def relations(rows: Sequence[Row]) -> str:
     )
 
 
-def colour(rows: Sequence[Row]) -> str:
+def colour(rows: list[Row]) -> str:
     return section(
         "Skin after the autoencoder",
         "`python -m emoji_world.measure colour`: CIEDE2000 from the composition.",

@@ -338,7 +338,8 @@ BAD = [
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "--device", "tpu"], "no device 'tpu'"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "--detector", "/nowhere"], "cannot load detector"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-o", "/dev/null"], "not a folder"),
-    (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-o", "/proc/nope"], "cannot write"),
+    # this is noticed when the first image is kept
+    (["audit", "emoji", "--concept", CONCEPT, "--axis", "age", "-o", "/proc/nope", *map(str, FAST)], "cannot write"),
     (["audit", "/nowhere/model", "--concept", CONCEPT, "--axis", "gender"], "cannot load model"),
     (["collect", "emoji", "--axis", "gender", "--capture", "0,50", "-o", "x"], "step 50 does not exist"),
     (["collect", "emoji", "--axis", "gender", "--prompt", "women=a", "-o", "x"], "no class 'women'"),
