@@ -43,7 +43,7 @@ def without(
         images = model.pipeline(
             prompt_embeds=told.expand(len(part), -1, -1),
             negative_prompt_embeds=empty.expand(len(part), -1, -1),
-            latents=change.apply(draw_noise(part, model.latent_shape)),
+            latents=model.family.to_pipeline(change.apply(draw_noise(part, model.latent_shape)), model.pipeline),
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance_scale,
         ).images

@@ -316,7 +316,7 @@ def test_what_cannot_be_attached_is_one_line(sd: Any, xl: Any) -> None:
         (lambda: attach(sd, DirectionSet((d,))), "cannot attach a DirectionSet"),
         (lambda: attach(sd, of(sd, model={"name": "other", "weights": "abc"}), weight=1), "found on another model"),
         (lambda: attach(xl, d, weight=1), "found on another model"),
-        (lambda: attach(sd, direction(model=anatomy(sd).provenance), weight=1), "has shape"),
+        (lambda: attach(sd, direction(shape=(3, 8, 8), model=anatomy(sd).provenance), weight=1), "has shape"),
         (lambda: attach(object(), d, weight=1), "no text-to-image pipeline"),
         (lambda: attach(StableDiffusionImg2ImgPipeline(**sd.components), d, weight=1), "no text-to-image pipeline"),
         (lambda: attach(sd, d, weight=float("nan")), "finite"),

@@ -26,6 +26,7 @@ from equinoise import (
     RunFolder,
     Sampling,
     Shift,
+    attach,
     collect,
     fit,
     load,
@@ -157,6 +158,24 @@ def test_a_shift_moves_and_none_leaves_the_very_image(family: Saved, directions:
         made.append([image.tobytes() for image in images])
     assert made[0] == made[1]
     assert all(a != b for a, b in zip(made[0], made[2], strict=True))
+
+
+def test_attached_the_users_own_call_gets_the_same_shift(family: Saved, directions: DirectionSet) -> None:
+    direction, pipeline, cls = directions.find("woman", 2), family.model.pipeline, type(family.model.pipeline)
+    noise, generators = draw(SEEDS, family.model.latent_shape)
+    shifted = Intervention((Shift(direction, 6.0),)).apply(noise)
+    ours = family.model.generate(PROMPTS, shifted, sampling(family), generators=generators).images
+    untouched = [image.tobytes() for image in bare(family, generators_of(SEEDS))]
+    with attach(pipeline, direction, weight=0.0):
+        assert [image.tobytes() for image in bare(family, generators_of(SEEDS))] == untouched
+    with attach(pipeline, direction, weight=6.0) as attached:
+        theirs = bare(family, generators_of(SEEDS))
+    assert type(pipeline) is cls
+    assert [entry.touched for entry in attached.log] == [True] * len(SEEDS)
+    for a, b, before in zip(ours, theirs, untouched, strict=True):
+        assert b.tobytes() != before
+        # the draw is unscaled and scaled again, which rounds once more
+        assert np.abs(np.asarray(a, int) - np.asarray(b, int)).max() <= 1
 
 
 def test_directions_are_kept_and_fit_their_model_only(family: Saved, directions: DirectionSet, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from equinoise.axes import catalogue
 from equinoise.errors import EquinoiseError, EquinoiseWarning
-from equinoise.mitigation.anatomy import anatomy, from_plain, text_encoder, to_plain
+from equinoise.mitigation.anatomy import Anatomy, anatomy, from_plain, text_encoder, to_plain
 from equinoise.mitigation.direction import Direction
 from equinoise.mitigation.gate import Decision, Gate, words_of
 from equinoise.mitigation.intervention import Intervention, Shift, check_fits
@@ -77,7 +77,7 @@ def attach(
     gate = gate or default
     if gate.match == "similar" and gate.encoder is None:
         gate = replace(gate, encoder=text_encoder(pipe))
-    made = Attachment(pipe, choose, gate, every_thread)
+    made = Attachment(pipe, choose, gate, every_thread, _of_size(anatomy(pipe), interventions))
     for intervention in interventions:  # refuses; what is to be warned of depends on the call
         check_fits(intervention, made._anatomy, Sampling())
     _add(pipe, made)
@@ -108,13 +108,15 @@ class Entry:
 class Attachment:
     """What `attach` returns: a context manager with a log, which stays readable afterwards."""
 
-    def __init__(self, pipe: Any, choose: Callable[[int], Intervention], gate: Gate, every_thread: bool) -> None:
+    def __init__(
+        self, pipe: Any, choose: Callable[[int], Intervention], gate: Gate, every_thread: bool, anatomy: Anatomy
+    ) -> None:
         self.gate = gate
         self.every_thread = every_thread
         self.active = False
         self._pipe = pipe
         self._choose = choose
-        self._anatomy = anatomy(pipe)
+        self._anatomy = anatomy
         self._counter = itertools.count()
         self._said: set[str] = set()
         self._entries: deque[Entry] = deque(maxlen=KEPT)
@@ -345,6 +347,14 @@ def _resolve(what: Any, weight: float | None) -> tuple[Callable[[int], Intervent
     if not isinstance(what, Intervention):
         raise EquinoiseError(f"cannot attach a {type(what).__name__}; give a direction, an intervention or a plan")
     return (lambda _: what), (what,), _gate_of(what)
+
+
+def _of_size(pipeline: Anatomy, interventions: Sequence[Intervention]) -> Anatomy:
+    """For images of the size that the directions were found at: which size a call asks for is only known then."""
+    shapes = (shift.direction.vector.shape for intervention in interventions for shift in intervention.shifts)
+    shape = next(shapes, pipeline.latent_shape)
+    same = len(shape) == len(pipeline.latent_shape) and shape[0] == pipeline.latent_shape[0]
+    return replace(pipeline, latent_shape=shape) if same else pipeline
 
 
 def _gate_of(intervention: Intervention) -> Gate:
