@@ -63,7 +63,13 @@ def _autoencoder() -> Any:
 
 
 def _texts() -> dict[str, Any]:
-    first = CLIPTextConfig(hidden_size=TEXT[0], num_hidden_layers=12, num_attention_heads=12, vocab_size=VOCABULARY)
+    first = CLIPTextConfig(
+        hidden_size=TEXT[0],
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=4 * TEXT[0],
+        vocab_size=VOCABULARY,
+    )
     second = CLIPTextConfig(
         hidden_size=TEXT[1],
         projection_dim=TEXT[1],
