@@ -88,7 +88,7 @@ def test_rank_agreement_against_scipy_and_at_the_ends() -> None:
     rng = np.random.default_rng(1)
     shown = (rng.random((300, 6)) < np.linspace(0.1, 0.8, 6)).astype(float)
     relation = of_texts(cosines(0.1, 0.3, 0.2, 0.4, 0.5, 0.6))
-    value, interval = statistics.rank_agreement(relation.values, relation.draws, shown)
+    value, interval = statistics.rank_agreement(relation.values, relation.draws(), shown)
     assert value == pytest.approx(stats.spearmanr(relation.values, shown.mean(axis=0)).statistic)
     assert interval is not None
     assert interval.low <= value <= interval.high

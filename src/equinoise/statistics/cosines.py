@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from equinoise.statistics.intervals import Interval, mean_over_prompts
 
@@ -111,5 +111,5 @@ def _p(value: float, error: float, degrees: int | None) -> float:
     """Two-sided p-value of 0."""
     if error <= ROUNDING:
         return 0.0 if abs(value) > 10 * ROUNDING else 1.0
-    law = stats.norm if degrees is None else stats.t(degrees)
-    return float(2 * law.sf(abs(value) / error))
+    t = -abs(value) / error
+    return float(2 * (special.ndtr(t) if degrees is None else special.stdtr(degrees, t)))

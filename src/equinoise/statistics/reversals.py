@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from equinoise.statistics.intervals import Interval
 
@@ -38,7 +38,7 @@ class PairCount:
         Where neither is more frequent, an image that shows one of the two alone shows either with probability ½:
         P(X ≤ only_first), X ~ Binomial(only_first + only_second, ½). 1 where no image tells them apart.
         """
-        return float(stats.binom.cdf(self.only_first, self.only_first + self.only_second, 0.5))
+        return float(special.bdtr(self.only_first, self.only_first + self.only_second, 0.5))
 
 
 def count_pair(shown: Shown, first: int, second: int) -> PairCount:

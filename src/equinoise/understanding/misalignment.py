@@ -36,14 +36,14 @@ class Relation:
     Attributes:
         kind: a key of `ENCODERS`.
         values: (k,).
-        draws: (resamples, k): the same under other draws of what it was measured on.
+        draws: makes (resamples, k): the same under other draws of what it was measured on.
         difference: of two attributes, with its interval.
         p: two-sided p-value of that difference; None where nothing says how sure it is.
     """
 
     kind: str
     values: Sequence[float]
-    draws: Shown
+    draws: Callable[[], Shown]
     difference: Callable[[int, int], Similarity]
     p: Callable[[int, int], float | None]
 
@@ -95,7 +95,7 @@ class Misalignment:
 
     def to_json(self) -> dict[str, Any]:
         """`{"findings": […], "tested": …}` and what they rest on."""
-        rank, interval = statistics.rank_agreement(self.relation.values, self.relation.draws, self.shown)
+        rank, interval = statistics.rank_agreement(self.relation.values, self.relation.draws(), self.shown)
         return {
             "concept": self.concept,
             "encoder": self.relation.kind,
@@ -200,7 +200,7 @@ def of_texts(found: TextRelation, centred: bool = True) -> Relation:
     return Relation(
         "text_centred" if centred else "text",
         [float(value) for value in values.mean(axis=0)],
-        statistics.resampled(values),
+        lambda: statistics.resampled(values),
         lambda i, j: found.difference(i, j, centred),
         lambda i, j: found.p(i, j, centred),
     )
@@ -209,4 +209,4 @@ def of_texts(found: TextRelation, centred: bool = True) -> Relation:
 def of_images(found: VisionRelation) -> Relation:
     """The relation in a vision encoder."""
     values = [float(value) for value in found.values]
-    return Relation("vision", values, found.draws, found.difference, lambda i, j: found.difference(i, j).p)
+    return Relation("vision", values, lambda: found.draws, found.difference, lambda i, j: found.difference(i, j).p)
