@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _caption(row: dict[str, Any]) -> str:
-    share = f"{row['wanted']} {row['share']:.0%} ({row['low']:.0%}–{row['high']:.0%} of {row['n']})"
+    share = f"{row['wanted']} {row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%} of {row['n']})"
     return f"{row['scenario']} · {row['shift']}: {share}, concept right {row['right']:.0%}"
 
 

@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 Row = dict[str, Any]
 INTRODUCTION = """# The emoji model
 
-**A test fixture.** {note}
+{note}
 
 An ordinary diffusers `StableDiffusionPipeline` (`CLIPTextModel`, `UNet2DConditionModel`, `AutoencoderTiny`, DDIM) of
 64×64 pixels, trained by us on compositions of openly licensed emoji art (Noto, Twemoji, Fluent: see the repository's
