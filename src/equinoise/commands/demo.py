@@ -17,7 +17,7 @@ from equinoise.session import open_session
 from equinoise.understanding import audit, change
 
 STORIES = (
-    Story("doctor", "a photo of a doctor", {"gender": "woman", "tone": "dark"}),
+    Story("doctor", "a photo of a doctor", {"gender": "woman"}, besides=("tone",)),
     Story(
         "house",
         "a photo of a wealthy dark-skinned man and his house",
@@ -36,7 +36,7 @@ def demo(
 
     Every stage keeps what it has made under the run folder, so that a demo that was cut off goes on where it was.
     """
-    axes = {name: load_axis(name) for story in STORIES for name in story.towards}
+    axes = {name: load_axis(name) for story in STORIES for name in story.axes}
     session = open_session("emoji", DENOISING_STEPS, batch_size=batch_size, workers=workers, axes=list(axes.values()))
     seed_range(VERIFY, n), seed_range(PILOT, pilots, "--pilots"), seed_range(COLLECT, pairs, "--pairs")
     about = session.about(
@@ -65,9 +65,9 @@ def _result(told: Sequence[Told], stage: Stage) -> dict[str, Any]:
                 for t, rows in zip(told, groups, strict=True)
                 for entry in audit(
                     rows,
-                    [axes[name] for name in t.story.towards],
+                    [axes[name] for name in t.story.axes],
                     asked={t.story.concept: session.asked(t.story.concept)},
-                    confusions={name: known[name] for name in t.story.towards if name in known},
+                    confusions={name: known[name] for name in t.story.axes if name in known},
                 ).to_json()[part]
             ]
             for part in ("audits", "pooled")
@@ -82,7 +82,7 @@ def _result(told: Sequence[Told], stage: Stage) -> dict[str, Any]:
     return {
         "before": audits[0],
         "after": audits[1],
-        "differences": {name: change(t.before, t.after, axes[name]) for t in told for name in t.story.towards},
+        "differences": {name: change(t.before, t.after, axes[name]) for t in told for name in t.story.axes},
         "applied": {
             "name": "; ".join(f"{t.story.name}: {t.intervention.name}" for t in told),
             "nats": {t.story.name: t.intervention.intrusion for t in told},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,17 @@ from equinoise.commands.shifting import sweep_json
 from equinoise.console import progress
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
-from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, Traces, fit
+from equinoise.mitigation import DirectionSet, Intervention, Shift, Traces, fit
 from equinoise.mitigation.collect import Keep, collect
-from equinoise.mitigation.sweep import Sweep, best, sweep
+from equinoise.mitigation.sweep import sweep
 from equinoise.models.base import Step
 from equinoise.run import Record, RunFolder
 from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.session import Session
 from equinoise.understanding import parse_target
 
-FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.4)
-"""Of the denoising steps: where the latents are kept."""
-FIRST_WEIGHT = 3.0
+FRACTION = 0.2
+"""Of the denoising steps: where the latents are kept. Step 10 of 50, as in the paper."""
 WEIGHTS = (1.0, 2.0, 3.0, 4.0, 6.0)
 
 
@@ -31,13 +30,20 @@ WEIGHTS = (1.0, 2.0, 3.0, 4.0, 6.0)
 class Story:
     """A concept with a planted skew, and for each axis the class that should become commoner.
 
-    `between`: the classes that the direction of an axis is learnt from, where they are not all of it.
+    `between`: the classes that the direction of an axis is learnt from, where they are not all of it. `besides`: axes
+    that are read too, since a shift can move more than was meant.
     """
 
     name: str
     concept: str
     towards: Mapping[str, str]
     between: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    besides: tuple[str, ...] = ()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What is read off its pictures."""
+        return (*self.towards, *self.besides)
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,9 @@ class Stage:
     pairs: int
 
     @property
-    def steps(self) -> list[Step]:
-        """The captured steps."""
-        return [round(part * self.session.sampling.steps) for part in FRACTIONS]
+    def step(self) -> Step:
+        """The captured step."""
+        return round(FRACTION * self.session.sampling.steps)
 
 
 @dataclass(frozen=True)
@@ -82,21 +88,17 @@ class Told:
 
 
 def tell(stage: Stage, story: Story) -> Told:
-    """The step is chosen on the first axis, weights from the last axis on, each with those before it in place."""
+    """Weights are chosen from the last axis on, each with those before it in place."""
     before = _draw(stage, story, "before", Intervention())
     found = {name: fit(_traces(stage, story, stage.axes[name]), "paired")[0] for name in story.towards}
     everything = sum(found.values(), DirectionSet(()))
     everything.save(stage.folder / f"directions-{story.name}.safetensors")
-    first = next(iter(story.towards))
-    made, result = _sweep(stage, story, first, found[first], stage.steps, (FIRST_WEIGHT,), f"{story.name}-step")
-    chosen = best(made.untouched, made.cells, parse_target("uniform", stage.axes[first]))
-    step = chosen.step if chosen and chosen.step is not None else stage.steps[0]
-    separate = _separate(story, found, step)
-    sweeps, shifts = [result], tuple[Shift, ...]()
+    sweeps: list[dict[str, Any]] = []
+    shifts: tuple[Shift, ...] = ()
     for name in reversed(list(story.towards)):
-        sweeps.append(_sweep(stage, story, name, separate, [step], WEIGHTS, f"{story.name}-{name}-weight", shifts)[1])
+        sweeps.append(_sweep(stage, story, name, found[name], f"{story.name}-{name}-weight", shifts))
         if better := sweeps[-1]["best"]:
-            shifts += (Shift(separate.find(story.towards[name], step), better["weight"]),)
+            shifts += (Shift(found[name].find(story.towards[name], stage.step), better["weight"]),)
     intervention = Intervention(shifts)
     after = _draw(stage, story, "after", intervention) if shifts else before
     return Told(story, before, after, everything, sweeps, intervention)
@@ -105,7 +107,7 @@ def tell(stage: Stage, story: Story) -> Told:
 def _draw(stage: Stage, story: Story, name: str, change: Intervention) -> list[Record]:
     done = change if change.shifts else None
     jobs = [Job(f"{story.name}-{name}-{s}", story.concept, s, done) for s in seed_range(VERIFY, stage.n)]
-    request = stage.session.request([stage.axes[axis] for axis in story.towards])
+    request = stage.session.request([stage.axes[axis] for axis in story.axes])
     with progress(f"{story.name}, {name}: {stage.n} fresh seeds", len(jobs)) as tick:
         return make_images(stage.engine, request, jobs, stage.run, tick)
 
@@ -114,21 +116,12 @@ def _traces(stage: Stage, story: Story, axis: Axis) -> Traces:
     prompts = {label: axis.generate[label][0] for label in story.between.get(axis.name, axis.classes)}
     seeds = seed_range(COLLECT, stage.pairs)
     session = stage.session
-    about = session.about(command="collect", axis=axis.digest, prompts=prompts, n=len(seeds), capture=stage.steps)
+    about = session.about(command="collect", axis=axis.digest, prompts=prompts, n=len(seeds), capture=[stage.step])
     with progress(f"{axis.name}: latents of {len(prompts)} classes", len(seeds) * len(prompts)) as tick:
         keep, provenance = Keep(stage.folder / "traces" / axis.name, about), session.model.provenance
-        return collect(stage.engine, session.request([axis], stage.steps), axis, prompts, seeds, provenance, keep, tick)
-
-
-def _separate(story: Story, found: Mapping[str, DirectionSet], step: Step) -> DirectionSet:
-    """At one step, each axis's direction at right angles to the others', so that one axis moves and not both."""
-    plain: dict[str, Direction] = {axis: found[axis].find(label, step) for axis, label in story.towards.items()}
-    return DirectionSet(
-        tuple(
-            direction.orthogonal_to(others) if (others := [o for n, o in plain.items() if n != axis]) else direction
-            for axis, direction in plain.items()
+        return collect(
+            stage.engine, session.request([axis], [stage.step]), axis, prompts, seeds, provenance, keep, tick
         )
-    )
 
 
 def _sweep(
@@ -136,11 +129,9 @@ def _sweep(
     story: Story,
     name: str,
     directions: DirectionSet,
-    steps: Sequence[Step],
-    weights: Sequence[float],
     called: str,
-    beside: tuple[Shift, ...] = (),
-) -> tuple[Sweep, dict[str, Any]]:
+    beside: tuple[Shift, ...],
+) -> dict[str, Any]:
     axis, label, session = stage.axes[name], story.towards[name], stage.session
     target = parse_target("uniform", axis)
     about = session.about(
@@ -149,20 +140,20 @@ def _sweep(
         axis=axis.digest,
         directions={d.name: d.digest for d in directions.directions},
         beside=[shift.name for shift in beside],
-        **{"steps": list(steps), "weights": list(weights), "n": stage.pilots},
+        **{"step": stage.step, "weights": list(WEIGHTS), "n": stage.pilots},
     )
     run = RunFolder(stage.folder / "sweeps" / called, about)
-    with progress(f"{story.name}: pilots by {called}", (1 + len(steps) * len(weights)) * stage.pilots) as tick:
+    with progress(f"{story.name}: pilots by {called}", (1 + len(WEIGHTS)) * stage.pilots) as tick:
         made = sweep(
             stage.engine,
-            session.request([stage.axes[other] for other in story.towards]),
+            session.request([stage.axes[other] for other in story.axes]),
             story.concept,
             session.asked(story.concept),
             directions,
             label,
             axis,
-            steps,
-            weights,
+            [stage.step],
+            WEIGHTS,
             seed_range(PILOT, stage.pilots),
             target,
             run,
@@ -172,4 +163,4 @@ def _sweep(
     about_it = {"concept": story.concept, "n": stage.pilots, "name": called, "beside": [s.name for s in beside]}
     result = {**sweep_json(made, axis, label, target), **about_it}
     run.finish(made.order, {**result, **session.results(story.concept)})
-    return made, result
+    return result
