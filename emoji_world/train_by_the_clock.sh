@@ -15,7 +15,7 @@ mkdir -p "$work/try"
 train() { # PART WORK ARGUMENTS...
   local part=$1 folder=$2; shift 2
   "$python" -m "emoji_world.train_$part" --bank "$folder/bank.safetensors" --work "$folder" --device "$device" "$@" \
-    > "$folder/$part.log" 2>&1 || { tail -20 "$folder/$part.log"; echo "$part failed"; return 1; }
+    >> "$folder/$part.log" 2>&1 || { tail -20 "$folder/$part.log"; echo "$part failed"; return 1; }
 }
 
 all() { # FOLDER, then the seconds of autoencoder, its decoder, clip, objects, and when the denoiser must end

@@ -76,6 +76,7 @@ def train(
     `batch` runs in `workers` processes ahead of the training where there are any; it must not touch an accelerator.
     """
     torch.set_flush_denormal(True)
+    torch.backends.cudnn.benchmark = True  # sizes never change
     parameters = list(module.parameters())
     fused = parameters[0].is_cuda
     optimiser = torch.optim.AdamW(
