@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from equinoise.detectors import read_label
 from equinoise.engine.jobs import Job, Request, Result
 from equinoise.engine.local import Engine
 from equinoise.engine.selecting import select
-from equinoise.run import UNTOUCHED, Record, RunFolder
+from equinoise.run import Record, RunFolder
 
 AT_ONCE = 1024
 """Images whose draws are selected before any of them is made: what is lost where a run is cut off meanwhile."""
@@ -19,13 +19,22 @@ Tick = Callable[[int], None]
 
 
 def make_images(
-    engine: Engine, request: Request, jobs: Sequence[Job], run: RunFolder | None = None, tick: Tick = lambda _: None
+    engine: Engine,
+    request: Request,
+    jobs: Sequence[Job],
+    run: RunFolder | None = None,
+    tick: Tick = lambda _: None,
+    also: Callable[[Result], None] = lambda _: None,
 ) -> list[Record]:
-    """The records of all jobs, in their order; only what the run does not hold yet is computed."""
+    """The records of all jobs, in their order; only what the run does not hold yet is computed.
+
+    `also` is called with each new result before its record is kept.
+    """
     done = dict(run.records) if run else {}
     tick(sum(job.id in done for job in jobs))
     for result in _results(engine, request, [job for job in jobs if job.id not in done]):
         record = _record(request, result)
+        also(result)
         if run and result.image is not None:
             run.add(record, result.image)
         done[record.id] = record
@@ -46,8 +55,14 @@ def _record(request: Request, result: Result) -> Record:
         result.job.id,
         result.job.prompt,
         result.job.seed,
-        result.job.change.name if result.job.change else UNTOUCHED,
+        result.job.name,
         result.detections,
         {axis: read_label(found, spec.threshold(axis) if spec else 0.0) for axis, found in result.detections.items()},
+        previews={str(step): _labels(found) for step, found in result.previews.items()} or None,
         draws=[asdict(draw) for draw in result.job.draws] or None,
     )
+
+
+def _labels(found: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """Axis → the most probable class, `unclear` where nothing is seen."""
+    return {axis: read_label(probabilities, 0.0) for axis, probabilities in found.items()}

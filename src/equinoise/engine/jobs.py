@@ -15,6 +15,7 @@ from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec
 from equinoise.models import ModelSpec, Sampling
 from equinoise.models.base import Step
+from equinoise.run import UNTOUCHED
 
 
 class NoiseChange(Protocol):
@@ -60,9 +61,24 @@ class Job:
     held: NDArray[np.float32] | None = None
 
     @property
+    def name(self) -> str:
+        """What is done for the image, in words; `none` for an untouched one."""
+        return changed_name(self.change, self.keep)
+
+    @property
     def noise_seed(self) -> int:
         """The seed of the noise that the image starts from."""
         return self.draws[-1].seed if self.draws else self.seed
+
+
+def changed_name(change: NoiseChange | None, keep: Keep) -> str:
+    """A change of the noise and a selection in words.
+
+    >>> changed_name(None, {"gender": ("woman",), "tone": ("medium", "dark")})
+    'none, kept if woman and medium|dark'
+    """
+    name = change.name if change else UNTOUCHED
+    return name + (", kept if " + " and ".join(map("|".join, keep.values())) if keep else "")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""The early look: tells after a few steps which classes an image will show, and how often it is wrong about that.
+
+Two ways, chosen axis by axis on pilots: the detector on the model's own prediction of the final image (x̂₀, decoded),
+or a linear classifier on the latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equinoise.axes import Axis
+from equinoise.detectors import DetectorSpec, read_label
+from equinoise.engine.jobs import Preview, Result
+from equinoise.errors import EquinoiseError
+
+MOST = 32
+"""Draws for one image, unless told otherwise."""
+
+Counts = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LatentClassifier:
+    """The class with the largest w_k·x + b_k. `vectors` (K, *latent_shape), `offsets` (K,), for K classes."""
+
+    classes: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    offsets: tuple[float, ...]
+
+    def predict(self, latents: NDArray[np.floating]) -> str:
+        """The class of one image's latents (*latent_shape)."""
+        scores = [float((vector * latents.astype(np.float32)).sum()) for vector in self.vectors] + np.array(
+            self.offsets
+        )
+        return self.classes[int(np.argmax(scores))]
+
+
+@dataclass(frozen=True, eq=False)
+class EarlyLook:
+    """How classes are told early, and how often rightly.
+
+    Attributes:
+        step: after which it is taken: step + 1 denoiser calls.
+        axes: what it tells.
+        confusions: axis → K rows, one a final class; K + 1 columns, the classes predicted early, unclear last.
+        detector: what reads the predicted image; None where every axis has a classifier.
+        classifiers: axis → a classifier on the latents, where that is better than the predicted image.
+        most: draws for one image; the last is taken whatever it shows.
+    """
+
+    step: int
+    axes: tuple[Axis, ...]
+    confusions: Mapping[str, Counts]
+    detector: str | None = None
+    classifiers: Mapping[str, LatentClassifier] = field(default_factory=dict)
+    most: int = MOST
+
+    def preview(self, device: str) -> Preview | None:
+        """What it must be shown of the predicted image."""
+        axes = tuple(axis for axis in self.axes if axis.name not in self.classifiers)
+        return Preview((self.step,), axes, DetectorSpec(self.detector, device)) if axes and self.detector else None
+
+    def tell(self, result: Result) -> dict[str, str]:
+        """Axis → the class predicted, `unclear` where nothing is seen.
+
+        Raises:
+            EquinoiseError: it needs the predicted image, and the scheduler does not say it.
+        """
+        return {axis.name: self._class(axis, result) for axis in self.axes}
+
+    def _class(self, axis: Axis, result: Result) -> str:
+        if axis.name in self.classifiers:
+            return self.classifiers[axis.name].predict(result.latents[self.step])
+        if self.step not in result.previews:
+            raise EquinoiseError(
+                "this scheduler does not say which image it predicts, and the plan's early look reads it; use the "
+                "scheduler that the plan was made with, or plan again"
+            )
+        return read_label(result.previews[self.step][axis.name], 0.0)
+
+    def rates(self, axis: str) -> NDArray[np.float64]:
+        """(K, K + 1) P(predicted | final); one image shared by the columns is added, so that nothing is impossible."""
+        return smoothed(np.array(self.confusions[axis], np.float64))
+
+    @property
+    def digest(self) -> str:
+        """A short hash of all that decides what it tells."""
+        vectors = [(axis, c.classes, c.vectors.tobytes(), c.offsets) for axis, c in self.classifiers.items()]
+        content = [self.step, [axis.digest for axis in self.axes], self.detector, self.most, vectors]
+        return sha256(repr(content).encode()).hexdigest()[:16]
+
+    def describe(self) -> dict[str, Any]:
+        """In JSON, without the vectors."""
+        return {
+            "step": self.step,
+            "axes": [asdict(axis) for axis in self.axes],
+            "confusions": {axis: [list(row) for row in rows] for axis, rows in self.confusions.items()},
+            "detector": self.detector,
+            "classifiers": {
+                axis: {"classes": list(c.classes), "offsets": list(c.offsets)} for axis, c in self.classifiers.items()
+            },
+            "most": self.most,
+        }
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The vectors, by name."""
+        return {f"look.{axis}": c.vectors for axis, c in self.classifiers.items()}
+
+
+def read_look(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> EarlyLook:
+    """What `describe` and `arrays` gave."""
+    return EarlyLook(
+        about["step"],
+        tuple(_read_axis(axis) for axis in about["axes"]),
+        {axis: tuple(map(tuple, rows)) for axis, rows in about["confusions"].items()},
+        about["detector"],
+        {
+            axis: LatentClassifier(tuple(row["classes"]), arrays[f"look.{axis}"], tuple(row["offsets"]))
+            for axis, row in about["classifiers"].items()
+        },
+        about["most"],
+    )
+
+
+def confusion_counts(axis: Axis, final: NDArray[np.int64], predicted: NDArray[np.int64]) -> Counts:
+    """(K, K + 1) counts of clear final classes (n,) against predicted ones, −1 being unclear."""
+    k = len(axis.classes)
+    clear = final >= 0
+    table = np.zeros((k, k + 1), int)
+    np.add.at(table, (final[clear], predicted[clear] % (k + 1)), 1)
+    return tuple(tuple(int(count) for count in row) for row in table)
+
+
+def balanced_accuracy(counts: Counts) -> float:
+    """Mean over the final classes that were seen of how often they are told right."""
+    rows = [(row[k], sum(row)) for k, row in enumerate(counts) if sum(row)]
+    return float(np.mean([right / whole for right, whole in rows])) if rows else 0.0
+
+
+def smoothed(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Counts (…, K, K + 1) as rates by row, one image shared by the columns added."""
+    filled = counts + 1 / counts.shape[-1]
+    rates: NDArray[np.float64] = filled / filled.sum(axis=-1, keepdims=True)
+    return rates
+
+
+def _read_axis(row: Mapping[str, Any]) -> Axis:
+    texts = {
+        kind: {label: tuple(texts) for label, texts in row[kind].items()} for kind in ("generate", "detect", "words")
+    }
+    return Axis(row["name"], tuple(row["classes"]), row["ordered"], **texts)
