@@ -12,6 +12,7 @@ from conftest import Ran
 from factories import direction, origin
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import optimize, stats
 
 from equinoise import (
     Direction,
@@ -390,3 +391,25 @@ def test_the_emoji_model_selects_and_goes_on_from_what_was_held(folder: Path) ->
         assert (run.path / ours.file).read_bytes() == (again.path / theirs.file).read_bytes()
     assert sum(record.labels["gender"] == "woman" for record in records) >= 3
     assert draw_noise([redraw(0, 1)], (1,)).shape == (1, 1)
+
+
+def nats_to_even(p: float, cosine: float) -> tuple[float, float]:
+    """What it takes to bring a class on a line from p to one half: by a constant shift, by a truncated draw."""
+    grid = stats.norm.ppf((np.arange(40_000) + 0.5) / 40_000)
+    below, rest = stats.norm.ppf(1 - p), (1 - cosine**2) ** 0.5
+
+    def missing(threshold: float) -> float:
+        """How much the share under a draw above the threshold lacks to one half."""
+        u = stats.norm.isf(stats.norm.sf(threshold) * stats.norm.cdf(grid))
+        told = (cosine * u > below) if rest < 1e-9 else stats.norm.sf((below - cosine * u) / rest)
+        return 0.5 - float(np.mean(told))
+
+    constant = Shift(direction(), float(below / cosine)).intrusion
+    return constant, Shift(direction(), optimize.brentq(missing, -3, 7), "truncate").intrusion
+
+
+def test_a_truncated_draw_takes_more_nats_for_the_same_share() -> None:
+    assert nats_to_even(0.1, 1.0) == pytest.approx((0.82, 1.61), abs=0.01)
+    constant, truncated = nats_to_even(0.1, 0.5)
+    assert constant == pytest.approx(3.28, abs=0.01)
+    assert truncated == pytest.approx(4.32, abs=0.01)

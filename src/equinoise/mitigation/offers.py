@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, product
 from math import prod
 
@@ -53,6 +54,19 @@ class Offers:
     def __len__(self) -> int:
         return len(self.keeps)
 
+    @cached_property
+    def arms(self) -> tuple[Array, NDArray[np.int64]]:
+        """The different shifts (U, m), and which of them each offer has (J,)."""
+        arms, place = np.unique(self.weights, axis=0, return_inverse=True)
+        return arms, place.ravel()
+
+    @cached_property
+    def sets(self) -> tuple[list[Keep], NDArray[np.int64]]:
+        """The different sets, and which of them each offer has (J,)."""
+        known: dict[tuple[tuple[str, tuple[str, ...]], ...], int] = {}
+        which = [known.setdefault(tuple(sorted(keep.items())), len(known)) for keep in self.keeps]
+        return [dict(key) for key in known], np.array(which)
+
     def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Offers:
         """Some of them."""
         return Offers(self.weights[np.asarray(rows, int)], tuple(self.keeps[int(row)] for row in rows))
@@ -82,7 +96,7 @@ class Expectation:
 
     def expected(self, target: Target, offers: Offers) -> Array:
         """(J, cells) shares of the target's cells."""
-        arms, place = _arms(offers)
+        arms, place = offers.arms
         base = self.tables[target.name].expected(arms)
         if self.look is None or self.together is None:
             return base[place]
@@ -91,7 +105,7 @@ class Expectation:
 
     def drawn(self, target: Target, offers: Offers, number: int, seed: int = 0) -> Array:
         """(number, J, cells) under other parameters and confusions of the look that the pilots allow."""
-        arms, place = _arms(offers)
+        arms, place = offers.arms
         base = self.tables[target.name].drawn(arms, number, seed)
         if self.look is None or self.together is None:
             return base[:, place]
@@ -106,9 +120,9 @@ class Expectation:
         """(J,) expected draws of an image."""
         if self.look is None or self.together is None:
             return np.ones(len(offers))
-        arms, place = _arms(offers)
+        arms, place = offers.arms
         rates = {axis.name: self.look.rates(axis.name) for axis in self.look.axes}
-        keeps, which = _keeps(offers)
+        keeps, which = offers.sets
         kept = (self.together.expected(arms) @ _accepts(self.look.axes, keeps, rates).T)[place, which]
         found: Array = (1 - (1 - kept) ** self.look.most) / kept
         return found
@@ -131,7 +145,7 @@ class Expectation:
         place: NDArray[np.int64],
     ) -> Array:
         assert self.look is not None
-        keeps, which = _keeps(offers)
+        keeps, which = offers.sets
         accepts, cells = _accepts(self.look.axes, keeps, rates), _cells_of(target, self.look.axes)
         whole = np.maximum(joint @ cells, 1e-12)
         given = np.einsum("uc,sc,ct->ust", joint, accepts, cells) / whole[:, None]
@@ -178,19 +192,6 @@ def _subsets(axis: Axis) -> list[tuple[str, ...]]:
     k = len(axis.classes)
     sizes = range(1, k) if k <= RICH else (1, k - 1)
     return [part for size in sizes for part in combinations(axis.classes, size)]
-
-
-def _arms(offers: Offers) -> tuple[Array, NDArray[np.int64]]:
-    """The different shifts (U, m), and which of them each offer has (J,)."""
-    arms, place = np.unique(offers.weights, axis=0, return_inverse=True)
-    return arms, place.ravel()
-
-
-def _keeps(offers: Offers) -> tuple[list[Keep], NDArray[np.int64]]:
-    """The different sets, and which of them each offer has (J,)."""
-    known: dict[tuple[tuple[str, tuple[str, ...]], ...], int] = {}
-    which = [known.setdefault(tuple(sorted(keep.items())), len(known)) for keep in offers.keeps]
-    return [dict(key) for key in known], np.array(which)
 
 
 def _accepts(axes: Sequence[Axis], keeps: Sequence[Keep], rates: Mapping[str, Array]) -> Array:
