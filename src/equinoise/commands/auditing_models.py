@@ -58,7 +58,7 @@ def audit_model(
     planned = open_plan(plan_file, session, named, seeds) if plan_file else None
     check(session, planned.plan.interventions if planned else [], seeds)
     if dry_run:
-        return session.estimate(len(named) * n, session.calls)
+        return session.estimate(len(named) * n, planned.calls(session.calls) if planned else session.calls)
     more = {**({"until_width": until.width} if until else {}), **({"plan": planned.about()} if planned else {})}
     about = session.about(command="audit", concepts=named, **question.about(), n=n, seed=seed, **more)
     run = RunFolder(out, about) if out else None

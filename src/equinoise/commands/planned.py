@@ -37,6 +37,11 @@ class Planned:
             planned_job(self.plan, name, concept, seed) if self.decisions[concept].touch else Job(name, concept, seed)
         )
 
+    def calls(self, whole: int) -> int:
+        """Denoiser calls expected of an image, where a whole run takes so many."""
+        extra = self.plan.provenance.get("cost", {}).get("extra_calls_per_image", 0.0) if self.look else 0.0
+        return round(whole * (1 + extra))
+
     def request(self, request: Request) -> Request:
         """The request, with the plan's early look."""
         return replace(request, look=self.look)

@@ -127,7 +127,7 @@ def generate(
 
     jobs = [job(f"{i}-{s}", concept, s) for i, concept in enumerate(named) for s in seeds]
     if dry_run:
-        return session.estimate(len(jobs), session.calls)
+        return session.estimate(len(jobs), planned.calls(session.calls) if planned else session.calls)
     about = session.about(
         command="generate",
         concepts=list(concepts),

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from scipy import optimize
 from scipy.special import expit
 
-from equinoise.axes import Axis
 from equinoise.mitigation.look import EarlyLook, balanced_accuracy
 from equinoise.mitigation.looking import Early, looks_of
 from equinoise.mitigation.offers import CELLS, Expectation, Offers, Price, with_selection, without_selection
@@ -113,6 +112,7 @@ class Chosen:
         offers: the J candidates.
         choice: the mixture over them.
         expectation: what they give and cost.
+        tables: by target, of shifts alone.
         seeing: the pilots.
         rounds: images drawn in each.
         spread: the largest standard deviation of an expected share.
@@ -122,6 +122,7 @@ class Chosen:
     offers: Offers
     choice: Choice
     expectation: Expectation
+    tables: Mapping[str, Table]
     seeing: Seeing
     rounds: tuple[int, ...]
     spread: float
@@ -131,11 +132,6 @@ class Chosen:
     def weights(self) -> Array:
         """(J, m) the shifts of the candidates."""
         return self.offers.weights
-
-    @property
-    def tables(self) -> Mapping[str, Table]:
-        """By target: what is expected of shifts alone."""
-        return self.expectation.tables
 
     @property
     def look(self) -> EarlyLook | None:
@@ -179,12 +175,14 @@ def settle(
     `tables` are those of `responses`. The final time looks at every step are tried, before only the one in the middle.
     """
     problem = _Problem(targets, span, seeing, settings, reach, FINER if final else ())
-    plain = Expectation(tables)
-    best = problem.solve(plain, without_selection, settings.most)
-    if settings.selecting is None:
+    best = problem.solve(Expectation(tables), without_selection, settings.most)
+    axes = list({axis.name: axis for target in targets for axis in target.axes}.values())
+    if settings.selecting is None or prod(len(axis.classes) for axis in axes) > CELLS:
         return best
-    looks = looks_of(_axes(targets), seeing.labels, seeing.early, settings.selecting.detector)
-    together = _together(targets, seeing, confusions, tables) if looks else None
+    together = tables.get(Target(tuple(axes), {}).name)
+    if together is None:
+        together = fit_table(axes, seeing.positions, seeing.labels, seeing.arms, confusions)
+    looks = looks_of(axes, seeing.labels, seeing.early, settings.selecting.detector)
     for look in looks if final else looks[len(looks) // 2 :][:1]:
         expectation = Expectation(tables, look, together, settings.selecting.price, confusions)
         found = problem.solve(expectation, partial(with_selection, expectation=expectation), ARMS, best)
@@ -220,7 +218,8 @@ class _Problem:
             choice, goals = self._choose(expectation, offers)
         spread = max(float(np.einsum("j,sjc->sc", choice.mixture, goal.draws).std(axis=0).max()) for goal in goals)
         kept = fidelity(self.seeing, offers.weights)
-        return Chosen(offers, choice, expectation, self.seeing, (), spread, kept)
+        own = {target.name: expectation.tables[target.name] for target in self.targets}
+        return Chosen(offers, choice, expectation, own, self.seeing, (), spread, kept)
 
     def _choose(self, expectation: Expectation, offers: Offers) -> tuple[Choice, list[Goal]]:
         prices, wishes = self.settings.prices, _wishes(self.targets, self.settings)
@@ -232,21 +231,6 @@ class _Problem:
         if kept is not None:
             costs = costs + prices.fidelity * np.maximum(0, kept[0] - kept[1:])
         return choose([*goals, *soft], costs, prices.caution), goals
-
-
-def _axes(targets: Sequence[Target]) -> list[Axis]:
-    return list({axis.name: axis for target in targets for axis in target.axes}.values())
-
-
-def _together(
-    targets: Sequence[Target], seeing: Seeing, confusions: Mapping[str, Confusion], tables: Mapping[str, Table]
-) -> Table | None:
-    """The table of all axes at once; None where they have too many classes together."""
-    axes = _axes(targets)
-    if prod(len(axis.classes) for axis in axes) > CELLS:
-        return None
-    name = Target(tuple(axes), {}).name
-    return tables.get(name) or fit_table(axes, seeing.positions, seeing.labels, seeing.arms, confusions)
 
 
 def fidelity(seeing: Seeing, weights: Array) -> Array | None:
