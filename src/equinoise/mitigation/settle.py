@@ -50,14 +50,14 @@ class Prices:
         nat: of a nat of intrusion.
         fidelity: of losing the concept for certain: at 100, one image in a hundred is worth a nat in each.
         dependence: of two wanted axes that hang together for certain, where no joint target says that they should.
-        calls: of as many denoiser calls again as an image takes: at 10, a tenth more is worth a nat.
+        calls: of as many denoiser calls again as an image takes: at 20, a tenth more is worth two nats.
         caution: of being off the target for certain, over what the pilots leave open.
     """
 
     nat: float = 1.0
     fidelity: float = 100.0
     dependence: float = 10.0
-    calls: float = 10.0
+    calls: float = 20.0
     caution: float = 40.0
 
 
