@@ -61,7 +61,10 @@ def looked(made: World, rng: np.random.Generator, asked: Sequence[tuple[Array, i
         Seen(
             found.labels,
             None,
-            {step: {a.name: a.classes[rows[k][n]] for k, a in enumerate(axes)} for step, rows in told.items()},
+            {
+                step: {a.name: {c: float(i == rows[k][n]) for i, c in enumerate(a.classes)} for k, a in enumerate(axes)}
+                for step, rows in told.items()
+            },
         )
         for n, found in enumerate(seen)
     ]

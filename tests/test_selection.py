@@ -36,7 +36,7 @@ from equinoise.engine.images import make_images
 from equinoise.engine.jobs import Preview, Result
 from equinoise.engine.selecting import denoiser_calls, redraw, select
 from equinoise.mitigation.attach import attach
-from equinoise.mitigation.look import EarlyLook, LatentClassifier, balanced_accuracy, confusion_counts
+from equinoise.mitigation.look import EarlyLook, LinearClassifier, balanced_accuracy, confusion_counts
 from equinoise.mitigation.looking import Early, classify, looks_of
 from equinoise.mitigation.offers import Expectation, Offers, Price, sets_of, with_selection
 from equinoise.mitigation.programme import Goal, choose
@@ -227,17 +227,37 @@ def test_a_classifier_on_latents_is_found_where_it_is_better() -> None:
     rng = np.random.default_rng(0)
     final, pattern = rng.integers(0, 5, 200), rng.standard_normal((4, 3, 3))
     latents = (rng.standard_normal((200, 4, 3, 3)) + 2 * (final - 2)[:, None, None, None] * pattern).astype(np.float16)
-    early = Early({3: {"tone": rng.integers(0, 5, 200)}}, {3: latents})
+    early = Early({3: {"tone": np.eye(5)[rng.integers(0, 5, 200)]}}, {3: latents})
     found = looks_of([TONE], {"tone": final}, early, "mixture")
     assert [one.step for one in found] == [3]
     assert set(found[0].classifiers) == {"tone"}
     assert balanced_accuracy(found[0].confusions["tone"]) > 0.8
     told = [found[0].classifiers["tone"].predict(row) for row in latents]
     assert np.mean([name == TONE.classes[k] for name, k in zip(told, final, strict=True)]) > 0.8
-    better = looks_of([TONE], {"tone": final}, Early({3: {"tone": final}}, {3: latents}), "mixture")
+    better = looks_of([TONE], {"tone": final}, Early({3: {"tone": np.eye(5)[final]}}, {3: latents}), "mixture")
     assert not better[0].classifiers
     assert better[0].preview("cpu") == Preview((3,), (TONE,), DetectorSpec("mixture", "cpu"))
     assert found[0].preview("cpu") is None
+
+
+def test_a_reading_with_a_lean_is_weighed_anew(tmp_path: Path) -> None:
+    """A detector that calls most women men while the image is blurred, but gives them more of a chance."""
+    rng = np.random.default_rng(0)
+    final = (rng.random(300) < 0.8).astype(np.int64)
+    odds = np.where(final == 0, 1.0, 3.0) + 0.5 * rng.standard_normal(300)
+    seen = np.stack([1 / (1 + np.exp(odds)), 1 / (1 + np.exp(-odds))], axis=1)
+    found = looks_of([GENDER], {"gender": final}, Early({3: {"gender": seen}}, {}), "mixture")[0]
+    assert set(found.readings) == {"gender"}
+    assert balanced_accuracy(found.confusions["gender"]) > 0.95
+    shown = [{"gender": dict(zip(GENDER.classes, map(float, row), strict=True))} for row in seen]
+    results = [Result(Job("1", DOCTOR, 1), None, {}, {}, {3: row}) for row in shown]
+    told = [found.tell(result)["gender"] for result in results]
+    assert np.mean([name == GENDER.classes[k] for name, k in zip(told, final, strict=True)]) > 0.95
+    plan = selecting(look=found)
+    plan.save(tmp_path / "a")
+    again = Plan.load(tmp_path / "a").look
+    assert again is not None
+    assert [again.tell(result)["gender"] for result in results] == told
 
 
 def test_a_classifier_needs_two_classes_and_says_so() -> None:
@@ -260,7 +280,7 @@ def test_unclear_predictions_have_a_column_and_unclear_ends_no_row() -> None:
 def selecting(**fields: object) -> Plan:
     told = look({"gender": [[0.9, 0.1], [0.2, 0.8]]})
     vectors = np.random.default_rng(0).standard_normal((2, 4, 3, 3)).astype(np.float32)
-    told = replace(told, classifiers={"gender": LatentClassifier(GENDER.classes, vectors, (0.5, -0.5))})
+    told = replace(told, classifiers={"gender": LinearClassifier(GENDER.classes, vectors, (0.5, -0.5))})
     shift = Intervention((Shift(direction(), 2.0),))
     parts = (Part(Intervention(), 0.5, {"gender": ("woman",)}), Part(shift, 0.5))
     known = {"concept": DOCTOR, "targets": {"gender": {"woman": 0.5, "man": 0.5}}, "parts": parts, "look": told}

@@ -39,7 +39,7 @@ class Record:
         labels: axis → the class read off the detections, or `unclear`.
         source: where an image came from that was not made here.
         objects: what an object detector found: phrase, score and box in pixels; None where none has looked.
-        previews: step → axis → the class read off the image that the model predicted there; None where none was.
+        previews: step → axis → class → probability, read off the image that the model predicted; None where none was.
         draws: where draws were selected by an early look, each one's `seed` of the noise, `seen` (axis → class) and
             whether it was `kept`; the last is this image. None where the first draw was taken unseen.
     """
@@ -52,7 +52,7 @@ class Record:
     labels: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
     objects: Sequence[Mapping[str, Any]] | None = None
-    previews: Mapping[str, Mapping[str, str]] | None = None
+    previews: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None
     draws: Sequence[Mapping[str, Any]] | None = None
 
     @property

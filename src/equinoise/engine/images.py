@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from equinoise.detectors import read_label
@@ -58,11 +58,6 @@ def _record(request: Request, result: Result) -> Record:
         result.job.name,
         result.detections,
         {axis: read_label(found, spec.threshold(axis) if spec else 0.0) for axis, found in result.detections.items()},
-        previews={str(step): _labels(found) for step, found in result.previews.items()} or None,
+        previews={str(step): found for step, found in result.previews.items()} or None,
         draws=[asdict(draw) for draw in result.job.draws] or None,
     )
-
-
-def _labels(found: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
-    """Axis → the most probable class, `unclear` where nothing is seen."""
-    return {axis: read_label(probabilities, 0.0) for axis, probabilities in found.items()}

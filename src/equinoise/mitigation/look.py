@@ -1,7 +1,8 @@
 """The early look: tells after a few steps which classes an image will show, and how often it is wrong about that.
 
-Two ways, chosen axis by axis on pilots: the detector on the model's own prediction of the final image (x̂₀, decoded),
-or a linear classifier on the latents.
+Three ways, chosen axis by axis on pilots: the detector on the model's own prediction of the final image (x̂₀, decoded);
+the same with its probabilities weighed anew, since an image that is still blurred is read with a lean towards some
+classes; or a linear classifier on the latents.
 """
 
 from __future__ import annotations
@@ -22,23 +23,24 @@ from equinoise.errors import EquinoiseError
 MOST = 32
 """Draws for one image, unless told otherwise."""
 
+LATENTS, READING = "look.latents.", "look.reading."
+"""What classifiers are kept by, before the name of the axis."""
+
 Counts = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class LatentClassifier:
-    """The class with the largest w_k·x + b_k. `vectors` (K, *latent_shape), `offsets` (K,), for K classes."""
+class LinearClassifier:
+    """The class with the largest w_k·x + b_k. `vectors` (K, *shape of x), `offsets` (K,), for K classes."""
 
     classes: tuple[str, ...]
     vectors: NDArray[np.float32]
     offsets: tuple[float, ...]
 
-    def predict(self, latents: NDArray[np.floating]) -> str:
-        """The class of one image's latents (*latent_shape)."""
-        scores = [float((vector * latents.astype(np.float32)).sum()) for vector in self.vectors] + np.array(
-            self.offsets
-        )
-        return self.classes[int(np.argmax(scores))]
+    def predict(self, x: NDArray[np.floating]) -> str:
+        """The class of one image."""
+        scores = (self.vectors * x.astype(np.float32)).reshape(len(self.vectors), -1).sum(axis=1)
+        return self.classes[int(np.argmax(scores + np.array(self.offsets)))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ class EarlyLook:
         confusions: axis → K rows, one a final class; K + 1 columns, the classes predicted early, unclear last.
         detector: what reads the predicted image; None where every axis has a classifier.
         classifiers: axis → a classifier on the latents, where that is better than the predicted image.
+        readings: axis → a classifier on `log_odds` of what the detector reads, where that is better than its answer.
         most: draws for one image; the last is taken whatever it shows.
     """
 
@@ -58,7 +61,8 @@ class EarlyLook:
     axes: tuple[Axis, ...]
     confusions: Mapping[str, Counts]
     detector: str | None = None
-    classifiers: Mapping[str, LatentClassifier] = field(default_factory=dict)
+    classifiers: Mapping[str, LinearClassifier] = field(default_factory=dict)
+    readings: Mapping[str, LinearClassifier] = field(default_factory=dict)
     most: int = MOST
 
     def preview(self, device: str) -> Preview | None:
@@ -82,7 +86,10 @@ class EarlyLook:
                 "this scheduler does not say which image it predicts, and the plan's early look reads it; use the "
                 "scheduler that the plan was made with, or plan again"
             )
-        return read_label(result.previews[self.step][axis.name], 0.0)
+        found = result.previews[self.step][axis.name]
+        if axis.name not in self.readings or not any(found.values()):
+            return read_label(found, 0.0)
+        return self.readings[axis.name].predict(log_odds(np.array([found[label] for label in axis.classes])))
 
     def rates(self, axis: str) -> NDArray[np.float64]:
         """(K, K + 1) P(predicted | final); one image shared by the columns is added, so that nothing is impossible."""
@@ -91,7 +98,7 @@ class EarlyLook:
     @property
     def digest(self) -> str:
         """A short hash of all that decides what it tells."""
-        vectors = [(axis, c.classes, c.vectors.tobytes(), c.offsets) for axis, c in self.classifiers.items()]
+        vectors = [(name, c.classes, c.vectors.tobytes(), c.offsets) for name, c in self._named().items()]
         content = [self.step, [axis.digest for axis in self.axes], self.detector, self.most, vectors]
         return sha256(repr(content).encode()).hexdigest()[:16]
 
@@ -103,14 +110,18 @@ class EarlyLook:
             "confusions": {axis: [list(row) for row in rows] for axis, rows in self.confusions.items()},
             "detector": self.detector,
             "classifiers": {
-                axis: {"classes": list(c.classes), "offsets": list(c.offsets)} for axis, c in self.classifiers.items()
+                name: {"classes": list(c.classes), "offsets": list(c.offsets)} for name, c in self._named().items()
             },
             "most": self.most,
         }
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The vectors, by name."""
-        return {f"look.{axis}": c.vectors for axis, c in self.classifiers.items()}
+        return {name: c.vectors for name, c in self._named().items()}
+
+    def _named(self) -> dict[str, LinearClassifier]:
+        latents = {f"{LATENTS}{axis}": c for axis, c in self.classifiers.items()}
+        return latents | {f"{READING}{axis}": c for axis, c in self.readings.items()}
 
 
 def read_look(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> EarlyLook:
@@ -120,12 +131,17 @@ def read_look(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> E
         tuple(_read_axis(axis) for axis in about["axes"]),
         {axis: tuple(map(tuple, rows)) for axis, rows in about["confusions"].items()},
         about["detector"],
-        {
-            axis: LatentClassifier(tuple(row["classes"]), arrays[f"look.{axis}"], tuple(row["offsets"]))
-            for axis, row in about["classifiers"].items()
-        },
+        _read_classifiers(about, arrays, LATENTS),
+        _read_classifiers(about, arrays, READING),
         about["most"],
     )
+
+
+def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Logarithms of probabilities (…, K), none below 10⁻⁶, less their mean."""
+    logs = np.log(np.maximum(probabilities, 1e-6))
+    centred: NDArray[np.float32] = (logs - logs.mean(axis=-1, keepdims=True)).astype(np.float32)
+    return centred
 
 
 def confusion_counts(axis: Axis, final: NDArray[np.int64], predicted: NDArray[np.int64]) -> Counts:
@@ -148,6 +164,16 @@ def smoothed(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     filled = counts + 1 / counts.shape[-1]
     rates: NDArray[np.float64] = filled / filled.sum(axis=-1, keepdims=True)
     return rates
+
+
+def _read_classifiers(
+    about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], kind: str
+) -> dict[str, LinearClassifier]:
+    return {
+        name.removeprefix(kind): LinearClassifier(tuple(row["classes"]), arrays[name], tuple(row["offsets"]))
+        for name, row in about["classifiers"].items()
+        if name.startswith(kind)
+    }
 
 
 def _read_axis(row: Mapping[str, Any]) -> Axis:

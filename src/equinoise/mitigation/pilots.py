@@ -39,13 +39,13 @@ class Seen:
     Attributes:
         labels: axis → class or `unclear`.
         faithful: whether its role is the one asked for, if known.
-        predicted: step → axis → class, read off the image that the model predicted there.
+        predicted: step → axis → class → probability, read off the image that the model predicted there.
         latents: step → (*latent_shape).
     """
 
     labels: Mapping[str, str]
     faithful: bool | None = None
-    predicted: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    predicted: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     latents: Mapping[int, NDArray[np.float16]] = field(default_factory=dict)
 
 
@@ -131,7 +131,13 @@ def _early(seen: Sequence[Seen], classes: Mapping[str, Sequence[str]]) -> Early:
     predicted = set.intersection(*(set(found.predicted) for found in seen))
     captured = set.intersection(*(set(found.latents) for found in seen))
     return Early(
-        {step: _encoded([found.predicted[step] for found in seen], classes) for step in sorted(predicted)},
+        {
+            step: {
+                name: np.array([[found.predicted[step][name][label] for label in own] for found in seen], np.float64)
+                for name, own in classes.items()
+            }
+            for step in sorted(predicted)
+        },
         {step: np.stack([found.latents[step] for found in seen]) for step in sorted(captured)},
     )
 

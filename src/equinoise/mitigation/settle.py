@@ -276,7 +276,8 @@ def looked(chosen: Chosen) -> dict[str, Any]:
     look = chosen.look
     if look is None:
         return {"look": None}
-    ways = {axis.name: "latents" if axis.name in look.classifiers else "predicted image" for axis in look.axes}
+    ways = dict.fromkeys((axis.name for axis in look.axes), "predicted image")
+    ways |= dict.fromkeys(look.readings, "predicted image, weighed") | dict.fromkeys(look.classifiers, "latents")
     confusions = {axis: [list(row) for row in rows] for axis, rows in look.confusions.items()}
     right = {axis: balanced_accuracy(rows) for axis, rows in look.confusions.items()}
     about = {"step": look.step, "by": ways, "balanced_accuracy": right, "confusions": confusions}
