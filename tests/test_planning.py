@@ -29,7 +29,7 @@ DOCTOR = "a photo of a doctor"
 GENDER, TONE = load_axis("gender"), load_axis("tone")
 FAST = ("--steps", 10, "--batch-size", 64, "--workers", 1)
 COMMAND = ("plan", "mixture", "--concept", DOCTOR, "--target", "gender=uniform")
-SMALL = ("--budget", 224, "--verify", 128, "--pairs", 8, *FAST)
+SMALL = ("--budget", 224, "--verify", 128, "--pairs", 8, "--no-selection", *FAST)
 
 
 @pytest.fixture(scope="session")
@@ -116,15 +116,17 @@ def test_out_of_reach_is_said_and_the_nearest_is_planned(folder: Path, cli: Call
     DirectionSet((Direction.unit(aside, origin(model=model.provenance, sampling=known)),)).save(
         folder / "aside.safetensors"
     )
-    ran = cli(
-        *COMMAND, "--direction", folder / "aside.safetensors", "--budget", 96, "--verify", 48, *FAST,
-        "-o", folder / "aside-plan.safetensors", "--json",
-    )  # fmt: skip
+    asked = (*COMMAND, "--direction", folder / "aside.safetensors", "--budget", 96, "--verify", 48, *FAST, "--json")
+    ran = cli(*asked, "--no-selection", "-o", folder / "aside-plan.safetensors")
     assert ran.code == 0, ran.err
     assert not ran.json["feasible"]
-    assert "no mixture of these shifts meets the target; this is the nearest" in ran.err
+    assert "no mixture of what may be done meets the target; this is the nearest" in ran.err
     assert ran.json["expected_distance"]["gender"] > 0.05
     assert ran.json["cost"]["directions"] == {"images": 0, "denoiser_calls": 0}
+    selected = cli(*asked, "-o", folder / "selected.safetensors")
+    assert selected.code == 0, selected.err
+    assert selected.json["feasible"]  # what no shift can do, selection does
+    assert any(part["kept"] for part in selected.json["interventions"])
 
 
 def test_a_dry_run_says_what_it_would_take(cli: Callable[..., Ran], tmp_path: Path) -> None:

@@ -263,6 +263,9 @@ def plan(
     margin: Annotated[float, typer.Option("--margin", help="on target: a whole interval within ± this")] = 0.1,
     pairs: Annotated[int, typer.Option("--pairs", help="seeds directions are collected from")] = 32,
     round_: Annotated[int, typer.Option("--round", help="1 to 9: plan again, on seeds never used before")] = 0,
+    selection: Annotated[
+        bool, typer.Option("--selection/--no-selection", help="whether runs may be stopped early and drawn again")
+    ] = True,
     detector: Detector = None,
     unclear_below: Unclear = None,
     confusion: Annotated[
@@ -270,12 +273,13 @@ def plan(
     ] = None,
     json: Json = False,
 ) -> None:
-    """The mixture of shifts that meets a target with the least intrusion, verified once on fresh seeds."""
+    """The mixture of shifts and selections that meets a target at the least cost, verified once on fresh seeds."""
     from equinoise.commands.planning import Ask
     from equinoise.commands.planning import plan as make
     from equinoise.understanding import parse_targets
 
-    ask = Ask(concept, parse_targets(target, concept), direction or (), step, budget, verify, margin, pairs, round_)
+    targets = parse_targets(target, concept)
+    ask = Ask(concept, targets, direction or (), step, budget, verify, margin, pairs, round_, selection)
     session = options.open(model, detector, unclear_below, list(ask.axes.values()), confusion or ())
     show(make(session, ask, out, options.dry_run), json, tables.dry if options.dry_run else tables.plan_table)
 

@@ -198,7 +198,8 @@ def plan_table(result: dict[str, Any]) -> Table:
     mixture = "\n".join(f"{_percent(part['share'])} of images: {part['name']}" for part in result["interventions"])
     cost = result["cost"]
     table.caption = escape(
-        f"{mixture}\n{cost['intrusion_nats']:.2f} nats an image; planning took {cost['images']} images, "
+        f"{mixture}\n{cost['intrusion_nats']:.2f} nats and {_percent(cost['extra_calls_per_image'])} more denoiser "
+        f"calls an image; planning took {cost['images']} images, "
         f"{cost['denoiser_calls']} denoiser calls; {result['plan']}"
     )
     return table

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.commands.auditing import Question
-from equinoise.commands.planned import open_plan
+from equinoise.commands.planned import drawn, open_plan
 from equinoise.commands.shifting import check
 from equinoise.console import progress
 from equinoise.engine import Engine, Job, Request
 from equinoise.engine.images import Tick, make_images
 from equinoise.errors import EquinoiseError
-from equinoise.mitigation import Intervention
 from equinoise.run import Record, RunFolder
 from equinoise.seeds import seed_range
 from equinoise.session import Session, require_concepts
@@ -59,33 +58,34 @@ def audit_model(
     planned = open_plan(plan_file, session, named, seeds) if plan_file else None
     check(session, planned.plan.interventions if planned else [], seeds)
     if dry_run:
-        return session.estimate(len(named) * n, session.calls)
+        return session.estimate(len(named) * n, planned.calls(session.calls) if planned else session.calls)
     more = {**({"until_width": until.width} if until else {}), **({"plan": planned.about()} if planned else {})}
     about = session.about(command="audit", concepts=named, **question.about(), n=n, seed=seed, **more)
     run = RunFolder(out, about) if out else None
     request, asked = session.request(list(question.axes.values())), {c: session.asked(c) for c in named}
     intervals: Intervals = partial(share_sequences, horizon=n, looks=-(-n // LOOK_EVERY)) if until else share_intervals
+    request = planned.request(request) if planned else request
 
-    def change(concept: str, seed: int) -> Intervention | None:
-        return planned.change(concept, seed) if planned else None
+    def job(name: str, concept: str, seed: int) -> Job:
+        return planned.job(name, concept, seed) if planned else Job(name, concept, seed)
 
     def counted(records: Sequence[Record]) -> Sequence[Record]:
         return planned.as_one(records) if planned else records
 
-    jobs = [[Job(f"{i}-{s}", concept, s, change(concept, s)) for s in seeds] for i, concept in enumerate(named)]
+    jobs = [[job(f"{i}-{s}", concept, s) for s in seeds] for i, concept in enumerate(named)]
     with Engine(session.workers, session.spec.device) as engine, progress("audit", len(named) * n) as tick:
         if until is None:
             records = make_images(engine, request, [job for row in jobs for job in row], run, tick)
             looks = {}
         else:
             narrow = partial(_narrow, question=question, width=until.width, intervals=intervals)
-            drawn = [_until(engine, request, row, lambda r: narrow(counted(r)), until, run, tick) for row in jobs]
-            records = [record for rows, _ in drawn for record in rows]
-            looks = {"sequential": [{"concept": c, **look} for c, (_, look) in zip(named, drawn, strict=True)]}
+            parts = [_until(engine, request, row, lambda r: narrow(counted(r)), until, run, tick) for row in jobs]
+            records = [record for rows, _ in parts for record in rows]
+            looks = {"sequential": [{"concept": c, **look} for c, (_, look) in zip(named, parts, strict=True)]}
     result = {
         **question.answer(counted(records), asked, session.reader.confusions, intervals),
         **looks,
-        **({"plan": planned.about()} if planned else {}),
+        **({"plan": planned.about(), "drawn": drawn(records, session, planned.look)} if planned else {}),
         **session.reader.faceless(records, list(question.axes.values())),
         "detector": session.reader.about(),
         "corrected_by": dict(session.reader.origins),

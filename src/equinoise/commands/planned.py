@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from equinoise.console import warn
-from equinoise.mitigation import Intervention, Plan
+from equinoise.engine import Job, Request
+from equinoise.engine.selecting import denoiser_calls
+from equinoise.errors import EquinoiseError
+from equinoise.mitigation import Plan
 from equinoise.mitigation.anatomy import text_encoder
 from equinoise.mitigation.gate import Decision
+from equinoise.mitigation.look import EarlyLook
+from equinoise.models.base import step_at
 from equinoise.models.pipeline import require_pipeline
 from equinoise.run import Record
 from equinoise.seeds import overlap
@@ -23,10 +29,22 @@ class Planned:
 
     plan: Plan
     decisions: Mapping[str, Decision]
+    look: EarlyLook | None = None
 
-    def change(self, concept: str, seed: int) -> Intervention | None:
-        """What the image of a concept and seed gets; None where the gate turns the concept away."""
-        return self.plan.intervention(seed) if self.decisions[concept].touch else None
+    def job(self, name: str, concept: str, seed: int) -> Job:
+        """The image of a concept and seed; as without a plan where the gate turns the concept away."""
+        return (
+            planned_job(self.plan, name, concept, seed) if self.decisions[concept].touch else Job(name, concept, seed)
+        )
+
+    def calls(self, whole: int) -> int:
+        """Denoiser calls expected of an image, where a whole run takes so many."""
+        extra = self.plan.provenance.get("cost", {}).get("extra_calls_per_image", 0.0) if self.look else 0.0
+        return round(whole * (1 + extra))
+
+    def request(self, request: Request) -> Request:
+        """The request, with the plan's early look."""
+        return replace(request, look=self.look)
 
     def as_one(self, records: Sequence[Record]) -> list[Record]:
         """The images of a concept under one name, to be counted together: the shares of a plan are of its mixture."""
@@ -42,7 +60,7 @@ def open_plan(file: Path, session: Session, concepts: Sequence[str], seeds: Sequ
     """Read a plan; warn of concepts that it is not for, and of seeds that it was chosen on.
 
     Raises:
-        EquinoiseError: no such file, or not a plan.
+        EquinoiseError: no such file, not a plan, or one of another model.
     """
     plan = Plan.load(file)
     similar = plan.match == "similar"
@@ -53,4 +71,56 @@ def open_plan(file: Path, session: Session, concepts: Sequence[str], seeds: Sequ
             warn(f"'{concept}' goes through untouched: {decision.reason}")
     if shared := overlap(seeds, plan.seeds):
         warn(shared)
-    return Planned(plan, decisions)
+    for message in check_plan(plan, session):
+        warn(message)
+    return Planned(plan, decisions, look_for(plan, session))
+
+
+def planned_job(plan: Plan, name: str, concept: str, seed: int) -> Job:
+    """The image of a seed under a plan."""
+    part = plan.part(seed)
+    return Job(name, concept, seed, part.intervention, part.keep)
+
+
+def check_plan(plan: Plan, session: Session) -> list[str]:
+    """Warnings where a plan is used at other settings than it was made at.
+
+    Raises:
+        EquinoiseError: it was made on another model.
+    """
+    made, ours = plan.provenance.get("model", {}), session.model.provenance
+    if made.get("weights") not in (None, ours["weights"]):
+        raise EquinoiseError(f"the plan was made on another model ({made.get('name')}); make one on this model")
+    now = {"scheduler": ours["scheduler"], "steps": session.sampling.steps}
+    now["guidance_scale"] = session.sampling.guidance_scale
+    then = {"scheduler": made.get("scheduler"), **plan.provenance.get("sampling", {})}
+    return [
+        f"the plan was made at {key} {then[key]}, and is used at {now[key]}: its shares may differ"
+        for key in now
+        if then.get(key) not in (None, now[key])
+    ]
+
+
+def look_for(plan: Plan, session: Session) -> EarlyLook | None:
+    """The plan's early look, at the same fraction of a run of the session's length; None where nothing is selected."""
+    if plan.look is None or not plan.selects:
+        return None
+    made = int(plan.provenance.get("sampling", {}).get("steps", session.sampling.steps))
+    if made == session.sampling.steps:
+        return plan.look
+    return replace(plan.look, step=step_at(Fraction(plan.look.step, made), session.sampling.steps))
+
+
+def drawn(records: Sequence[Record], session: Session, look: EarlyLook | None) -> dict[str, Any]:
+    """What images took: draws where an early look selected them, and denoiser calls."""
+    each = [len(record.draws or ()) for record in records]
+    calls = sum(denoiser_calls(n, session.calls, look, session.model.resumable) for n in each)
+    last = [record.draws[-1]["kept"] for record in records if record.draws]
+    return {
+        "images": len(records),
+        "denoiser_calls": calls,
+        "extra_calls_per_image": calls / (len(records) * session.calls) - 1 if records else None,
+        "selected": len(last),
+        "draws": sum(each),
+        "kept_without_a_match": last.count(False),
+    }

@@ -12,25 +12,24 @@ import numpy as np
 
 from equinoise.axes import Axis
 from equinoise.commands.learning import prompts_of
+from equinoise.commands.piloting import draw_pilots
+from equinoise.commands.planned import drawn, look_for, planned_job
 from equinoise.commands.shifting import check
 from equinoise.console import progress, warn
-from equinoise.engine import Engine, Job
-from equinoise.engine.images import Tick, make_images
+from equinoise.engine import Engine
+from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError, EquinoiseWarning
 from equinoise.mitigation import Direction, DirectionSet, Intervention, Plan, Shift, words_of
 from equinoise.mitigation.collect import Keep, collect
 from equinoise.mitigation.estimators import fit
-from equinoise.mitigation.mixture import expected_distance, expected_of, expected_of_parts, parts_of
-from equinoise.mitigation.pilots import Seen, explore
-from equinoise.mitigation.response import Array
-from equinoise.mitigation.settle import Chosen, Settings, summary
-from equinoise.mitigation.span import Span, span_of
+from equinoise.mitigation.mixture import expected_distance, expected_of, expected_of_parts, extra_of, parts_of
+from equinoise.mitigation.settle import Chosen, summary
+from equinoise.mitigation.span import span_of
 from equinoise.models.base import NOISE, Step, parse_steps, require_steps
 from equinoise.run import Record, RunFolder
 from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.session import Session, require_concepts
 from equinoise.understanding import Target, audit_counts, cross, tally
-from equinoise.understanding.counts import likeliest
 
 STEP = 5
 """Directions are taken here unless told otherwise: six denoiser calls, and hardly worse than any later step."""
@@ -54,6 +53,7 @@ class Ask:
         verify: how many of them are kept for the verification; None keeps half.
         margin: "on target" is a whole interval within the target ± this.
         pairs: seeds that directions are collected from, each drawn for every class.
+        selection: whether draws may be selected by an early look.
         round: 0 for a first plan; another number takes pilots and verification from seeds never used before.
     """
 
@@ -66,11 +66,17 @@ class Ask:
     margin: float = 0.10
     pairs: int = 32
     round: int = 0
+    selection: bool = True
 
     @property
     def axes(self) -> dict[str, Axis]:
         """Every axis that a target speaks of."""
         return {axis.name: axis for target in self.targets for axis in target.axes}
+
+    @property
+    def first_pilot(self) -> int:
+        """The seed of the first pilot."""
+        return PILOT + ROUND * self.round
 
     @property
     def verification(self) -> list[int]:
@@ -95,13 +101,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Bill:
-    """Images and denoiser calls, by what they were for."""
+    """Images and denoiser calls, by what they were for; early looks that led to no image count among the calls."""
 
     steps: int
     collected: int = 0
     collected_calls: int = 0
     pilots: int = 0
     verification: int = 0
+    verification_calls: int | None = None
 
     @property
     def equivalent(self) -> float:
@@ -110,13 +117,14 @@ class Bill:
 
     def to_json(self) -> dict[str, Any]:
         """`cost` of the command line."""
-        whole = self.pilots + self.verification
+        piloting = self.pilots * self.steps
+        verifying = self.verification * self.steps if self.verification_calls is None else self.verification_calls
         return {
-            "images": self.collected + whole,
-            "denoiser_calls": self.collected_calls + whole * self.steps,
+            "images": self.collected + self.pilots + self.verification,
+            "denoiser_calls": self.collected_calls + piloting + verifying,
             "directions": {"images": self.collected, "denoiser_calls": self.collected_calls},
-            "pilots": {"images": self.pilots, "denoiser_calls": self.pilots * self.steps},
-            "verification": {"images": self.verification, "denoiser_calls": self.verification * self.steps},
+            "pilots": {"images": self.pilots, "denoiser_calls": piloting},
+            "verification": {"images": self.verification, "denoiser_calls": verifying},
         }
 
 
@@ -146,11 +154,17 @@ def plan(session: Session, ask: Ask, out: Path, dry_run: bool = False) -> dict[s
         span = span_of(_directions(session, engine, ask, work))
         check(session, [span.intervention(np.ones(len(span.directions)))], ask.verification)
         with progress("pilots, at most", pilots) as tick:
-            chosen = _pilots(session, engine, ask, span, pilots, work / "pilots", tick)
+            seeds = seed_range(ask.first_pilot, pilots, "--budget")
+            more = {"margin": ask.margin, "round": ask.round}
+            chosen = draw_pilots(
+                session, engine, ask.concept, ask.targets, span, seeds, ask.margin / 6, ask.selection,
+                work / "pilots", more, tick,
+            )  # fmt: skip
         parts = parts_of(chosen, span)
         made = _plan(session, ask, chosen, parts)
         verified = _verify(session, engine, ask, made, work / "verification")
-    bill = replace(bill, pilots=len(chosen.seeing.weights))
+    verifying = verified["drawn"]["denoiser_calls"]
+    bill = replace(bill, pilots=len(chosen.seeing.weights), verification_calls=verifying)
     result = _result(ask, made, chosen, parts, verified, bill)
     known = {key: result[key] for key in ("expected", "expected_distance", "feasible", "verified", "verdicts", "cost")}
     known |= {"model": session.model.provenance, "sampling": made.provenance["sampling"], "pilots": summary(chosen)}
@@ -224,43 +238,8 @@ def _of_axis(known: DirectionSet, axis: Axis, step: str | None) -> list[Directio
     return at[:1] if axis.ordered or len(axis.classes) == 2 else at
 
 
-def _pilots(session: Session, engine: Engine, ask: Ask, span: Span, pilots: int, folder: Path, tick: Tick) -> Chosen:
-    axes, asked = list(ask.axes.values()), session.asked(ask.concept)
-    seeds = seed_range(PILOT + ROUND * ask.round, pilots, "--budget")
-    about = session.about(
-        command="plan",
-        concept=ask.concept,
-        axes={axis.name: axis.digest for axis in axes},
-        targets={target.name: dict(target.shares) for target in ask.targets},
-        directions={d.name: d.digest for d in span.directions},
-        pilots=pilots,
-        margin=ask.margin,
-        round=ask.round,
-    )
-    run, order = RunFolder(folder, about), list[str]()
-
-    def draw(wanted: Sequence[tuple[Array, int]]) -> list[Seen]:
-        jobs = [Job(str(seed), ask.concept, seed, span.intervention(arm)) for arm, seed in wanted]
-        records = make_images(engine, session.request(axes), jobs, run, tick)
-        order.extend(job.id for job in jobs)
-        for job, record in zip(jobs, records, strict=True):
-            if job.change and record.intervention != job.change.name:
-                raise EquinoiseError(f"{folder} holds pilots of another version of equinoise; remove it and go again")
-        return [_seen(record, axes, asked) for record in records]
-
-    settings = Settings(pilots, precision=ask.margin / 6)
-    chosen = explore(ask.targets, span, draw, seeds, settings, session.reader.confusions)
-    run.finish(order, {"pilots": summary(chosen), **session.results(ask.concept)})
-    return chosen
-
-
-def _seen(record: Record, axes: Sequence[Axis], asked: str | None) -> Seen:
-    labels = {axis.name: record.labels[axis.name] for axis in axes}
-    return Seen(labels, likeliest(record, "role") == asked if asked else None)
-
-
 def _plan(session: Session, ask: Ask, chosen: Chosen, parts: Sequence[tuple[int, Any]]) -> Plan:
-    first = PILOT + ROUND * ask.round
+    first = ask.first_pilot
     sampling = {"steps": session.sampling.steps, "guidance_scale": session.sampling.guidance_scale}
     return Plan(
         ask.concept,
@@ -268,6 +247,7 @@ def _plan(session: Session, ask: Ask, chosen: Chosen, parts: Sequence[tuple[int,
         tuple(part for _, part in parts),
         words=words_of(ask.axes.values()),
         seeds=tuple(range(first, first + len(chosen.seeing.weights))),
+        look=chosen.look,
         provenance={"sampling": sampling},
     )
 
@@ -283,11 +263,12 @@ def _verify(session: Session, engine: Engine, ask: Ask, made: Plan, folder: Path
         n=len(seeds),
         seed=seeds[0],
     )
-    run = RunFolder(folder, about)
-    jobs = [Job(str(seed), ask.concept, seed, made.intervention(seed)) for seed in seeds]
+    run, look = RunFolder(folder, about), look_for(made, session)
+    jobs = [planned_job(made, str(seed), ask.concept, seed) for seed in seeds]
     with progress("verification", len(jobs)) as tick:
-        records = make_images(engine, session.request(axes), jobs, run, tick)
+        records = make_images(engine, replace(session.request(axes), look=look), jobs, run, tick)
     found = audit_targets(records, ask.targets, session.asked(ask.concept), session.reader.confusions, ask.concept)
+    found["drawn"] = drawn(records, session, look)
     run.finish([job.id for job in jobs], {**found, **session.results(ask.concept)})
     return found
 
@@ -336,7 +317,7 @@ def _result(
     bill: Bill,
 ) -> dict[str, Any]:
     expected = expected_of(chosen, parts, ask.targets)
-    each = expected_of_parts(chosen, parts, ask.targets)
+    each, (draws, extra) = expected_of_parts(chosen, parts, ask.targets), extra_of(chosen, parts)
     distances = {target.name: expected_distance(expected, target) for target in ask.targets}
     verdicts = [verdict(found, ask.margin) for found in verified["audits"]]
     return {
@@ -344,19 +325,27 @@ def _result(
         "targets": {target.name: dict(target.shares) for target in ask.targets},
         "interventions": [
             {
-                "name": part.intervention.name,
+                "name": part.name,
                 "share": part.share,
                 "expected": shares,
                 "intrusion_nats": part.intervention.intrusion,
+                "kept": {axis: list(classes) for axis, classes in part.keep.items()},
+                "draws": drawn_each,
+                "extra_calls": more,
             }
-            for (_, part), shares in zip(parts, each, strict=True)
+            for (_, part), shares, drawn_each, more in zip(parts, each, draws, extra, strict=True)
         ],
         "expected": expected,
         "expected_distance": distances,
         "feasible": chosen.choice.feasible,
         "verified": verified,
         "verdicts": verdicts,
-        "cost": {**bill.to_json(), "budget": ask.budget, "intrusion_nats": made.intrusion},
+        "cost": {
+            **bill.to_json(),
+            "budget": ask.budget,
+            "intrusion_nats": made.intrusion,
+            "extra_calls_per_image": sum(part.share * more for (_, part), more in zip(parts, extra, strict=True)),
+        },
         "pilots": summary(chosen),
         "warnings": _warnings(ask, chosen, distances, verdicts),
     }
@@ -368,7 +357,9 @@ def _warnings(
     said = []
     if not chosen.choice.feasible:
         far = ", ".join(f"{name} {100 * distance:.0f} points" for name, distance in distances.items())
-        said.append(f"no mixture of these shifts meets the target; this is the nearest, expected to be off by {far}")
+        said.append(
+            f"no mixture of what may be done meets the target; this is the nearest, expected to be off by {far}"
+        )
     for name, table in chosen.tables.items():
         if any(found.spread > 1 for found in table.fits):
             said.append(f"the pilots disagree with the fitted response of '{name}' more than chance allows")

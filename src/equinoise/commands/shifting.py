@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.axes import Axis, load_axis
-from equinoise.commands.planned import open_plan
+from equinoise.commands.planned import drawn, open_plan
 from equinoise.console import progress, warn
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
@@ -120,12 +120,14 @@ def generate(
     planned = open_plan(plan_file, session, named, seeds) if plan_file else None
     check(session, planned.plan.interventions if planned else [intervention], seeds)
 
-    def change(concept: str, seed: int) -> Intervention | None:
-        return planned.change(concept, seed) if planned else intervention if directions else None
+    def job(name: str, concept: str, seed: int) -> Job:
+        if planned:
+            return planned.job(name, concept, seed)
+        return Job(name, concept, seed, intervention if directions else None)
 
-    jobs = [Job(f"{i}-{s}", concept, s, change(concept, s)) for i, concept in enumerate(named) for s in seeds]
+    jobs = [job(f"{i}-{s}", concept, s) for i, concept in enumerate(named) for s in seeds]
     if dry_run:
-        return session.estimate(len(jobs), session.calls)
+        return session.estimate(len(jobs), planned.calls(session.calls) if planned else session.calls)
     about = session.about(
         command="generate",
         concepts=list(concepts),
@@ -134,12 +136,23 @@ def generate(
         seed=seed,
         **({"plan": planned.about()} if planned else {}),
     )
-    run = RunFolder(out, about)
+    run, request = RunFolder(out, about), session.request([])
+    request = planned.request(request) if planned else request
     with Engine(session.workers, session.spec.device) as engine, progress("generate", len(jobs)) as tick:
-        records = make_images(engine, session.request([]), jobs, run, tick)
-    images = [{"file": str(out / r.file), "seed": r.seed, "intervention": r.intervention} for r in records]
+        records = make_images(engine, request, jobs, run, tick)
+    images = [
+        {
+            "file": str(out / r.file),
+            "seed": r.seed,
+            "intervention": r.intervention,
+            "draws": len(r.draws) if r.draws else 1,
+        }
+        for r in records
+    ]
     nats = planned.plan.intrusion if planned else intervention.intrusion
-    more = {"intrusion_nats": nats, **({"plan": planned.about()} if planned else {})}
+    more: dict[str, Any] = {"intrusion_nats": nats}
+    if planned:
+        more |= {"plan": planned.about(), "drawn": drawn(records, session, planned.look)}
     run.finish([job.id for job in jobs], {**more, **session.results(concepts[0])})
     return {"images": images, **more}
 

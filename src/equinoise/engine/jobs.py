@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec
 from equinoise.models import ModelSpec, Sampling
 from equinoise.models.base import Step
+from equinoise.run import UNTOUCHED
 
 
 class NoiseChange(Protocol):
@@ -28,14 +29,83 @@ class NoiseChange(Protocol):
         """The changed noise, of the same shape."""
 
 
+Keep = Mapping[str, tuple[str, ...]]
+"""Axis → the classes of which an image is kept, as an early look predicts it; an empty one keeps every image."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw of noise for an image: its seed, what the early look saw (axis → class), and whether it was kept."""
+
+    seed: int
+    seen: Mapping[str, str]
+    kept: bool
+
+
 @dataclass(frozen=True)
 class Job:
-    """One image to make: a unique id, the prompt, the seed of its noise and what is done to the noise."""
+    """One image to make: a unique id, the prompt, the seed of its noise and what is done to the noise.
+
+    Attributes:
+        keep: which draws the request's look keeps; the others are stopped and drawn again.
+        draws: those that were made for it, the last of them taken; none where its first is taken unseen.
+        held: latents of the last draw after the look's step, (*latent_shape), to go on from.
+    """
 
     id: str
     prompt: str
     seed: int
     change: NoiseChange | None = None
+    keep: Keep = field(default_factory=dict)
+    draws: tuple[Draw, ...] = ()
+    held: NDArray[np.float32] | None = None
+
+    @property
+    def name(self) -> str:
+        """What is done for the image, in words; `none` for an untouched one."""
+        return changed_name(self.change, self.keep)
+
+    @property
+    def noise_seed(self) -> int:
+        """The seed of the noise that the image starts from."""
+        return self.draws[-1].seed if self.draws else self.seed
+
+
+def changed_name(change: NoiseChange | None, keep: Keep) -> str:
+    """A change of the noise and a selection in words.
+
+    >>> changed_name(None, {"gender": ("woman",), "tone": ("medium", "dark")})
+    'none, kept if woman and medium|dark'
+    """
+    name = change.name if change else UNTOUCHED
+    return name + (", kept if " + " and ".join(map("|".join, keep.values())) if keep else "")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """At which steps the model's prediction of the final image is decoded, and what the detector reads off it."""
+
+    steps: tuple[int, ...]
+    axes: tuple[Axis, ...]
+    detector: DetectorSpec
+
+
+class Look(Protocol):
+    """An early look at a run: which classes its image will show."""
+
+    @property
+    def step(self) -> int:
+        """After which it is taken."""
+
+    @property
+    def most(self) -> int:
+        """Draws for one image; the last is taken whatever it shows."""
+
+    def preview(self, device: str) -> Preview | None:
+        """What it must be shown of the predicted image; None where the latents are enough."""
+
+    def tell(self, result: Result) -> Mapping[str, str]:
+        """Axis → the predicted class."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +113,8 @@ class Request:
     """What all jobs of a call have in common.
 
     `batch_size` is part of the result: images of batches of another size differ in their last bits. `axes` are read
-    off the decoded images by the detector.
+    off the decoded images by the detector. Jobs that keep some draws only are looked at by `look`. Captured latents
+    come back in half precision unless they are to be `exact`.
     """
 
     model: ModelSpec
@@ -53,16 +124,23 @@ class Request:
     decode: bool = True
     detector: DetectorSpec | None = None
     axes: tuple[Axis, ...] = ()
+    preview: Preview | None = None
+    look: Look | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """One finished job: its image (where decoded), its latents by step, axis → class → probability."""
+    """One finished job: its image (where decoded), its latents by step, axis → class → probability.
+
+    `previews`: step → axis → class → probability, read off the predicted image; steps without a prediction are missing.
+    """
 
     job: Job
     image: Image.Image | None
-    latents: Mapping[Step, NDArray[np.float16]]
+    latents: Mapping[Step, NDArray[np.floating]]
     detections: Mapping[str, Mapping[str, float]]
+    previews: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
 
 def describe(request: Request) -> dict[str, Any]:

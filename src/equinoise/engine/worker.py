@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from equinoise.detectors import detect, load_detector_once
-from equinoise.engine.jobs import Job, Request, Result
+from equinoise.engine.jobs import Job, Preview, Request, Result
 from equinoise.errors import EquinoiseError
 from equinoise.models import TextToImage, load_once
-from equinoise.models.base import draw
+from equinoise.models.base import Generated, Held, draw
 
 
 def start(threads: int) -> None:
@@ -35,7 +35,7 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
     """
     padded = [*jobs, *[jobs[-1]] * (request.batch_size - len(jobs))]
     model = model or load_once(request.model)
-    noise, generators = draw([job.seed for job in padded], model.latent_shape)
+    noise, generators = draw([job.noise_seed for job in padded], model.latent_shape)
     changed = [job.change.apply(z[None])[0] if job.change else z for job, z in zip(padded, noise, strict=True)]
     try:
         made = model.generate(
@@ -45,6 +45,8 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
             request.capture,
             request.decode,
             generators,
+            request.preview.steps if request.preview else (),
+            _held(request, padded) if model.resumable else None,
         )
     except torch.OutOfMemoryError as error:
         raise EquinoiseError(
@@ -54,12 +56,27 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
     detections: list[dict[str, dict[str, float]]] = [{} for _ in padded]
     if made.images and request.detector and request.axes:
         detections = detect(load_detector_once(request.detector), made.images, request.axes)
+    previews = _previews(request.preview, model, made) if request.preview else {}
+    precision = np.float32 if request.exact else np.float16
     return [
         Result(
             job,
             made.images[index] if made.images else None,
-            {step: latents[index].numpy().astype(np.float16) for step, latents in made.captured.items()},
+            {step: latents[index].numpy().astype(precision) for step, latents in made.captured.items()},
             detections[index],
+            {step: rows[index] for step, rows in previews.items()},
         )
         for index, job in enumerate(jobs)
     ]
+
+
+def _held(request: Request, jobs: Sequence[Job]) -> Held | None:
+    """What the jobs go on from; they all hold latents, or none does."""
+    held = [torch.from_numpy(job.held) for job in jobs if job.held is not None]
+    return Held(request.look.step, torch.stack(held)) if held and request.look else None
+
+
+def _previews(preview: Preview, model: TextToImage, made: Generated) -> dict[int, list[dict[str, dict[str, float]]]]:
+    """Step → what the detector reads off the predicted image of each job."""
+    detector = load_detector_once(preview.detector)
+    return {step: detect(detector, model.decode(latents), preview.axes) for step, latents in made.predicted.items()}

@@ -340,6 +340,11 @@ def _resolve(what: Any, weight: float | None) -> tuple[Callable[[int], Intervent
         what = Shift(what, weight)
     elif weight is not None:
         raise EquinoiseError(f"weight goes with a direction; a {type(what).__name__} carries its own")
+    if isinstance(what, Plan) and what.selects:
+        raise EquinoiseError(
+            "this plan selects draws by an early look, which takes runs of its own: use equinoise generate --plan, or "
+            "plan with --no-selection"
+        )
     if isinstance(what, Plan):
         return what.intervention, what.interventions, what.gate()
     if isinstance(what, Shift):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from equinoise.mitigation.offers import Offers
 from equinoise.mitigation.pilots import allot
 from equinoise.mitigation.plan import Part
 from equinoise.mitigation.response import Array
@@ -22,19 +23,18 @@ DRAWS = 400
 
 def parts_of(chosen: Chosen, span: Span) -> list[tuple[int, Part]]:
     """The candidates with a share of at least a hundredth and their parts, the largest first."""
-    rounded = np.bincount(allot(chosen.choice.mixture, HUNDREDTHS), minlength=len(chosen.weights)) / HUNDREDTHS
+    rounded = np.bincount(allot(chosen.choice.mixture, HUNDREDTHS), minlength=len(chosen.offers)) / HUNDREDTHS
     used = [int(j) for j in np.argsort(-rounded, kind="stable") if rounded[j]]
-    return [(j, Part(span.intervention(chosen.weights[j]), float(rounded[j]))) for j in used]
+    return [(j, Part(span.intervention(chosen.weights[j]), float(rounded[j]), chosen.offers.keeps[j])) for j in used]
 
 
 def expected_of(chosen: Chosen, parts: Sequence[tuple[int, Part]], targets: Sequence[Target]) -> dict[str, Any]:
     """By target and class: the expected share of the mixture, and the central 95% of what the pilots leave open."""
-    weights, mixture = _of(chosen, parts)
+    offers, mixture = _of(chosen, parts)
     found = {}
     for target in targets:
-        table = chosen.tables[target.name]
-        shares = mixture @ table.expected(weights)
-        drawn = np.einsum("j,sjc->sc", mixture, table.drawn(weights, DRAWS))
+        shares = mixture @ chosen.expectation.expected(target, offers)
+        drawn = np.einsum("j,sjc->sc", mixture, chosen.expectation.drawn(target, offers, DRAWS))
         low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
         rows = zip(target.shares, shares, low, high, strict=True)
         found[target.name] = {
@@ -48,8 +48,8 @@ def expected_of_parts(
     chosen: Chosen, parts: Sequence[tuple[int, Part]], targets: Sequence[Target]
 ) -> list[dict[str, dict[str, float]]]:
     """A part: by target and class the expected share."""
-    weights, _ = _of(chosen, parts)
-    tables = {target.name: chosen.tables[target.name].expected(weights) for target in targets}
+    offers, _ = _of(chosen, parts)
+    tables = {target.name: chosen.expectation.expected(target, offers) for target in targets}
     return [
         {t.name: dict(zip(t.shares, map(float, tables[t.name][row]), strict=True)) for t in targets}
         for row in range(len(parts))
@@ -62,5 +62,13 @@ def expected_distance(expected: Mapping[str, Mapping[str, Mapping[str, float]]],
     return sum(abs(shares[name]["share"] - wanted) for name, wanted in target.shares.items()) / 2
 
 
-def _of(chosen: Chosen, parts: Sequence[tuple[int, Part]]) -> tuple[Array, Array]:
-    return chosen.weights[[j for j, _ in parts]], np.array([part.share for _, part in parts])
+def extra_of(chosen: Chosen, parts: Sequence[tuple[int, Part]]) -> tuple[list[float], list[float]]:
+    """A part: expected draws of an image, and denoiser calls beyond a whole run's, as a share of these."""
+    offers, _ = _of(chosen, parts)
+    looked = np.array([bool(keep) for keep in offers.keeps])
+    draws = np.where(looked, chosen.expectation.draws(offers), 1.0)
+    return draws.tolist(), chosen.expectation.extra(offers).tolist()
+
+
+def _of(chosen: Chosen, parts: Sequence[tuple[int, Part]]) -> tuple[Offers, Array]:
+    return chosen.offers.rows([j for j, _ in parts]), np.array([part.share for _, part in parts])

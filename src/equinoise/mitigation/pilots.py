@@ -10,11 +10,14 @@ have to be known.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equinoise.errors import EquinoiseError
+from equinoise.mitigation.looking import Early
 from equinoise.mitigation.response import Array, encode
 from equinoise.mitigation.settle import Chosen, Seeing, Settings, responses, settle
 from equinoise.mitigation.span import Span
@@ -22,16 +25,28 @@ from equinoise.mitigation.tables import Table
 from equinoise.statistics import Confusion
 from equinoise.understanding.targets import Target
 
+K = TypeVar("K")
+D = TypeVar("D", bound=np.generic)
+
 SCOUT = 2.0
 """Length of the first shifts, in standard deviations of the noise."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one pilot image showed: axis → class or `unclear`, and whether its role is the one asked for, if known."""
+    """What one pilot image showed.
+
+    Attributes:
+        labels: axis → class or `unclear`.
+        faithful: whether its role is the one asked for, if known.
+        predicted: step → axis → class → probability, read off the image that the model predicted there.
+        latents: step → (*latent_shape).
+    """
 
     labels: Mapping[str, str]
     faithful: bool | None = None
+    predicted: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    latents: Mapping[int, NDArray[np.float16]] = field(default_factory=dict)
 
 
 Draw = Callable[[Sequence[tuple[Array, int]]], Sequence[Seen]]
@@ -64,10 +79,10 @@ def explore(
         seeing = _add(seeing, asked, draw(asked), span, {name: axis.classes for name, axis in axes.items()})
         reach = min(settings.farthest, SCOUT + 1.5 * len(rounds))
         known = responses(targets, seeing, settings, confusions or {}, known)
-        chosen = settle(targets, span, seeing, settings, known, reach)
+        chosen = settle(targets, span, seeing, settings, confusions or {}, known, reach)
         spent = len(seeing.weights)
         if spent >= total or (len(rounds) > 2 and chosen.spread <= settings.precision):
-            chosen = settle(targets, span, seeing, settings, known, reach, spacings=(1.0, 0.5, 0.25))
+            chosen = settle(targets, span, seeing, settings, confusions or {}, known, reach, final=True)
             return replace(chosen, rounds=tuple(map(len, rounds)))
         number = min(total - spent, max(8, total // 6))
         rounds.append([chosen.weights[j] for j in allot(chosen.choice.mixture, number)])
@@ -93,14 +108,43 @@ def _add(
     made = Seeing(
         weights,
         span.positions([seed for _, seed in asked]) + weights,
-        {name: encode([found.labels[name] for found in seen], own) for name, own in classes.items()},
+        _encoded([found.labels for found in seen], classes),
         np.array([np.nan if found.faithful is None else float(found.faithful) for found in seen]),
+        _early(seen, classes),
     )
     if before is None:
         return made
     return Seeing(
         np.concatenate([before.weights, made.weights]),
         np.concatenate([before.positions, made.positions]),
-        {name: np.concatenate([before.labels[name], own]) for name, own in made.labels.items()},
+        _joined(before.labels, made.labels),
         np.concatenate([before.faithful, made.faithful]),
+        Early(
+            {step: _joined(own, made.early.predicted[step]) for step, own in before.early.predicted.items()},
+            _joined(before.early.latents, made.early.latents),
+        ),
     )
+
+
+def _early(seen: Sequence[Seen], classes: Mapping[str, Sequence[str]]) -> Early:
+    """At the steps at which all of them were looked at."""
+    predicted = set.intersection(*(set(found.predicted) for found in seen))
+    captured = set.intersection(*(set(found.latents) for found in seen))
+    return Early(
+        {
+            step: {
+                name: np.array([[found.predicted[step][name][label] for label in own] for found in seen], np.float64)
+                for name, own in classes.items()
+            }
+            for step in sorted(predicted)
+        },
+        {step: np.stack([found.latents[step] for found in seen]) for step in sorted(captured)},
+    )
+
+
+def _encoded(labels: Sequence[Mapping[str, str]], classes: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int64]]:
+    return {name: encode([row[name] for row in labels], own) for name, own in classes.items()}
+
+
+def _joined(before: Mapping[K, NDArray[D]], after: Mapping[K, NDArray[D]]) -> dict[K, NDArray[D]]:
+    return {key: np.concatenate([own, after[key]]) for key, own in before.items()}

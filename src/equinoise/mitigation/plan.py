@@ -16,11 +16,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from equinoise.engine.jobs import Keep, changed_name
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
 from equinoise.mitigation.direction import Direction, describe_terms, read_terms
 from equinoise.mitigation.gate import Encoder, Gate, Match, Words
 from equinoise.mitigation.intervention import Intervention, Shift
+from equinoise.mitigation.look import EarlyLook, read_look
 from equinoise.mitigation.sharing import Shareable
 
 KIND = "plan"
@@ -33,10 +35,21 @@ CLOSE = 1e-6
 
 @dataclass(frozen=True)
 class Part:
-    """One intervention of a mixture and the share of images that get it."""
+    """One intervention of a mixture and the share of images that get it.
+
+    Attributes:
+        keep: axis → classes: of draws under the intervention those are kept that the plan's early look predicts to show
+            one of them; empty, the first draw is taken.
+    """
 
     intervention: Intervention
     share: float
+    keep: Keep = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """`woman@10=3`, or `none, kept if woman`."""
+        return changed_name(self.intervention, self.keep)
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Plan(Shareable):
         match, threshold: which prompts it is for; see `Gate`.
         words: axis → class → the words by which a prompt names the class and is left alone; see `words_of`.
         seeds: those it was chosen on; judging it on them flatters it.
+        look: tells early which draws to keep; needed where a part keeps some only.
         provenance: how it was made and what was measured: `model`, `sampling`, `expected`, `verified`, `cost` and
             whatever else its maker knows, in JSON.
     """
@@ -62,6 +76,7 @@ class Plan(Shareable):
     threshold: float | None = None
     words: Words = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
+    look: EarlyLook | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,17 +86,32 @@ class Plan(Shareable):
         for axis, target in self.targets.items():
             if not isclose(sum(target.values()), 1, abs_tol=1e-6) or not all(0 <= p <= 1 for p in target.values()):
                 raise EquinoiseError(f"the target of axis '{axis}' must lie in 0–1 and sum to 1: {dict(target)}")
+        for part in self.parts:
+            self._require_told(part)
         self.gate()
+
+    def _require_told(self, part: Part) -> None:
+        told = {axis.name: axis.classes for axis in self.look.axes} if self.look else {}
+        for axis, classes in part.keep.items():
+            if not classes or not set(classes) <= set(told.get(axis, ())):
+                raise EquinoiseError(
+                    f"the plan's early look does not tell {axis} {', '.join(classes)}, which are to be kept"
+                )
 
     @property
     def name(self) -> str:
         """The mixture in words: `0.6 none + 0.4 woman@10=3`."""
-        return " + ".join(f"{part.share:g} {part.intervention.name}" for part in self.parts)
+        return " + ".join(f"{part.share:g} {part.name}" for part in self.parts)
 
     @property
     def interventions(self) -> tuple[Intervention, ...]:
         """What images may get."""
         return tuple(part.intervention for part in self.parts)
+
+    @property
+    def selects(self) -> bool:
+        """Whether runs are stopped early and drawn again."""
+        return any(part.keep for part in self.parts)
 
     @property
     def intrusion(self) -> float:
@@ -92,14 +122,18 @@ class Plan(Shareable):
         """Which prompts it is for."""
         return Gate(self.concept, self.match, self.words, self.threshold, encoder)
 
-    def intervention(self, seed: int) -> Intervention:
+    def part(self, seed: int) -> Part:
         """What the image of a seed gets.
 
         Among any k consecutive seeds each of two parts comes k·share times, rounded up or down; so does each of
         several parts of equal shares. In other mixtures a count is off by less than 2 (see `schedule`). Seeds that
         are not consecutive get no such promise: every other seed of an even mixture is always the same part.
         """
-        return self.parts[self._schedule[seed % len(self._schedule)]].intervention
+        return self.parts[self._schedule[seed % len(self._schedule)]]
+
+    def intervention(self, seed: int) -> Intervention:
+        """What is done to the noise of the image of a seed; see `part`."""
+        return self.part(seed).intervention
 
     @cached_property
     def _schedule(self) -> tuple[int, ...]:
@@ -109,7 +143,11 @@ class Plan(Shareable):
     def digest(self) -> str:
         """A short hash of all that decides what an image gets."""
         content = [self.concept, self.match, self.threshold, str(self.words), self._schedule]
-        vectors = [[(s.direction.digest, s.weight, s.how) for s in part.intervention.shifts] for part in self.parts]
+        vectors: list[Any] = [
+            [(s.direction.digest, s.weight, s.how) for s in part.intervention.shifts] for part in self.parts
+        ]
+        if self.look is not None and self.selects:
+            vectors.append([self.look.digest, [sorted(part.keep.items()) for part in self.parts]])
         return sha256(repr([*content, vectors]).encode()).hexdigest()[:16]
 
     def save(self, path: Path) -> None:
@@ -121,7 +159,8 @@ class Plan(Shareable):
             directions |= {id(shift.direction): shift.direction for shift in shifts}
             places = list(directions)
             row = [{"direction": places.index(id(s.direction)), "weight": s.weight, "how": s.how} for s in shifts]
-            parts.append({"share": part.share, "shifts": row})
+            kept = {axis: list(classes) for axis, classes in part.keep.items()}
+            parts.append({"share": part.share, "shifts": row, **({"keep": kept} if kept else {})})
         about = {
             "kind": KIND,
             "version": VERSION,
@@ -133,9 +172,11 @@ class Plan(Shareable):
             "threshold": self.threshold,
             "words": {axis: {c: list(words) for c, words in classes.items()} for axis, classes in self.words.items()},
             "seeds": list(self.seeds),
+            **({"look": self.look.describe()} if self.look else {}),
             "provenance": dict(self.provenance),
         }
-        write_arrays(path, {str(i): d.vector for i, d in enumerate(directions.values())}, about)
+        vectors = {str(i): d.vector for i, d in enumerate(directions.values())}
+        write_arrays(path, vectors | (self.look.arrays() if self.look else {}), about)
 
     @classmethod
     def load(cls, path: Path) -> Plan:
@@ -160,6 +201,7 @@ class Plan(Shareable):
                 threshold=about["threshold"],
                 words={a: {c: tuple(w) for c, w in classes.items()} for a, classes in about["words"].items()},
                 seeds=tuple(about["seeds"]),
+                look=read_look(about["look"], arrays) if "look" in about else None,
                 provenance=about["provenance"],
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
@@ -168,7 +210,8 @@ class Plan(Shareable):
 
 def _read_part(row: Mapping[str, Any], directions: Sequence[Direction]) -> Part:
     shifts = (Shift(directions[s["direction"]], s["weight"], s["how"]) for s in row["shifts"])
-    return Part(Intervention(tuple(shifts)), row["share"])
+    keep = {axis: tuple(classes) for axis, classes in row.get("keep", {}).items()}
+    return Part(Intervention(tuple(shifts)), row["share"], keep)
 
 
 def schedule(shares: Sequence[float]) -> tuple[int, ...]:

@@ -69,12 +69,19 @@ class Choice:
         distances: expected total variation from each goal.
         reach: the least sum of distances to the targets that any mixture has.
         cost: expected cost an image.
+        value: what the second programme came to, caution and wishes included.
     """
 
     mixture: Array
     distances: tuple[float, ...]
     reach: float
     cost: float
+    value: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The better of two choices has the smaller: nearer to the targets by a whole point, else cheaper."""
+        return round(max(self.reach, REACHED), 2), self.value
 
     @property
     def feasible(self) -> bool:
@@ -95,17 +102,17 @@ def choose(
     targets = [goal for goal in goals if goal.weight is None]
     terms = [_Term(goal.expected, goal.target, 1.0) for goal in targets]
     reach, _ = _solve(np.zeros(len(costs)), terms)
-    mixture = _cheapest(goals, costs, caution, reach + tolerance)
+    value, mixture = _cheapest(goals, costs, caution, reach + tolerance)
     kept = mixture >= least
     if not kept.all() and kept.any():  # the small shares go to the others, where the others can do without them
         narrowed = [_only(goal, kept) for goal in goals]
         terms = [_Term(goal.expected, goal.target, 1.0) for goal in narrowed if goal.weight is None]
         few, _ = _solve(np.zeros(int(kept.sum())), terms)
         if few <= reach + 2 * tolerance:
-            part = _cheapest(narrowed, costs[kept], caution, max(few, reach) + tolerance)
+            value, part = _cheapest(narrowed, costs[kept], caution, max(few, reach) + tolerance)
             mixture = np.zeros(len(costs))
             mixture[kept] = part
-    return Choice(mixture, tuple(goal.distance(mixture) for goal in goals), reach, float(costs @ mixture))
+    return Choice(mixture, tuple(goal.distance(mixture) for goal in goals), reach, float(costs @ mixture), value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +125,7 @@ class _Term:
     bound: bool = False
 
 
-def _cheapest(goals: Sequence[Goal], costs: Array, caution: float, limit: float) -> Array:
+def _cheapest(goals: Sequence[Goal], costs: Array, caution: float, limit: float) -> tuple[float, Array]:
     terms: list[_Term] = []
     for goal in goals:
         if goal.weight is not None:
@@ -126,7 +133,7 @@ def _cheapest(goals: Sequence[Goal], costs: Array, caution: float, limit: float)
             continue
         terms.append(_Term(goal.expected, goal.target, 1.0, bound=True))
         terms += [_Term(drawn, goal.target, caution / len(goal.draws)) for drawn in goal.draws if caution > 0]
-    return _solve(costs, terms, limit)[1]
+    return _solve(costs, terms, limit)
 
 
 def _solve(costs: Array, terms: Sequence[_Term], limit: float | None = None) -> tuple[float, Array]:

@@ -1,13 +1,17 @@
 """From pilots to a mixture: fit the responses, lay out candidates, solve the programme.
 
-What a mixture costs is weighed in `Prices`; they are a choice, not a finding.
+What a mixture costs is weighed in `Prices`; they are a choice, not a finding. Where the pilots were looked at on their
+way, the candidates are shifts with every set of classes to keep, for each step at which a look was taken, and the step
+whose programme comes out best is the plan's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,9 @@ from numpy.typing import NDArray
 from scipy import optimize
 from scipy.special import expit
 
+from equinoise.mitigation.look import EarlyLook, balanced_accuracy
+from equinoise.mitigation.looking import Early, looks_of
+from equinoise.mitigation.offers import CELLS, Expectation, Offers, Price, with_selection, without_selection
 from equinoise.mitigation.programme import Choice, Goal, choose
 from equinoise.mitigation.response import Array
 from equinoise.mitigation.span import Span, around, candidates
@@ -24,6 +31,12 @@ from equinoise.understanding.targets import Target, product_of
 
 FARTHEST = 8.0
 """No shift is longer: 32 nats."""
+
+FINER = (1.0, 0.5, 0.25)
+"""Spacings of the finer grids around the final solution."""
+
+ARMS = 32
+"""Shifts that selections are tried under, about."""
 
 DRAWS = 12
 """Draws of what the pilots leave open that the programme is cautious about."""
@@ -37,34 +50,52 @@ class Prices:
         nat: of a nat of intrusion.
         fidelity: of losing the concept for certain: at 100, one image in a hundred is worth a nat in each.
         dependence: of two wanted axes that hang together for certain, where no joint target says that they should.
+        calls: of as many denoiser calls again as an image takes: at 20, a tenth more is worth two nats.
         caution: of being off the target for certain, over what the pilots leave open.
     """
 
     nat: float = 1.0
     fidelity: float = 100.0
     dependence: float = 10.0
+    calls: float = 20.0
     caution: float = 40.0
 
 
 @dataclass(frozen=True)
+class Selecting:
+    """That selection may be used: what it costs on the model, and the detector that looks."""
+
+    price: Price
+    detector: str
+
+
+@dataclass(frozen=True)
 class Settings:
-    """How pilots are spent: at most so many images, until no share's standard deviation is above `precision`."""
+    """How pilots are spent: at most so many images, until no share's standard deviation is above `precision`.
+
+    `selecting`: None keeps to shifts alone.
+    """
 
     pilots: int
     precision: float = 0.0165
     farthest: float = FARTHEST
     most: int = 200
     prices: Prices = field(default_factory=Prices)
+    selecting: Selecting | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Seeing:
-    """All pilots so far, as arrays: shifts (n, m), positions (n, m), class numbers by axis, and 1, 0 or NaN by role."""
+    """All pilots so far, as arrays: shifts (n, m), positions (n, m), class numbers by axis, and 1, 0 or NaN by role.
+
+    `early`: what was seen of them on their way.
+    """
 
     weights: Array
     positions: Array
     labels: Mapping[str, NDArray[np.int64]]
     faithful: Array
+    early: Early = field(default_factory=lambda: Early({}, {}))
 
     @property
     def arms(self) -> NDArray[np.int64]:
@@ -78,22 +109,34 @@ class Chosen:
     """The mixture after the pilots.
 
     Attributes:
-        weights: (J, m) the candidates.
+        offers: the J candidates.
         choice: the mixture over them.
-        tables: by target.
+        expectation: what they give and cost.
+        tables: by target, of shifts alone.
         seeing: the pilots.
         rounds: images drawn in each.
         spread: the largest standard deviation of an expected share.
         fidelity: (J,) expected, None where it is not known.
     """
 
-    weights: Array
+    offers: Offers
     choice: Choice
+    expectation: Expectation
     tables: Mapping[str, Table]
     seeing: Seeing
     rounds: tuple[int, ...]
     spread: float
     fidelity: Array | None
+
+    @property
+    def weights(self) -> Array:
+        """(J, m) the shifts of the candidates."""
+        return self.offers.weights
+
+    @property
+    def look(self) -> EarlyLook | None:
+        """The early look, where the mixture selects."""
+        return self.expectation.look if any(self.offers.keeps[j] for j in self.used()) else None
 
     def used(self) -> list[int]:
         """The candidates with a share, the largest first."""
@@ -122,34 +165,72 @@ def settle(
     span: Span,
     seeing: Seeing,
     settings: Settings,
+    confusions: Mapping[str, Confusion],
     tables: Mapping[str, Table],
     reach: float,
-    spacings: Sequence[float] = (),
+    final: bool = False,
 ) -> Chosen:
-    """Solve the programme on a grid of shifts up to `reach`, then on finer ones around the solution.
+    """Solve the programme on a grid of shifts up to `reach`; the `final` time on finer ones around the solution too.
 
-    `tables` are those of `responses`.
+    `tables` are those of `responses`. The final time looks at every step are tried, before only the one in the middle.
     """
-    prices, wishes, nothing = settings.prices, _wishes(targets, settings), np.zeros((1, span.lines.shape[1]))
+    problem = _Problem(targets, span, seeing, settings, reach, FINER if final else ())
+    best = problem.solve(Expectation(tables), without_selection, settings.most)
+    axes = list({axis.name: axis for target in targets for axis in target.axes}.values())
+    if settings.selecting is None or prod(len(axis.classes) for axis in axes) > CELLS:
+        return best
+    together = tables.get(Target(tuple(axes), {}).name)
+    if together is None:
+        together = fit_table(axes, seeing.positions, seeing.labels, seeing.arms, confusions)
+    looks = looks_of(axes, seeing.labels, seeing.early, settings.selecting.detector)
+    for look in looks if final else looks[len(looks) // 2 :][:1]:
+        expectation = Expectation(tables, look, together, settings.selecting.price, confusions)
+        found = problem.solve(expectation, partial(with_selection, expectation=expectation), ARMS, best)
+        best = min(best, found, key=lambda chosen: chosen.choice.rank)
+    return best
 
-    def solve(weights: Array) -> tuple[Choice, list[Goal]]:
-        goals = [_goal(target, tables[target.name], weights, DRAWS) for target in targets]
-        soft = [_goal(wish, tables[wish.name], weights, 0, prices.dependence) for wish in wishes]
-        costs, kept = prices.nat * (weights**2).sum(1) / 2, fidelity(seeing, np.concatenate([nothing, weights]))
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """What stays the same whatever selects."""
+
+    targets: Sequence[Target]
+    span: Span
+    seeing: Seeing
+    settings: Settings
+    reach: float
+    spacings: Sequence[float]
+
+    def solve(
+        self, expectation: Expectation, offer: Callable[[Array], Offers], most: int, known: Chosen | None = None
+    ) -> Chosen:
+        """The mixture over what is offered under a grid of about `most` shifts, and those of a `known` mixture."""
+        weights = candidates(self.span.lines, self.reach, most)
+        if known is not None:
+            weights = np.unique(np.concatenate([weights, known.weights[known.used()]]), axis=0)
+        offers = offer(weights)
+        choice, goals = self._choose(expectation, offers)
+        for spacing in self.spacings:
+            used = offers.weights[choice.mixture > 0]
+            nothing = np.zeros((1, used.shape[1]))
+            weights = np.unique(np.concatenate([nothing, around(used, spacing)]), axis=0)
+            offers = offer(weights[np.linalg.norm(weights, axis=1) <= self.reach * 1.001])
+            choice, goals = self._choose(expectation, offers)
+        spread = max(float(np.einsum("j,sjc->sc", choice.mixture, goal.draws).std(axis=0).max()) for goal in goals)
+        kept = fidelity(self.seeing, offers.weights)
+        own = {target.name: expectation.tables[target.name] for target in self.targets}
+        return Chosen(offers, choice, expectation, own, self.seeing, (), spread, kept)
+
+    def _choose(self, expectation: Expectation, offers: Offers) -> tuple[Choice, list[Goal]]:
+        prices, wishes = self.settings.prices, _wishes(self.targets, self.settings)
+        goals = [_goal(target, expectation, offers, DRAWS) for target in self.targets]
+        soft = [_goal(wish, expectation, offers, 0, prices.dependence) for wish in wishes]
+        weights, nothing = offers.weights, np.zeros((1, offers.weights.shape[1]))
+        costs = prices.nat * (weights**2).sum(1) / 2 + prices.calls * expectation.extra(offers)
+        kept = fidelity(self.seeing, np.concatenate([nothing, weights]))
         if kept is not None:
             costs = costs + prices.fidelity * np.maximum(0, kept[0] - kept[1:])
         return choose([*goals, *soft], costs, prices.caution), goals
-
-    weights = candidates(span.lines, reach, settings.most)
-    choice, goals = solve(weights)
-    for spacing in spacings:
-        used = weights[choice.mixture > 0]
-        weights = np.unique(np.concatenate([nothing, around(used, spacing)]), axis=0)
-        weights = weights[np.linalg.norm(weights, axis=1) <= reach * 1.001]
-        choice, goals = solve(weights)
-    spread = max(float(np.einsum("j,sjc->sc", choice.mixture, goal.draws).std(axis=0).max()) for goal in goals)
-    own = {target.name: tables[target.name] for target in targets}
-    return Chosen(weights, choice, own, seeing, (), spread, fidelity(seeing, weights))
 
 
 def fidelity(seeing: Seeing, weights: Array) -> Array | None:
@@ -181,7 +262,26 @@ def summary(chosen: Chosen) -> dict[str, Any]:
         for name, table in chosen.tables.items()
     }
     slopes = {name: [response.slopes.tolist() for response in table.responses] for name, table in chosen.tables.items()}
-    return {"rounds": list(chosen.rounds), "largest_sd": chosen.spread, "fits": fits, "slopes": slopes}
+    return {
+        "rounds": list(chosen.rounds),
+        "largest_sd": chosen.spread,
+        "fits": fits,
+        "slopes": slopes,
+        **looked(chosen),
+    }
+
+
+def looked(chosen: Chosen) -> dict[str, Any]:
+    """The early look of a mixture that selects: its step, how classes are told, and what it confuses."""
+    look = chosen.look
+    if look is None:
+        return {"look": None}
+    ways = dict.fromkeys((axis.name for axis in look.axes), "predicted image")
+    ways |= dict.fromkeys(look.readings, "predicted image, weighed") | dict.fromkeys(look.classifiers, "latents")
+    confusions = {axis: [list(row) for row in rows] for axis, rows in look.confusions.items()}
+    right = {axis: balanced_accuracy(rows) for axis, rows in look.confusions.items()}
+    about = {"step": look.step, "by": ways, "balanced_accuracy": right, "confusions": confusions}
+    return {"look": about, "expected_extra": float(chosen.choice.mixture @ chosen.expectation.extra(chosen.offers))}
 
 
 def _wishes(targets: Sequence[Target], settings: Settings) -> list[Target]:
@@ -197,6 +297,6 @@ def _wishes(targets: Sequence[Target], settings: Settings) -> list[Target]:
     ]
 
 
-def _goal(target: Target, table: Table, weights: Array, draws: int, weight: float | None = None) -> Goal:
+def _goal(target: Target, expectation: Expectation, offers: Offers, draws: int, weight: float | None = None) -> Goal:
     wanted = np.array(list(target.shares.values()))
-    return Goal(wanted, table.expected(weights), table.drawn(weights, draws), weight)
+    return Goal(wanted, expectation.expected(target, offers), expectation.drawn(target, offers, draws), weight)

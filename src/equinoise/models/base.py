@@ -60,11 +60,22 @@ class Generated:
     """`images` of the batch (None where none were decoded); `captured` step → latents (n, *latent_shape), CPU fp32.
 
     `timesteps`: captured step → the scheduler's own time at which that denoiser call was made, where it has one.
+    `predicted`: step → the model's own prediction of the final latents, x̂₀ (n, *latent_shape), CPU fp32, made by that
+    step's denoiser call; a step is missing where the scheduler does not say.
     """
 
     images: list[Image.Image] | None
     captured: Mapping[Step, Tensor]
     timesteps: Mapping[Step, float] = field(default_factory=dict)
+    predicted: Mapping[int, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Latents (n, *latent_shape) that an earlier run had after a step, for a run that goes on from there."""
+
+    step: int
+    latents: Tensor
 
 
 class TextToImage(Protocol):
@@ -112,12 +123,22 @@ class TextToImage(Protocol):
         capture: Sequence[Step] = (),
         decode: bool = True,
         generators: list[torch.Generator] | None = None,
+        predict: Sequence[int] = (),
+        held: Held | None = None,
     ) -> Generated:
         """Images from the given noise (n, *latent_shape), one prompt each.
 
         `generators`, one an image, feed schedulers that add noise of their own.
-        Stops after the last captured step where `decode` is off.
+        Stops after the last step of `capture` and `predict` where `decode` is off. With `held` the denoiser is first
+        called after that step; where `resumable`, images are bit for bit those of the unbroken run.
         """
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a run can go on from latents alone."""
+
+    def decode(self, latents: Tensor) -> list[Image.Image]:
+        """The images that final latents (n, *latent_shape) stand for."""
 
 
 def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:

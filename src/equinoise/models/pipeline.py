@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
@@ -17,6 +18,7 @@ from equinoise.models.adapters import describe_adapters, hash_weights, identity
 from equinoise.models.base import (
     NOISE,
     Generated,
+    Held,
     Sampling,
     Step,
     TextToImage,
@@ -24,6 +26,7 @@ from equinoise.models.base import (
     require_noise,
     require_steps,
 )
+from equinoise.models.early import RESUMABLE, watch_predictions, without_denoiser
 from equinoise.models.families import family_of
 
 
@@ -123,6 +126,11 @@ class PipelineModel:
             raise EquinoiseError(f"--steps {steps}: {type(scheduler).__name__} takes others ({reason})") from error
         return len(scheduler.timesteps)
 
+    @property
+    def resumable(self) -> bool:
+        """Whether the scheduler's step depends on the latents alone."""
+        return type(self.pipeline.scheduler).__name__ in RESUMABLE
+
     def generate(
         self,
         prompts: Sequence[str],
@@ -131,45 +139,96 @@ class PipelineModel:
         capture: Sequence[Step] = (),
         decode: bool = True,
         generators: list[torch.Generator] | None = None,
+        predict: Sequence[int] = (),
+        held: Held | None = None,
     ) -> Generated:
         """Run the pipeline's own call on the given noise; see `TextToImage.generate`.
 
         Raises:
-            EquinoiseError: prompts and noise do not match, or a captured step does not exist.
+            EquinoiseError: prompts and noise do not match, a captured step does not exist, or the scheduler cannot go
+                on from held latents.
         """
         sampling = sampling or default_sampling(self)
         require_noise(noise, prompts, self)
-        require_steps(capture, self.calls(sampling.steps))
+        require_steps([*capture, *predict, *([held.step] if held else [])], self.calls(sampling.steps))
+        if held and not self.resumable:
+            raise EquinoiseError(f"{type(self.pipeline.scheduler).__name__} cannot go on from latents alone")
         captured: dict[Step, Tensor] = {NOISE: noise.float().cpu()} if NOISE in capture else {}
         timesteps: dict[Step, float] = {}
+        predicted: dict[int, Tensor] = {}
         wanted = {int(step) for step in capture if step != NOISE}
-        if not decode and not wanted:
+        if not decode and not wanted and not predict:
             return Generated(None, captured)
+        last: list[Tensor | None] = [None]
 
         def keep(step: int, timestep: Any, latents: Tensor) -> None:
             if step in wanted:
-                unpacked = self.family.from_pipeline(latents.detach(), self.latent_shape)
-                captured[step] = unpacked.float().cpu().clone()
-                timesteps[step] = float(timestep)
+                captured[step], timesteps[step] = self._plain(latents), float(timestep)
+            if step in predict and last[0] is not None:
+                predicted[step] = self._plain(last[0])
 
+        stop_after = None if decode else max([*wanted, *predict])
+        with contextlib.ExitStack() as during:
+            if predict:
+                during.enter_context(watch_predictions(self.pipeline.scheduler, lambda found: last.insert(0, found)))
+            put = during.enter_context(self._put(held)) if held else None
+            images = self._call(prompts, noise, sampling, _callback(keep, stop_after, put), decode, generators)
+        return Generated(images, captured, timesteps, predicted)
+
+    def decode(self, latents: Tensor) -> list[Image.Image]:
+        """The pipeline's own decoding, scaling and precision included: a run of one step, its denoiser left out."""
+        brief = Sampling(1, self.default_guidance if self.family.packed else 1.0)
+        with self._put(Held(0, latents)) as put:
+            callback = _callback(lambda *_: None, None, put)
+            images = self._call([""] * len(latents), torch.zeros_like(latents), brief, callback, True, None)
+        return images or []
+
+    def _call(
+        self,
+        prompts: Sequence[str],
+        noise: Tensor,
+        sampling: Sampling,
+        callback: Callable[..., dict[str, Any]],
+        decode: bool,
+        generators: list[torch.Generator] | None,
+    ) -> list[Image.Image] | None:
         arguments = {
             "prompt": list(prompts),
             "latents": self.family.to_pipeline(noise, self.pipeline),
             "num_inference_steps": sampling.steps,
             "guidance_scale": sampling.guidance_scale,
-            "callback_on_step_end": _callback(keep, None if decode else max(wanted)),
+            "callback_on_step_end": callback,
             "output_type": "pil" if decode else "latent",
             "generator": generators,
             "height": self.latent_shape[1] * int(self.pipeline.vae_scale_factor),
             "width": self.latent_shape[2] * int(self.pipeline.vae_scale_factor),
             **self.family.extra,
         }
+        made = None
         with _silent(self.pipeline):
             try:
                 made = self.pipeline(**arguments)
             except _Enough:
                 self.pipeline.maybe_free_model_hooks()  # which the call would have done at its end
-        return Generated(list(made.images) if decode else None, captured, timesteps)
+        return list(made.images) if made is not None and decode else None
+
+    @contextlib.contextmanager
+    def _put(self, held: Held) -> Iterator[Callable[[int], dict[str, Any]]]:
+        """No denoiser until after the step of the held latents, which then take the place of the run's own."""
+        with without_denoiser(self.family.module(self.pipeline)) as back:
+
+            def put(step: int) -> dict[str, Any]:
+                if step != held.step:
+                    return {}
+                back()
+                latents = self.family.to_pipeline(held.latents, self.pipeline)
+                return {"latents": latents, "denoised": latents}  # the second is what latent consistency decodes
+
+            yield put
+
+    def _plain(self, latents: Tensor) -> Tensor:
+        """Latents as the pipeline has them, as (n, *latent_shape) in fp32 on the CPU."""
+        return self.family.from_pipeline(latents.detach(), self.latent_shape).float().cpu().clone()
 
 
 def require_pipeline(model: TextToImage) -> PipelineModel:
@@ -187,7 +246,11 @@ class _Enough(Exception):  # noqa: N818
     """Ends a call of a pipeline that knows no interruption."""
 
 
-def _callback(keep: Callable[[int, Any, Tensor], None], stop_after: int | None) -> Callable[..., dict[str, Any]]:
+def _callback(
+    keep: Callable[[int, Any, Tensor], None],
+    stop_after: int | None,
+    put: Callable[[int], dict[str, Any]] | None = None,
+) -> Callable[..., dict[str, Any]]:
     """A diffusers step callback. It fires after a denoiser call: index 0 follows the first one."""
 
     def on_step_end(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -196,7 +259,7 @@ def _callback(keep: Callable[[int, Any, Tensor], None], stop_after: int | None) 
             if not hasattr(type(pipeline), "interrupt"):
                 raise _Enough
             pipeline._interrupt = True  # diffusers' own flag; it resets at the next call
-        return {}
+        return put(step) if put else {}
 
     return on_step_end
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
-from equinoise.models.base import NOISE, Generated, ModelSpec, Sampling, Step, require_noise, require_steps
+from equinoise.models.base import NOISE, Generated, Held, ModelSpec, Sampling, Step, require_noise, require_steps
 from equinoise.models.mixture import flow, world
 from equinoise.models.mixture.flow import Array
 from equinoise.models.mixture.pictures import from_coordinates, to_coordinates, to_pictures
@@ -87,8 +88,12 @@ class MixtureModel:
         capture: Sequence[Step] = (),
         decode: bool = True,
         generators: list[torch.Generator] | None = None,
+        predict: Sequence[int] = (),
+        held: Held | None = None,
     ) -> Generated:
         """Follow the flow from the given noise; see `TextToImage.generate`. Nothing is drawn on the way.
+
+        x̂₀ at step k is E[x₀ | x_t] = x_t − t·v(x_t, t) at the t where step k begins, in closed form.
 
         Raises:
             EquinoiseError: prompts and noise do not match, a prompt names no subject of the world, or a captured step
@@ -96,20 +101,41 @@ class MixtureModel:
         """
         require_noise(noise, prompts, self)
         self.require_total(sampling.steps)
-        require_steps(capture, sampling.steps)
+        require_steps([*capture, *predict, *([held.step] if held else [])], sampling.steps)
         captured: dict[Step, Tensor] = {NOISE: noise.float().cpu()} if NOISE in capture else {}
-        wanted = sorted({int(step) for step in capture if step != NOISE})
+        predicted: dict[int, Tensor] = {}
         laws = {prompt: law_of(prompt) for prompt in prompts}
-        latents = noise.double().cpu().numpy().reshape(len(prompts), prod(self.latent_shape))
-        y, rest = to_coordinates(latents)
-        done = 0
-        for step in [*wanted, *([sampling.steps - 1] if decode else [])]:
-            y = _moved(laws, prompts, y, sampling, done, step + 1)
-            done = step + 1
+        done, start = (held.step + 1, held.latents) if held else (0, noise)
+        y, rest = to_coordinates(start.double().cpu().numpy().reshape(len(prompts), prod(self.latent_shape)))
+        rest = rest / flow.free_scale(1 - done / sampling.steps)
+        ends = {int(step) + 1 for step in capture if step != NOISE} | set(predict)
+        for end in sorted(ends | ({sampling.steps} if decode else set())):
+            y, done = _moved(laws, prompts, y, sampling, done, end), end
             latents = from_coordinates(y) + flow.free_scale(1 - done / sampling.steps) * rest
-            if step in wanted:
-                captured[step] = torch.from_numpy(latents.astype(np.float32)).reshape(noise.shape)
-        return Generated(to_pictures(latents) if decode else None, captured)
+            shaped = torch.from_numpy(latents.astype(np.float32)).reshape(noise.shape)
+            if done - 1 in capture:
+                captured[done - 1] = shaped
+            if done in predict:
+                predicted[done] = _expected(prompts, shaped, 1 - done / sampling.steps, sampling.guidance_scale)
+        return Generated(to_pictures(latents) if decode else None, captured, {}, predicted)
+
+    @property
+    def resumable(self) -> bool:
+        """Yes: a flow goes by where it is; latents kept in fp32 may move its last bits."""
+        return True
+
+    def decode(self, latents: Tensor) -> list[Image.Image]:
+        """The pictures of final latents (n, 3, 8, 8)."""
+        return to_pictures(latents.double().cpu().numpy().reshape(len(latents), prod(self.latent_shape)))
+
+
+def _expected(prompts: Sequence[str], latents: Tensor, t: float, guidance: float) -> Tensor:
+    """E[x₀ | x_t] (n, 3, 8, 8), prompt by prompt."""
+    x, result = latents.double().numpy(), torch.empty_like(latents)
+    for prompt in dict.fromkeys(prompts):
+        rows = [index for index, other in enumerate(prompts) if other == prompt]
+        result[rows] = torch.from_numpy(x[rows] - t * velocity(prompt, x[rows], t, guidance)).float()
+    return result
 
 
 def velocity(prompt: str, latents: Array, t: float, guidance: float = 1.0) -> Array:
