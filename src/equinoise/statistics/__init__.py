@@ -33,6 +33,7 @@ from equinoise.statistics.intervals import (
 from equinoise.statistics.reversals import PairCount, adjust, count_pair, rank_agreement, reversal_p
 from equinoise.statistics.scale import spearman
 from equinoise.statistics.sequences import confidence_sequence, horizon_for, share_sequences
+from equinoise.statistics.strata import strata_intervals
 
 __all__ = [
     "Confusion",
@@ -69,6 +70,7 @@ __all__ = [
     "share_intervals",
     "share_sequences",
     "spearman",
+    "strata_intervals",
     "total_variation",
     "variation_bounds",
     "wilson",
