@@ -281,3 +281,43 @@ def test_bias_amplification() -> None:
 def test_spearman() -> None:
     assert s.spearman([0, 1, 2, 3], [0, 1, 2, 4]) == pytest.approx(1)
     assert s.spearman([0, 0], [1, 2]) is None
+
+
+def test_strata_with_one_part_are_plain_intervals() -> None:
+    for observed in ([20, 105], [12, 40, 30, 9, 37]):
+        for found, plain in zip(s.strata_intervals([observed]), s.share_intervals(observed), strict=True):
+            assert found == (pytest.approx(plain.low, abs=1e-9), pytest.approx(plain.high, abs=1e-9))
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=4))
+def test_strata_hold_the_pooled_share_and_are_no_wider(parts: list[tuple[int, ...]]) -> None:
+    whole = [sum(column) for column in zip(*parts, strict=True)]
+    for x, found, plain in zip(whole, s.strata_intervals(parts), s.share_intervals(whole), strict=True):
+        assert found.high - found.low <= plain.high - plain.low + 1e-9
+        assert not sum(whole) or found.low - 1e-12 <= x / sum(whole) <= found.high + 1e-12
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [[[0.1, 0.9], [0.8, 0.2]], [[0.1, 0.3, 0.4, 0.1, 0.1], [0.6, 0.2, 0.1, 0.1, 0.0], [0, 0.05, 0.1, 0.25, 0.6]]],
+)
+def test_strata_hold_the_truth_where_pooled_intervals_are_too_wide(rates: list[list[float]]) -> None:
+    rng, size = np.random.default_rng(5), 128
+    truth, held = np.mean(rates, axis=0), 0
+    for _ in range(400):
+        parts = [rng.multinomial(size, row).tolist() for row in rates]
+        ends = s.strata_intervals(parts)
+        held += all(low <= share <= high for (low, high), share in zip(ends, truth, strict=True))
+    assert 368 <= held <= 394  # 95 to 97% expected, two standard deviations and a half either way
+
+
+def test_correction_by_parts_agrees_with_one_part_and_is_narrower_for_several() -> None:
+    confusion = s.Confusion(("woman", "man"), ((95, 3, 2), (4, 94, 2)))
+    whole, parts = [100, 95, 5], [[90, 8, 2], [10, 87, 3]]
+    assert s.correct(whole, confusion, parts=[whole]) == s.correct(whole, confusion)
+    plain, known = s.correct(whole, confusion), s.correct(whole, confusion, parts=parts)
+    assert known.shares == plain.shares
+    widths = [[high - low for low, high in found.intervals] for found in (known, plain)]
+    assert widths[0][0] < 0.8 * widths[1][0]
+    with pytest.raises(ValueError, match="do not add up"):
+        s.correct(whole, confusion, parts=parts[:1])

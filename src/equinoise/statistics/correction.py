@@ -107,7 +107,7 @@ def _answers(counts: Array, parts: Array, rng: np.random.Generator) -> Array:
         raise ValueError("the parts' counts do not add up to what was observed")
     shares = parts.sum(axis=1) / counts.sum()
     drawn = [s * rng.dirichlet(part + 0.5 * s, DRAWS) for s, part in zip(shares, parts, strict=True) if s]
-    return np.sum(drawn, axis=0)
+    return np.asarray(np.sum(drawn, axis=0))
 
 
 def _checked(observed: Sequence[int], confusion: Confusion) -> Array:
