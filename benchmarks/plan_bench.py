@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,21 @@ from equinoise.axes import Axis, load_axis
 from equinoise.commands.auditing import ask
 from equinoise.commands.auditing_models import audit_model
 from equinoise.commands.planning import Ask, plan
+from equinoise.commands.reading_images import open_image
 from equinoise.console import progress
+from equinoise.detectors import detect, load_detector_once, read_label
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.mitigation import DirectionSet, Intervention, fit
 from equinoise.models.base import step_at
-from equinoise.run import Record, RunFolder
+from equinoise.run import Record, RunFolder, read_records
 from equinoise.seeds import COLLECT, seed_range
 from equinoise.session import Session, open_session
 from equinoise.understanding import parse_targets
 
 PAIRS = 32
+PART = 256
+"""Images that are held at once."""
 EXPLICIT = 500_000
 """Seeds of images whose prompts name the classes: none of the ranges in `equinoise.seeds` reaches so far."""
 
@@ -128,6 +133,24 @@ class Bench:
             make_images(engine, self.session.request(axes), jobs, run, tick)
         run.finish([job.id for job in jobs], self.session.results(concepts[0]))
         return run.path
+
+    def read(self, run: Path, axes: Sequence[Axis]) -> list[Record]:
+        """The records of a run with labels on all these axes; those that it was not read on are read off its images."""
+        records = read_records(run)
+        wanted = self.session.reader.reads(axes)
+        lacking = [axis for axis in wanted if any(axis.name not in record.labels for record in records)]
+        if not lacking:
+            return records
+        found = list[Mapping[str, Mapping[str, float]]]()
+        for start in range(0, len(records), PART):
+            images = [open_image(run / record.file) for record in records[start : start + PART]]
+            found += detect(load_detector_once(self.session.detector), images, lacking)
+        return [self._labelled(record, seen) for record, seen in zip(records, found, strict=True)]
+
+    def _labelled(self, record: Record, seen: Mapping[str, Mapping[str, float]]) -> Record:
+        threshold = self.session.detector.threshold
+        labels = {axis: read_label(found, threshold(axis)) for axis, found in seen.items()}
+        return replace(record, detections={**record.detections, **seen}, labels={**record.labels, **labels})
 
     def under_plan(self, name: str, plan_file: Path, concept: str, axes: Sequence[Axis], seeds: Sequence[int]) -> Path:
         """A run of a concept under a plan, as `audit --plan` makes it."""
