@@ -6,11 +6,13 @@ On an accelerator all work runs in this process, in big batches: --device cuda -
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from benchmarks.common import RUNS, gather
 from emoji_world.captions import noun_phrases, toned_phrases, with_article
@@ -24,7 +26,8 @@ from equinoise.console import progress
 from equinoise.detectors import detect, load_detector_once, read_label
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
-from equinoise.mitigation import DirectionSet, Intervention, fit
+from equinoise.errors import EquinoiseWarning
+from equinoise.mitigation import DirectionSet, Intervention, Traces, fit
 from equinoise.models.base import step_at
 from equinoise.run import Record, RunFolder, read_records
 from equinoise.seeds import COLLECT, seed_range
@@ -53,17 +56,30 @@ def parser(doc: str | None, n: int) -> argparse.ArgumentParser:
 
 
 class Bench:
-    """The emoji model under some settings; its images are kept in a folder of these settings' own."""
+    """The emoji model under some settings; its images are kept in a folder of these settings' own.
+
+    A context manager: its engine lives as long as the block.
+    """
 
     def __init__(self, args: argparse.Namespace, axes: Sequence[Axis] = (), **other: Any) -> None:
         """`axes`: those whose shares are corrected for the detector; `other`: settings in place of the flags'."""
         flags = ("steps", "device", "dtype", "batch_size", "workers")
         settings = {name: getattr(args, name) for name in flags} | other
         self.session: Session = open_session("emoji", axes=axes, **settings)
+        self.engine = Engine(self.session.workers, self.session.spec.device)
         self.only = [name for name in args.only.split(",") if name]
         self.step = step_at(args.step, self.session.sampling.steps)
         key = repr(self.session.about(step=self.step))
         self.home = Path("plans") / sha256(key.encode()).hexdigest()[:12]
+
+    def __enter__(self) -> Self:
+        self.engine.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.engine.__exit__(kind, error, trace)
 
     def about(self, **more: Any) -> dict[str, Any]:
         """What rows depend on, for a `Journal`."""
@@ -73,6 +89,19 @@ class Bench:
         """Those that `--only` asks for, or all."""
         return [name for name in names if not self.only or name in self.only]
 
+    def traces(
+        self,
+        axis: Axis,
+        prompts: Mapping[str, str] | None = None,
+        name: str | None = None,
+        pairs: int = PAIRS,
+        step: int | None = None,
+    ) -> Traces:
+        """Latents of every class from the same seeds; by default of the axis's own prompts, at the flag's step."""
+        said, at = prompts or {label: axis.generate[label][0] for label in axis.classes}, self._at(step)
+        where = str(self.home / f"traces-{name or axis.name}-{pairs}-{at}")
+        return gather(self.session, self.engine, axis, said, seed_range(COLLECT, pairs), [at], where)
+
     def directions(
         self,
         axis: Axis,
@@ -80,14 +109,15 @@ class Bench:
         name: str | None = None,
         estimator: str = "paired",
         pairs: int = PAIRS,
+        step: int | None = None,
     ) -> DirectionSet:
-        """Those of an axis at the step, from the same seeds for every class; by default of the axis's own prompts."""
-        said = prompts or {label: axis.generate[label][0] for label in axis.classes}
-        where = str(self.home / f"traces-{name or axis.name}-{pairs}")
-        seeds = seed_range(COLLECT, pairs)
-        with Engine(self.session.workers, self.session.spec.device) as engine:
-            traces = gather(self.session, engine, axis, said, seeds, [self.step], where)
-        return fit(traces, estimator, permutations=0)[0]
+        """Fitted on `traces`."""
+        with warnings.catch_warnings():  # how well a direction tells classes apart is not what counts here
+            warnings.simplefilter("ignore", EquinoiseWarning)
+            return fit(self.traces(axis, prompts, name, pairs, step), estimator, permutations=0)[0]
+
+    def _at(self, step: int | None) -> int:
+        return self.step if step is None else step
 
     def directions_file(self, axes: Sequence[Axis]) -> Path:
         """Those of several axes in one file, for a plan."""
@@ -129,8 +159,8 @@ class Bench:
             seed=seeds[0],
         )
         run = RunFolder(RUNS / self.home / name, about)
-        with Engine(self.session.workers, self.session.spec.device) as engine, progress(name, len(jobs)) as tick:
-            make_images(engine, self.session.request(axes), jobs, run, tick)
+        with progress(name, len(jobs)) as tick:
+            make_images(self.engine, self.session.request(axes), jobs, run, tick)
         run.finish([job.id for job in jobs], self.session.results(concepts[0]))
         return run.path
 

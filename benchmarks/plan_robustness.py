@@ -24,6 +24,8 @@ from equinoise.seeds import AUDIT, seed_range
 from equinoise.statistics import wilson
 
 CONCEPT, NAMED = "a photo of a doctor", "a photo of a woman doctor"
+VERIFIED = 256
+"""Images that the plan itself is verified on."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,16 @@ def main() -> None:
     flags.add_argument("--pilots", type=int, default=384)
     args = flags.parse_args()
     gender = load_axis("gender")
-    bench = Bench(args, [gender])
-    journal = Journal("plan_robustness", bench.about(pilots=args.pilots, n=args.n))
-    directions = bench.directions_file([gender])
-    bench.plan("robust", CONCEPT, ["gender=uniform"], args.pilots, 512, directions)
-    for name in bench.wanted(list(USES)):
-        if name not in journal.rows:
-            journal.add(name, used(bench, name, USES[name], args))
+    with Bench(args, [gender]) as bench:
+        about = bench.about(pilots=args.pilots, n=args.n)
+        journal, directions = Journal("plan_robustness", about), bench.directions_file([gender])
+        bench.plan("robust", CONCEPT, ["gender=uniform"], args.pilots, VERIFIED, directions)
+        for name in bench.wanted(list(USES)):
+            if name not in journal.rows:
+                journal.add(name, used(bench, name, USES[name], args))
     rows = [journal.rows[name] for name in USES if name in journal.rows]
     tabulate(rows)
-    keep({"about": bench.about(pilots=args.pilots, n=args.n), "rows": rows}, "plan_robustness")
+    keep({"about": about, "rows": rows}, "plan_robustness")
 
 
 def used(bench: Bench, name: str, use: Used, args: argparse.Namespace) -> Row:
@@ -76,15 +78,15 @@ def used(bench: Bench, name: str, use: Used, args: argparse.Namespace) -> Row:
     settings = dict(use.settings)
     if "steps" in settings:
         settings["steps"] = round(settings["steps"] * args.steps)
-    place = Bench(args, [load_axis("gender")], **settings)
     file = _past_the_gate(bench, use.concept) if use.anyhow else bench.plan_file("robust")
     slug, seeds = name.replace(" ", "-").replace("+", "p"), seed_range(AUDIT, args.n)
-    with contextlib.redirect_stderr(io.StringIO()) as said:
-        after = place.under_plan(f"robust-{slug}", file, use.concept, [load_axis("gender")], seeds)
-    concept = use.concept.replace(" ", "-")
-    before = place.draw(f"robust-{concept}-untouched", [use.concept], [load_axis("gender")], seeds)
+    concept, gender = use.concept.replace(" ", "-"), [load_axis("gender")]
+    with Bench(args, gender, **settings) as place, contextlib.redirect_stderr(io.StringIO()) as said:
+        after = place.under_plan(f"robust-{slug}", file, use.concept, gender, seeds)
+        before = place.draw(f"robust-{concept}-untouched", [use.concept], gender, seeds)
     share, low, high, n = women(after)
     warnings = [line for line in said.getvalue().splitlines() if "warning" in line]
+    gated = any("untouched" in line for line in warnings)
     return {
         "used": name,
         "women untouched": women(before)[0],
@@ -92,9 +94,9 @@ def used(bench: Bench, name: str, use: Used, args: argparse.Namespace) -> Row:
         "low": low,
         "high": high,
         "n": n,
-        "off": abs(share - 0.5),
+        "off": None if gated else abs(share - 0.5),
         "warned": sum("made at" in line or "found at" in line for line in warnings),
-        "gated": any("untouched" in line for line in warnings),
+        "gated": gated,
         "same bytes as without": same(before, after),
     }
 

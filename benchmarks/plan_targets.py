@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import RUNS, Journal, Row, keep
-from benchmarks.plan_bench import Bench, parser
+from benchmarks.plan_bench import Bench, parser, people
 from equinoise.axes import Axis, load_axis
 from equinoise.run import Record
 from equinoise.seeds import AUDIT, VERIFY, seed_range
@@ -64,14 +64,15 @@ def main() -> None:
     flags = parser(__doc__, 384)
     flags.add_argument("--pilots", type=int, default=384)
     args = flags.parse_args()
-    bench = Bench(args, [load_axis(name) for name in ("gender", "tone")])
-    journal = Journal("plan_targets", bench.about(pilots=args.pilots, n=args.n))
-    for name in bench.wanted(list(ROWS)):
-        if name not in journal.rows:
-            journal.add(name, measured(bench, name, ROWS[name], args.pilots, args.n))
+    with Bench(args, people()) as bench:
+        about = bench.about(pilots=args.pilots, n=args.n)
+        journal = Journal("plan_targets", about)
+        for name in bench.wanted(list(ROWS)):
+            if name not in journal.rows:
+                journal.add(name, measured(bench, name, ROWS[name], args.pilots, args.n))
     rows = [journal.rows[name] for name in ROWS if name in journal.rows]
     show(rows)
-    keep({"about": bench.about(pilots=args.pilots, n=args.n), "rows": rows}, "plan_targets")
+    keep({"about": about, "rows": rows}, "plan_targets")
 
 
 def measured(bench: Bench, name: str, asked: Asked, pilots: int, n: int) -> Row:

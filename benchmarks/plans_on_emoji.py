@@ -37,16 +37,16 @@ def main() -> None:
     flags = parser(__doc__, 512)
     flags.add_argument("--pilots", type=int, default=512)
     args = flags.parse_args()
-    bench = Bench(args, people())
-    journal = Journal("plans_on_emoji", bench.about(pilots=args.pilots, n=args.n))
-    directions = bench.directions_file(people())
-    for role in bench.wanted(ROLES):
-        if role not in journal.rows:
-            journal.add(role, measured(bench, role, args.pilots, args.n, directions))
+    with Bench(args, people()) as bench:
+        about = bench.about(pilots=args.pilots, n=args.n)
+        journal, directions = Journal("plans_on_emoji", about), bench.directions_file(people())
+        for role in bench.wanted(ROLES):
+            if role not in journal.rows:
+                journal.add(role, measured(bench, role, args.pilots, args.n, directions))
     rows = [journal.rows[role] for role in ROLES if role in journal.rows]
     summary = summarise(rows)
     show(rows, summary)
-    keep({"about": bench.about(pilots=args.pilots, n=args.n), "summary": summary, "rows": rows}, "plans_on_emoji")
+    keep({"about": about, "summary": summary, "rows": rows}, "plans_on_emoji")
 
 
 def measured(bench: Bench, role: str, pilots: int, n: int, directions: Path) -> Row:
