@@ -69,7 +69,7 @@ class Bench:
         self.engine = Engine(self.session.workers, self.session.spec.device)
         self.only = [name for name in args.only.split(",") if name]
         self.step = step_at(args.step, self.session.sampling.steps)
-        key = repr(self.session.about(step=self.step))
+        key = repr(self.session.about(step=self.step, n=args.n, pilots=getattr(args, "pilots", None)))
         self.home = Path("plans") / sha256(key.encode()).hexdigest()[:12]
 
     def __enter__(self) -> Self:

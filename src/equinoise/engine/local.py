@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from types import TracebackType
 
 from equinoise.engine import worker
@@ -63,12 +55,9 @@ class Engine:
         if size < 1:
             raise EquinoiseError(f"--batch-size {size}: at least one image makes a batch")
         batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
-        if self._model is not None:
+        if self._pool is None:
             for batch in batches:
                 yield from worker.work(request, batch, self._model)
-            return
-        if self._pool is None:
-            yield from _ahead(request, batches)
             return
         pending: set[Future[list[Result]]] = {self._pool.submit(worker.work, request, batch) for batch in batches}
         try:
@@ -82,22 +71,6 @@ class Engine:
             ) from error
         finally:
             for future in pending:
-                future.cancel()
-
-
-def _ahead(request: Request, batches: Sequence[Sequence[Job]]) -> Iterator[Result]:
-    """Batches on an accelerator, the next of which is under way while whoever asked keeps the results of the last."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = deque[Future[list[Result]]]()
-        try:
-            for batch in batches:
-                coming.append(thread.submit(worker.work, request, batch))
-                if len(coming) > 1:
-                    yield from coming.popleft().result()
-            while coming:
-                yield from coming.popleft().result()
-        finally:
-            for future in coming:
                 future.cancel()
 
 
