@@ -205,9 +205,3 @@ def explicit_of(role: str) -> list[str]:
     gender, tone = people()
     nouns = [noun_phrases(role, label)[0] for label in gender.classes]
     return [f"a photo of {with_article(toned_phrases(noun, label)[0])}" for noun in nouns for label in tone.classes]
-
-
-def parts_of(records: Sequence[Record]) -> list[list[Record]]:
-    """The images of a plan by intervention."""
-    names = dict.fromkeys(record.intervention for record in records)
-    return [[record for record in records if record.intervention == name] for name in names]

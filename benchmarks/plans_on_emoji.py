@@ -18,18 +18,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import Journal, Row, keep
-from benchmarks.plan_bench import EXPLICIT, Bench, concept_of, explicit_of, parser, parts_of, people
+from benchmarks.plan_bench import EXPLICIT, Bench, concept_of, explicit_of, parser, people
 from equinoise.commands.judging import judge_quality
 from equinoise.run import Record, read_records
 from equinoise.seeds import VERIFY, seed_range
-from equinoise.statistics import strata_intervals
 from equinoise.understanding import Audit, Target, parse_targets, tally
 
 ROLES = (
     "doctor", "engineer", "teacher", "scientist", "judge", "pilot", "cook", "artist", "firefighter", "office-worker",
 )  # fmt: skip
 TARGETS = ("gender=uniform", "tone=uniform")
-MARGIN = 0.10
 
 
 def main() -> None:
@@ -60,13 +58,11 @@ def measured(bench: Bench, role: str, pilots: int, n: int, directions: Path) -> 
         bench.verification(role), named, before, [axis.name for axis in axes], device=bench.session.spec.device
     )
     targets = parse_targets(TARGETS, concept)
-    verified = read_records(bench.verification(role))
     return {
         "role": role,
         "before": audits(read_records(before), targets),
         "after": {audit["axis"]: audit for audit in made["verified"]["audits"]},
         "on_target": {found["axis"]: found["verdict"] == "on_target" for found in made["verdicts"]},
-        "on_target_by_parts": {target.name: by_parts(verified, target) for target in targets},
         "expected_distance": made["expected_distance"],
         "feasible": made["feasible"],
         "interventions": made["interventions"],
@@ -85,15 +81,6 @@ def audits(records: Sequence[Record], targets: Sequence[Target]) -> dict[str, An
     return {c.axis: Audit(c, dict(t.shares)).to_json() for c, t in zip(counts, targets, strict=True)}
 
 
-def by_parts(records: Sequence[Record], target: Target) -> bool:
-    """On target by intervals that know how many images each intervention was given (`strata_intervals`)."""
-    parts = [
-        [sum(r.labels[target.name] == label for r in part) for label in target.shares] for part in parts_of(records)
-    ]
-    ends = zip(strata_intervals(parts), target.shares.values(), strict=True)
-    return all(wanted - MARGIN <= low and high <= wanted + MARGIN for (low, high), wanted in ends)
-
-
 def parity_floor(classes: int, n: int, draws: int = 20_000) -> float:
     """Expected largest share − smallest share of an exactly even model at n images, by simulation."""
     counts = np.random.default_rng(0).multinomial(n, np.full(classes, 1 / classes), draws)
@@ -108,7 +95,6 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         clear = int(np.mean([row["after"][axis]["n"] - row["after"][axis]["unclear"] for row in rows]))
         found[axis] = {
             "on_target": sum(row["on_target"][axis] for row in rows),
-            "on_target_by_parts": sum(row["on_target_by_parts"][axis] for row in rows),
             "gap_squared_before": float(np.mean(gaps["before"])),
             "gap_squared_after": float(np.mean(gaps["after"])),
             "gap_squared_change": float(np.sum(gaps["after"]) / np.sum(gaps["before"]) - 1),
@@ -138,7 +124,7 @@ def show(rows: Sequence[Row], summary: Mapping[str, Any]) -> None:
     console = Console(width=200)
     for axis in ("gender", "tone"):
         classes = list(rows[0]["after"][axis]["classes"])
-        table = Table("role", *classes, "on target", "by parts", "gap² before", "after", "parity gap before", "after")
+        table = Table("role", *classes, "on target", "gap² before", "after", "parity gap before", "after")
         for row in rows:
             table.add_row(row["role"], *(_moved(row, axis, label) for label in classes), *_gaps(row, axis))
         table.caption = (
@@ -169,7 +155,7 @@ def _moved(row: Row, axis: str, label: str) -> str:
 def _gaps(row: Row, axis: str) -> list[str]:
     sides = [row["before"][axis], row["after"][axis]]
     gaps = [f"{side[key]:.3f}" for key in ("gap_squared_unbiased", "spd") for side in sides]
-    return [*("yes" if row[key][axis] else "no" for key in ("on_target", "on_target_by_parts")), *gaps]
+    return ["yes" if row["on_target"][axis] else "no", *gaps]
 
 
 def _ends(found: Mapping[str, float] | None, scale: float = 1.0) -> str:

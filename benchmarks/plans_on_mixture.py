@@ -35,15 +35,13 @@ from equinoise.mitigation.span import Span, candidates, span_of
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture.world import AXES, SPREAD
 from equinoise.seeds import PILOT, VERIFY
-from equinoise.statistics import Confusion, Interval, correct, share_intervals, strata_intervals, wilson
+from equinoise.statistics import Confusion, Interval, correct, share_intervals, wilson
 from equinoise.understanding.targets import Target, uniform
 
 Array = NDArray[np.float64]
 DIMENSIONS = 64
 MARGIN = 0.10
 NAMES = ("gender", "tone")
-HOWS = ("pooled", "strata")
-"""Intervals as of independent images, and those that know the parts' sizes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,10 +153,10 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     started = perf_counter()
     chosen = explore(targets, made.span, draw, range(first, first + pilots), settings, made.confusions)
     seconds = perf_counter() - started
-    parts = np.array(allot(chosen.choice.mixture, n))
+    parts = allot(chosen.choice.mixture, n)
     first = VERIFY + 10_000 * number
     verified = made.seen(chosen.weights[parts], range(first, first + n), rng)
-    shares = [_compared(made, target, chosen, parts, verified) for target in targets]
+    shares = [_compared(made, target, chosen, verified) for target in targets]
     nearest = _nearest(made, targets)
     return {
         "axes": len(axes),
@@ -173,9 +171,7 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     }
 
 
-def _compared(
-    made: World, target: Target, chosen: Chosen, parts: NDArray[np.int64], verified: Sequence[Seen]
-) -> dict[str, Any]:
+def _compared(made: World, target: Target, chosen: Chosen, verified: Sequence[Seen]) -> dict[str, Any]:
     index, wanted = NAMES.index(target.name), np.array(list(target.shares.values()))
     true = chosen.choice.mixture @ made.shares(chosen.weights, index)
     before = made.shares(np.zeros((1, chosen.weights.shape[1])), index)[0]
@@ -183,21 +179,14 @@ def _compared(
     labels = np.array([found.labels[target.name] for found in verified])
     counts = _counts(labels, target)
     known = made.confusions.get(target.name)
-    pooled = list(correct(counts, known).intervals) if known else share_intervals(counts[:-1])
-    by_part = [_counts(labels[parts == j], target) for j in np.unique(parts)]
-    strata = (
-        list(correct(counts, known, parts=by_part).intervals)
-        if known
-        else strata_intervals([part[:-1] for part in by_part])
-    )
+    intervals = list(correct(counts, known).intervals) if known else share_intervals(counts[:-1])
     return {
         "axis": target.name,
         "before": float(np.abs(before - wanted).max()),
         "off": float(np.abs(true - wanted).max()),
         "tv": float(np.abs(true - wanted).sum() / 2),
         "error": float(np.abs(expected - true).max()),
-        "pooled": _judged(pooled, true, wanted),
-        "strata": _judged(strata, true, wanted),
+        **_judged(intervals, true, wanted),
     }
 
 
@@ -253,8 +242,8 @@ def _line(group: Sequence[dict[str, Any]], axes: int, errs: bool, feasible: bool
         "farther than need be": float(np.mean([row["farther"] for row in group])),
         "expected against true": float(np.mean([target["error"] for target in targets])),
         "missed": float(np.mean([any(t["off"] > MARGIN for t in row["targets"]) for row in group])),
-        "on target": float(np.mean([all(t["strata"]["on_target"] for t in row["targets"]) for row in group])),
-        "covered": float(np.mean([target["strata"]["covered"] for target in targets])),
+        "on target": float(np.mean([all(t["on_target"] for t in row["targets"]) for row in group])),
+        "covered": float(np.mean([target["covered"] for target in targets])),
         "pilots": float(np.mean([row["pilots"] for row in group])),
         "nats": float(np.mean([row["nats"] for row in group])),
         "seconds": float(np.median([row["seconds"] for row in group])),
@@ -291,15 +280,14 @@ def measured(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The table, and how often intervals hold, by kind of target and over all."""
-    return {"table": table(rows), "intervals": [_held(rows, kind, how) for kind in NAMES for how in HOWS]}
+    return {"table": table(rows), "intervals": [_held(rows, name) for name in NAMES]}
 
 
-def _held(rows: Sequence[dict[str, Any]], name: str, how: str) -> dict[str, Any]:
-    found = [t[how] for row in rows for t in row["targets"] if t["axis"] == name]
+def _held(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    found = [t for row in rows for t in row["targets"] if t["axis"] == name]
     together, each = [f["covered"] for f in found], [held for f in found for held in f["held"]]
     return {
         "axis": name,
-        "intervals": how,
         "targets": len(found),
         "all at once": float(np.mean(together)),
         **_ends("all at once", sum(together), len(together)),

@@ -35,7 +35,6 @@ from equinoise.statistics.quality import Measured, diversity_ratio, kernel_dista
 from equinoise.statistics.reversals import PairCount, adjust, count_pair, rank_agreement, reversal_p
 from equinoise.statistics.scale import spearman
 from equinoise.statistics.sequences import confidence_sequence, horizon_for, share_sequences
-from equinoise.statistics.strata import strata_intervals
 
 __all__ = [
     "Confusion",
@@ -77,7 +76,6 @@ __all__ = [
     "share_intervals",
     "share_sequences",
     "spearman",
-    "strata_intervals",
     "total_variation",
     "variation_bounds",
     "wilson",

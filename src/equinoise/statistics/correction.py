@@ -70,13 +70,7 @@ def corrected_shares(observed: Sequence[int], confusion: Confusion) -> list[floa
     return shares
 
 
-def correct(
-    observed: Sequence[int],
-    confusion: Confusion,
-    confidence: float = 0.95,
-    seed: int = 0,
-    parts: Sequence[Sequence[int]] | None = None,
-) -> Corrected:
+def correct(observed: Sequence[int], confusion: Confusion, confidence: float = 0.95, seed: int = 0) -> Corrected:
     """The corrected shares with intervals from a Bayesian bootstrap over both samples (Rubin 1981, Ann. Stat. 9).
 
     Each of 2,000 draws takes the detector's answers from a Dirichlet of the observed counts (Jeffreys' prior, ½ a
@@ -85,29 +79,17 @@ def correct(
     bootstrap takes what it has not seen for impossible and covers 80–90% with five classes; this one 93–96%
     (`benchmarks.coverage`). The band over classes is Besag et al.'s (1995, Stat. Sci. 10): all classes hold together.
 
-    `parts`: the counts (parts × K + 1) where images were made in parts of fixed size, as a plan's are; each is then
-    drawn by itself, and what the parts differ by is no uncertainty (see `strata_intervals`).
-
     Raises:
-        ValueError: nothing was observed, not K + 1 counts, or parts that do not add up to them.
+        ValueError: nothing was observed, or not K + 1 counts.
     """
     counts = _checked(observed, confusion)
     rng, columns = np.random.default_rng(seed), len(counts)
-    answers = _answers(counts, np.asarray([counts] if parts is None else parts, float), rng)
+    answers = rng.dirichlet(counts + 0.5, DRAWS)
     rows = [rng.dirichlet(np.asarray(row) + 1 / columns, DRAWS) for row in confusion.counts]
     low, high = _band(_most_likely(answers, np.stack(rows, axis=1), steps=500, tolerance=1e-5), confidence)
     shares = corrected_shares(observed, confusion)
     ends = zip(shares, low, high, strict=True)  # an estimate on the edge of 0–1 lies beyond every draw
     return Corrected(tuple(shares), tuple(Interval(min(s, float(a)), max(s, float(b))) for s, a, b in ends))
-
-
-def _answers(counts: Array, parts: Array, rng: np.random.Generator) -> Array:
-    """(DRAWS, K + 1): the parts' answers, each weighed by its share of the images, which its share of the prior is."""
-    if not np.array_equal(parts.sum(axis=0), counts):
-        raise ValueError("the parts' counts do not add up to what was observed")
-    shares = parts.sum(axis=1) / counts.sum()
-    drawn = [s * rng.dirichlet(part + 0.5 * s, DRAWS) for s, part in zip(shares, parts, strict=True) if s]
-    return np.asarray(np.sum(drawn, axis=0))
 
 
 def _checked(observed: Sequence[int], confusion: Confusion) -> Array:
