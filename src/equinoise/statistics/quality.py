@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 Array = NDArray[np.float64]
 Pair = tuple[Array, Array]
@@ -79,16 +80,28 @@ def _resampled(
     """The value at equal weights, and the central part of what a Bayesian bootstrap over the images gives.
 
     Its weights (Rubin 1981, Ann. Stat. 9) are drawn for each side of each class; resampling would pair images with
-    themselves.
+    themselves. Few images spread less under such weights than over samples: the levels make up for it.
     """
     if not classes or any(len(side) < LEAST for pair in classes for side in pair):
         raise ValueError("each class needs two images or more on both sides, to have a pair")
-    rng, tail = np.random.default_rng(0), (1 - confidence) / 2
+    sides = zip(*((len(ours), len(theirs)) for ours, theirs in classes), strict=True)
+    rng, tail = np.random.default_rng(0), min(_tail(sizes, confidence) for sizes in sides)
     even = [[np.full((1, len(side)), 1 / len(side)) for side in pair] for pair in classes]
     drawn = [[rng.dirichlet(np.ones(len(side)), RESAMPLES) for side in pair] for pair in classes]
     value = float(measure([a for a, _ in even], [b for _, b in even])[0])
     low, high = np.quantile(measure([a for a, _ in drawn], [b for _, b in drawn]), [tail, 1 - tail])
     return Measured(value, min(float(low), value), max(float(high), value))
+
+
+def _tail(sizes: Sequence[int], confidence: float) -> float:
+    """The part of the draws beyond either end, for classes of these sizes on a side.
+
+    By Student's t, and by √((n + 1)/(n − 1)), which is what the standard deviation of weighted means of n images lacks
+    (as Hesterberg 2015, Am. Stat. 69, section 5.3, for resampling).
+    """
+    n = np.asarray(sizes, np.float64)
+    lack = float((n * (n + 1) / (n - 1)).sum() / n.sum())
+    return float(stats.norm.cdf(-stats.t.ppf(0.5 + confidence / 2, n.sum() - len(n)) * lack**0.5))
 
 
 def _shares(classes: Sequence[Pair]) -> Array:
