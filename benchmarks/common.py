@@ -14,6 +14,7 @@ from equinoise.axes import Axis, load_axis
 from equinoise.console import progress
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
+from equinoise.files import append
 from equinoise.mitigation import Intervention, Traces
 from equinoise.mitigation.collect import Keep, collect
 from equinoise.models.base import Step
@@ -21,6 +22,7 @@ from equinoise.run import Record, RunFolder
 from equinoise.session import Session
 from equinoise.understanding import Audit, parse_target, tally
 
+Row = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path("runs") / "benchmarks"
 
@@ -62,6 +64,26 @@ def shares(
     asked = session.asked(concept)
     counted = zip(axes, tally(records, axes, {concept: asked}), strict=True)
     return {axis.name: Audit(found, parse_target("uniform", axis)).to_json() for axis, found in counted}, records
+
+
+class Journal:
+    """Rows by key under `runs/benchmarks/NAME.jsonl`, a line each: a measurement that was cut off goes on from there.
+
+    `about` is what the rows depend on; those made under another are left aside.
+    """
+
+    def __init__(self, name: str, about: Mapping[str, Any]) -> None:
+        self._path = RUNS / f"{name}.jsonl"
+        self._about = json.loads(json.dumps(about))
+        lines = self._path.read_text().splitlines() if self._path.is_file() else []
+        read = [json.loads(line) for line in lines if line.endswith("}")]
+        self.rows: dict[str, Row] = {line["key"]: line["row"] for line in read if line["about"] == self._about}
+
+    def add(self, key: str, row: Row) -> None:
+        """Keep a row."""
+        self.rows[key] = row
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        append(self._path, json.dumps({"key": key, "about": self._about, "row": row}) + "\n")
 
 
 def axes() -> list[Axis]:

@@ -189,6 +189,41 @@ def sequence() -> Iterator[Row]:
         yield Row("sequence", f"shares {', '.join(f'{p:g}' for p in truth)}", trial(truth), 0.95)
 
 
+def quality() -> Iterator[Row]:
+    """Vectors about a common centre in 16 dimensions, as many on both sides; the truth from 20,000 of them."""
+
+    def drawn(rng: np.random.Generator, n: int, spread: float, turned: float) -> Array:
+        found = np.eye(16)[0] + turned * np.eye(16)[1] + spread / 4 * rng.standard_normal((n, 16))
+        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True))
+
+    def trial(measure: Callable[[Any], Any], n: int, spread: float, turned: float) -> Trial:
+        big = np.random.default_rng(1)
+        same = spread == 1 and turned == 0
+        size = 20_000 if measure is statistics.diversity_ratio else 4_000
+        none = 1.0 if measure is statistics.diversity_ratio else 0.0
+        truth = none if same else _value(measure, drawn(big, size, spread, turned), drawn(big, size, 1, 0))
+
+        def once(rng: np.random.Generator) -> dict[str, bool]:
+            found = measure([(drawn(rng, n, spread, turned), drawn(rng, n, 1, 0))])
+            return {"ours": _holds(Interval(found.low, found.high), truth)}
+
+        return once
+
+    for measure in (statistics.diversity_ratio, statistics.kernel_distance):
+        for n in (25, 100):
+            for spread, turned in ((1, 0), (0.5, 0), (1, 0.4)):
+                setting = f"{measure.__name__}, n = {n}, spread {spread:g}, apart {turned:g}"
+                yield Row("quality", setting, trial(measure, n, spread, turned), 0.93)
+
+
+def _value(measure: Any, x: Array, y: Array) -> float:
+    """A measure of many images, without its interval."""
+    if measure is statistics.diversity_ratio:
+        return statistics.mean_distance(x) / statistics.mean_distance(y)
+    within = [(((1 + side @ side.T) ** 3).sum() - 8 * len(side)) / (len(side) * (len(side) - 1)) for side in (x, y)]
+    return float(sum(within) - 2 * ((1 + x @ y.T) ** 3).mean())
+
+
 FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "wilson": wilson,
     "simultaneous": simultaneous,
@@ -196,6 +231,7 @@ FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "corrected": corrected,
     "prompts": prompts,
     "sequence": sequence,
+    "quality": quality,
 }
 
 QUICK = ("wilson", "paired", "sequence")

@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.common import keep, tabulate
+from benchmarks.common import Journal, keep, tabulate
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.console import progress
+from equinoise.engine.worker import start
 from equinoise.mitigation import Direction, Origin
 from equinoise.mitigation.pilots import Seen, allot, explore
 from equinoise.mitigation.programme import REACHED, Goal, choose
@@ -34,7 +35,7 @@ from equinoise.mitigation.span import Span, candidates, span_of
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture.world import AXES, SPREAD
 from equinoise.seeds import PILOT, VERIFY
-from equinoise.statistics import Confusion, correct, share_intervals
+from equinoise.statistics import Confusion, Interval, correct, share_intervals, wilson
 from equinoise.understanding.targets import Target, uniform
 
 Array = NDArray[np.float64]
@@ -152,10 +153,10 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     started = perf_counter()
     chosen = explore(targets, made.span, draw, range(first, first + pilots), settings, made.confusions)
     seconds = perf_counter() - started
-    rows = [chosen.weights[j] for j in allot(chosen.choice.mixture, n)]
+    parts = allot(chosen.choice.mixture, n)
     first = VERIFY + 10_000 * number
-    verified = made.seen(np.stack(rows), range(first, first + n), rng)
-    shares = [_compared(made, target, chosen, verified, NAMES.index(target.name)) for target in targets]
+    verified = made.seen(chosen.weights[parts], range(first, first + n), rng)
+    shares = [_compared(made, target, chosen, verified) for target in targets]
     nearest = _nearest(made, targets)
     return {
         "axes": len(axes),
@@ -170,23 +171,39 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     }
 
 
-def _compared(made: World, target: Target, chosen: Chosen, verified: Sequence[Seen], index: int) -> dict[str, Any]:
-    wanted = np.array(list(target.shares.values()))
+def _compared(made: World, target: Target, chosen: Chosen, verified: Sequence[Seen]) -> dict[str, Any]:
+    index, wanted = NAMES.index(target.name), np.array(list(target.shares.values()))
     true = chosen.choice.mixture @ made.shares(chosen.weights, index)
     before = made.shares(np.zeros((1, chosen.weights.shape[1])), index)[0]
     expected = chosen.choice.mixture @ chosen.tables[target.name].expected(chosen.weights)
-    labels = [found.labels[target.name] for found in verified]
-    counts = [labels.count(name) for name in (*target.shares, UNCLEAR)]
+    labels = np.array([found.labels[target.name] for found in verified])
+    counts = _counts(labels, target)
     known = made.confusions.get(target.name)
     intervals = list(correct(counts, known).intervals) if known else share_intervals(counts[:-1])
     return {
-        "classes": len(wanted),
+        "axis": target.name,
         "before": float(np.abs(before - wanted).max()),
         "off": float(np.abs(true - wanted).max()),
         "tv": float(np.abs(true - wanted).sum() / 2),
         "error": float(np.abs(expected - true).max()),
-        "covered": all(low <= share <= high for (low, high), share in zip(intervals, true, strict=True)),
-        "on_target": all(t - MARGIN <= i.low and i.high <= t + MARGIN for i, t in zip(intervals, wanted, strict=True)),
+        **_judged(intervals, true, wanted),
+    }
+
+
+def _counts(labels: NDArray[np.str_], target: Target) -> list[int]:
+    return [int((labels == name).sum()) for name in (*target.shares, UNCLEAR)]
+
+
+def _judged(intervals: Sequence[Interval], true: Array, wanted: Array) -> dict[str, Any]:
+    """Do the intervals hold the truth, each by itself and all together; how wide are they; is the target shown?"""
+    held = [bool(low <= share <= high) for (low, high), share in zip(intervals, true, strict=True)]
+    return {
+        "held": held,
+        "covered": all(held),
+        "width": float(np.mean([high - low for low, high in intervals])),
+        "on_target": all(
+            bool(t - MARGIN <= i.low and i.high <= t + MARGIN) for i, t in zip(intervals, wanted, strict=True)
+        ),
     }
 
 
@@ -241,18 +258,48 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=384, help="images of the verification")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    lines = summarise(measured(args))
+    tabulate(lines["table"])
+    tabulate(lines["intervals"])
+    keep({"arguments": vars(args), **lines}, "plans_on_mixture")
+
+
+def measured(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """All worlds, in processes of one thread; those that are kept are not made again."""
+    journal = Journal("plans_on_mixture", {"pilots": args.pilots, "n": args.n})
     numbers = range(args.first, args.first + args.worlds)
-    context = get_context("forkserver")
-    with ProcessPoolExecutor(args.workers, context) as pool, progress("worlds", args.worlds) as tick:
-        for row in pool.map(partial(tried, pilots=args.pilots, n=args.n), numbers):
-            rows.append(row)
+    lacking = [number for number in numbers if str(number) not in journal.rows]
+    pool = ProcessPoolExecutor(args.workers, get_context("forkserver"), start, (1,))
+    with pool, progress("worlds", args.worlds) as tick:
+        tick(args.worlds - len(lacking))
+        for number, row in zip(lacking, pool.map(partial(tried, pilots=args.pilots, n=args.n), lacking), strict=True):
+            journal.add(str(number), row)
             tick(1)
-    lines = table(rows)
-    tabulate(lines)
-    covered = [target["covered"] for row in rows for target in row["targets"]]
-    print(f"verified intervals hold the truth in {np.mean(covered):.1%} of {len(covered)}")
-    keep({"arguments": vars(args), "table": lines, "worlds": rows}, "plans_on_mixture")
+    return [journal.rows[str(number)] for number in numbers]
+
+
+def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The table, and how often intervals hold, by kind of target and over all."""
+    return {"table": table(rows), "intervals": [_held(rows, name) for name in NAMES]}
+
+
+def _held(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    found = [t for row in rows for t in row["targets"] if t["axis"] == name]
+    together, each = [f["covered"] for f in found], [held for f in found for held in f["held"]]
+    return {
+        "axis": name,
+        "targets": len(found),
+        "all at once": float(np.mean(together)),
+        **_ends("all at once", sum(together), len(together)),
+        "one by one": float(np.mean(each)),
+        "width": float(np.mean([f["width"] for f in found])),
+        "on target": float(np.mean([f["on_target"] for f in found])),
+    }
+
+
+def _ends(name: str, count: int, n: int) -> dict[str, float]:
+    low, high = wilson(count, n)
+    return {f"{name}, low": low, f"{name}, high": high}
 
 
 if __name__ == "__main__":

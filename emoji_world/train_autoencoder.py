@@ -65,8 +65,11 @@ def main() -> None:
     begun = args.warm_start and AutoencoderTiny.from_pretrained(args.warm_start, torch_dtype=torch.float32)
     model = (begun or autoencoder()).to(args.device, memory_format=torch.channels_last)
 
+    first = 1 if args.steps else 4
+
     def rows(step: int) -> NDArray[np.int64]:
-        return np.random.default_rng((1 if args.steps else 4, step)).integers(len(images), size=args.batch)
+        drawn: NDArray[np.int64] = np.random.default_rng((first, step)).integers(len(images), size=args.batch)
+        return drawn
 
     def loss(rows: NDArray[np.int64]) -> Tensor:
         x = images[torch.from_numpy(rows).to(args.device)].permute(0, 3, 1, 2).float() / 127.5 - 1

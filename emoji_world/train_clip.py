@@ -113,7 +113,7 @@ def main() -> None:
             pixels = through_autoencoder(vae, pixels, torch.Generator(args.device).manual_seed(step))
             pictures = _unit(model.get_image_features((pixels / 2 + 0.5 - MEAN) / STD).pooler_output)
             texts = _unit(model.get_text_features(tokens.to(args.device)).pooler_output)
-        prompts, captions = texts.split([sum(counts.values()), args.batch])
+        prompts, captions = torch.split(texts, [sum(counts.values()), args.batch])
         scale = model.logit_scale.exp().clamp(max=100)
         aims = {axis: labels[axis][rows] for axis in counts}
         total = _told(scale * pictures @ prompts.T, counts, aims)
@@ -136,7 +136,7 @@ def _unit(vectors: Tensor) -> Tensor:
 
 def _told(logits: Tensor, counts: Mapping[str, int], aims: Mapping[str, Tensor]) -> Tensor:
     """Cross-entropy of the class of every axis, summed over axes; scenes without an axis count 0 for it."""
-    parts = logits.split(list(counts.values()), dim=1)
+    parts = torch.split(logits, list(counts.values()), dim=1)
     losses = [
         F.cross_entropy(part, aims[axis], ignore_index=IGNORED, reduction="sum") / len(part)
         for axis, part in zip(counts, parts, strict=True)

@@ -26,6 +26,7 @@ from equinoise.detectors import (
     Declaration,
     DetectorSpec,
     FaceDetector,
+    ZeroShotDetector,
     declare,
     detect,
     load_detector,
@@ -443,3 +444,18 @@ def test_the_command_line_says_in_one_line(cli: Callable[..., Any], photographs:
     ran = cli("audit", photographs, "--axis", "gender", "--detector", detector)
     assert ran.code == 2
     assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_pictures_are_encoded_once_for_all_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector, axes = load_detector(DetectorSpec("emoji")), [load_axis("gender"), load_axis("tone")]
+    assert isinstance(detector, ZeroShotDetector)
+    pictures = [Image.new("RGB", (64, 64), color) for color in ("white", "brown")]
+    encoded = list[int]()
+    images = detector.encoder.images
+    monkeypatch.setattr(detector.encoder, "images", lambda batch: encoded.append(len(batch)) or images(batch))
+    first = detect(detector, pictures, axes)
+    assert encoded == [2]
+    pictures[1] = Image.new("RGB", (64, 64), "white")  # the same list, another picture
+    second = detect(detector, pictures, axes)
+    assert encoded == [2, 2]
+    assert second[1] == second[0] == first[0] != first[1]

@@ -373,6 +373,11 @@ def test_images_do_not_depend_on_order_companions_or_workers() -> None:
     with Engine(2) as engine:
         other = {r.job.id: r for r in engine.run(shifted(), [jobs[i] for i in (6, 2, 0, 5, 8, 1, 7, 3, 4)])}
         alone = next(iter(engine.run(shifted(), [jobs[5]])))
+    with Engine(device="cuda") as engine:  # as an accelerator is driven: from this process
+        here = list(engine.run(shifted(), jobs))
+    assert [result.job.id for result in here] == list(one)
+    for result in here:
+        assert np.array_equal(result.latents[3], one[result.job.id].latents[3])
     for key, result in one.items():
         assert result.image is not None
         assert other[key].image is not None

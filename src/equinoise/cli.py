@@ -417,6 +417,26 @@ def interactions(
 
 
 @app.command()
+def quality(
+    run: Annotated[Path, typer.Argument(help="the run in question, read by audit or plan")],
+    against: Annotated[Path, typer.Option("--against", help="a run whose prompts name the classes")],
+    before: Annotated[
+        Path | None, typer.Option("--before", help="the untouched images of the same seeds: what changed besides")
+    ] = None,
+    axis: Annotated[
+        list[str] | None, typer.Option("--axis", help="axes meant to move; images are compared within their classes")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="CLIP or SigLIP; default: the detector's")] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or mps")] = "cpu",
+    json: Json = False,
+) -> None:
+    """Fidelity, variety and realism of a run, and what moved besides, each with an interval."""
+    from equinoise.commands.judging import judge_quality
+
+    show(judge_quality(run, against, before, axis or (), encoder, device), json, tables.quality_table)
+
+
+@app.command()
 def figures(
     run: Annotated[Path, typer.Argument(help="a finished run")],
     out: Out,

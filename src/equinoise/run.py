@@ -12,7 +12,7 @@ import io
 import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from equinoise.files import append, read_json, write_json, write_whole
 
 PACKAGES = ("equinoise", "torch", "diffusers", "transformers", "scikit-learn", "numpy", "safetensors")
 UNTOUCHED = "none"
+PNG_LEVEL = 1
+"""Of zlib: a third of the time of its default for files a quarter larger; an accelerator outruns anything slower."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def png(image: Image.Image) -> bytes:
     """A PNG without metadata blocks: equal pixels give equal bytes."""
     clean = Image.frombytes(image.mode, image.size, image.tobytes())
     buffer = io.BytesIO()
-    clean.save(buffer, "PNG")
+    clean.save(buffer, "PNG", compress_level=PNG_LEVEL)
     return buffer.getvalue()
 
 
@@ -186,7 +188,7 @@ def rewrite_records(path: Path, records: Sequence[Record]) -> None:
 
 
 def _line(record: Record) -> str:
-    row = {"file_name": f"{record.id}.png", **asdict(record)}
+    row = {"file_name": f"{record.id}.png", **vars(record)}
     for name in ("source", "objects", "previews", "draws"):
         if row[name] is None:
             del row[name]

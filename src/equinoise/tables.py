@@ -159,6 +159,31 @@ def interactions_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def quality_table(result: dict[str, Any]) -> Table:
+    """One row a measure; of the untouched images beside it."""
+    table = Table("measure", "value (95%)", "untouched", title=escape(result["run"]))
+    first, kept, found = result["untouched"] or {}, result["fidelity_kept"] or {}, result["fidelity"]
+    if found:
+        table.add_row("concept right", _share(found["share"], found["low"], found["high"]))
+    if kept.get("ratio"):
+        table.add_row("concept right, over untouched", _measured(kept["ratio"], ".3f"))
+    table.add_row("diversity, over named prompts", *(_measured(r.get("diversity"), ".3f") for r in (result, first)))
+    table.add_row("kernel distance × 1000", *(_measured(r.get("kid"), ".2f", 1000) for r in (result, first)))
+    for axis, entry in (result["off_target"] or {}).items():
+        for name, c in entry["classes"].items():
+            points = f"{100 * c['difference']:+.0f} ({100 * c['low']:+.0f} to {100 * c['high']:+.0f}) points"
+            table.add_row(escape(f"{axis}: {name}"), points, "moved" if name in entry["moved"] else "")
+    table.caption = f"within classes of {', '.join(result['within'])}; against {escape(result['against'])}"
+    return table
+
+
+def _measured(found: dict[str, float] | None, how: str, scale: float = 1.0) -> str:
+    if found is None:
+        return ""
+    value, low, high = (format(scale * found[end], how) for end in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
 def demo_table(result: dict[str, Any]) -> Table:
     """Before against after, paired."""
     table = Table("axis", "class", "before", "after", "change (paired 95% interval)")

@@ -19,15 +19,17 @@ def read_label(probabilities: Mapping[str, float], unclear_below: float) -> str:
 
 
 def asked_role(concept: str, names: Mapping[str, tuple[str, ...]]) -> str | None:
-    """The role whose name stands in the concept as whole words; the longest name wins. None where there is none.
+    """The role whose name stands in the concept as whole words. None where there is none.
 
-    >>> asked_role("a photo of a police officer", {"police-officer": ("police officer",), "person": ("person",)})
+    Of several the one that ends last, and of these the longest: a woman judge is a judge.
+
+    >>> asked_role("a photo of a woman police officer", {"police-officer": ("police officer",), "person": ("woman",)})
     'police-officer'
     """
     found = [
-        (len(name), role)
+        (match.end(), len(name), role)
         for role, ours in names.items()
         for name in ours
-        if re.search(rf"\b{re.escape(name.lower())}\b", concept.lower())
+        for match in re.finditer(rf"\b{re.escape(name.lower())}\b", concept.lower())
     ]
-    return max(found)[1] if found else None
+    return max(found)[2] if found else None

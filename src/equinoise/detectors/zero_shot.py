@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_not
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +37,22 @@ class ZeroShotDetector:
         self.encoder = encoder
         self.none = none
         self._prompts: dict[tuple[tuple[str, ...], ...], NDArray[np.float32]] = {}
+        self._last: tuple[list[Image.Image], NDArray[np.float32]] | None = None
 
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> NDArray[np.float64]:
         """(n, classes), each row summing to 1, or less with `none`."""
-        cosines = self.encoder.images(images) @ self._class_vectors(axis).T
+        cosines = self._image_vectors(images) @ self._class_vectors(axis).T
         logits = self.encoder.scale * cosines.astype(np.float64)
         if self.none and isinstance(self.encoder, SiglipEncoder):
             none = np.full((len(logits), 1), -self.encoder.bias)
             return _softmax(np.hstack([logits, none]))[:, :-1]
         return _softmax(logits)
+
+    def _image_vectors(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """(n, d). Several axes are read off the same pictures one after another, which are encoded once."""
+        if self._last is None or len(self._last[0]) != len(images) or any(map(is_not, self._last[0], images)):
+            self._last = list(images), self.encoder.images(images)
+        return self._last[1]
 
     def _class_vectors(self, axis: Axis) -> NDArray[np.float32]:
         """(classes, d): the mean over a class's prompts, scaled to length 1."""

@@ -27,9 +27,11 @@ from equinoise.statistics.intervals import (
     mean_over_prompts,
     over_prompts,
     paired_difference,
+    paired_ratio,
     share_intervals,
     wilson,
 )
+from equinoise.statistics.quality import Measured, diversity_ratio, kernel_distance, mean_distance
 from equinoise.statistics.reversals import PairCount, adjust, count_pair, rank_agreement, reversal_p
 from equinoise.statistics.scale import spearman
 from equinoise.statistics.sequences import confidence_sequence, horizon_for, share_sequences
@@ -38,6 +40,7 @@ __all__ = [
     "Confusion",
     "Corrected",
     "Interval",
+    "Measured",
     "PairCount",
     "Similarity",
     "adjust",
@@ -48,17 +51,21 @@ __all__ = [
     "corrected_shares",
     "count_pair",
     "difference_from",
+    "diversity_ratio",
     "entropy_bits",
     "gap_squared_unbiased",
     "heim_imbalance",
     "horizon_for",
+    "kernel_distance",
     "kl_bits",
+    "mean_distance",
     "mean_over_prompts",
     "mean_pairwise_gap",
     "over_draws",
     "over_prompts",
     "over_wordings",
     "paired_difference",
+    "paired_ratio",
     "parity_bounds",
     "parity_difference",
     "rank_agreement",

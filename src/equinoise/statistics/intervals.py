@@ -107,3 +107,20 @@ def mean_over_prompts(values: Sequence[float], confidence: float = 0.95, resampl
     tail = float(stats.norm.cdf(stats.norm.ppf(0.5 - confidence / 2) * np.sqrt(len(x) / (len(x) - 1))))
     low, high = (float(end) for end in np.quantile(t, [tail, 1 - tail]))
     return Interval(mean - max(half, high * error), mean + max(half, -low * error))
+
+
+def paired_ratio(before: Sequence[bool], after: Sequence[bool], confidence: float = 0.95) -> tuple[float, Interval]:
+    """Share after over share before on the same seeds, with its interval.
+
+    On the logarithm, whose variance is (b + c)/(n₁ n₂) with b and c the discordant pairs and n₁, n₂ the counts
+    (Desu and Raghavarao 2004, Nonparametric Statistical Methods, section 5), with half a pair added to b and to c.
+
+    Raises:
+        ValueError: the two are not equally long, or nothing was seen before or after.
+    """
+    first, second = np.asarray(before, bool), np.asarray(after, bool)
+    if len(first) != len(second) or not (first.any() and second.any()):
+        raise ValueError("a paired ratio needs two samples over the same seeds, both with something seen")
+    ratio, discordant = second.sum() / first.sum(), (first ^ second).sum() + 1
+    half = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(discordant / (first.sum() * second.sum()))
+    return float(ratio), Interval(float(ratio * np.exp(-half)), float(ratio * np.exp(half)))

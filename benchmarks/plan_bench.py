@@ -1,0 +1,207 @@
+"""What the measurements of plans share: settings, directions, plans, runs of images; everything is kept and resumed.
+
+On an accelerator all work runs in this process, in big batches: --device cuda --batch-size 512.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.common import RUNS, gather
+from emoji_world.captions import noun_phrases, toned_phrases, with_article
+from emoji_world.prompts import called
+from equinoise.axes import Axis, load_axis
+from equinoise.commands.auditing import ask
+from equinoise.commands.auditing_models import audit_model
+from equinoise.commands.planning import Ask, plan
+from equinoise.commands.reading_images import open_image
+from equinoise.console import progress
+from equinoise.detectors import detect, load_detector_once, read_label
+from equinoise.engine import Engine, Job
+from equinoise.engine.images import make_images
+from equinoise.errors import EquinoiseWarning
+from equinoise.mitigation import DirectionSet, Intervention, Traces, fit
+from equinoise.models.base import step_at
+from equinoise.run import Record, RunFolder, read_records
+from equinoise.seeds import COLLECT, seed_range
+from equinoise.session import Session, open_session
+from equinoise.understanding import parse_targets
+
+PAIRS = 32
+PART = 256
+"""Images that are held at once."""
+EXPLICIT = 500_000
+"""Seeds of images whose prompts name the classes: none of the ranges in `equinoise.seeds` reaches so far."""
+
+
+def parser(doc: str | None, n: int) -> argparse.ArgumentParser:
+    """The flags that all measurements of plans have."""
+    found = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("-n", type=int, default=n, help="fresh images a row")
+    found.add_argument("--steps", type=int, default=25, help="denoising steps an image")
+    found.add_argument("--step", default="0.1", help="of the directions, as a fraction of the steps")
+    found.add_argument("--device", default="cpu")
+    found.add_argument("--dtype", help="bfloat16 is twice as fast where the device has it")
+    found.add_argument("--batch-size", type=int, default=16)
+    found.add_argument("--workers", type=int)
+    found.add_argument("--only", default="", help="names of rows, comma-separated")
+    return found
+
+
+class Bench:
+    """The emoji model under some settings; its images are kept in a folder of these settings' own.
+
+    A context manager: its engine lives as long as the block.
+    """
+
+    def __init__(self, args: argparse.Namespace, axes: Sequence[Axis] = (), **other: Any) -> None:
+        """`axes`: those whose shares are corrected for the detector; `other`: settings in place of the flags'."""
+        flags = ("steps", "device", "dtype", "batch_size", "workers")
+        settings = {name: getattr(args, name) for name in flags} | other
+        self.session: Session = open_session("emoji", axes=axes, **settings)
+        self.engine = Engine(self.session.workers, self.session.spec.device)
+        self.only = [name for name in args.only.split(",") if name]
+        self.step = step_at(args.step, self.session.sampling.steps)
+        key = repr(self.session.about(step=self.step, n=args.n, pilots=getattr(args, "pilots", None)))
+        self.home = Path("plans") / sha256(key.encode()).hexdigest()[:12]
+
+    def __enter__(self) -> Self:
+        self.engine.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.engine.__exit__(kind, error, trace)
+
+    def about(self, **more: Any) -> dict[str, Any]:
+        """What rows depend on, for a `Journal`."""
+        return self.session.about(step=self.step, **more)
+
+    def wanted(self, names: Sequence[str]) -> list[str]:
+        """Those that `--only` asks for, or all."""
+        return [name for name in names if not self.only or name in self.only]
+
+    def traces(
+        self,
+        axis: Axis,
+        prompts: Mapping[str, str] | None = None,
+        name: str | None = None,
+        pairs: int = PAIRS,
+        step: int | None = None,
+    ) -> Traces:
+        """Latents of every class from the same seeds; by default of the axis's own prompts, at the flag's step."""
+        said, at = prompts or {label: axis.generate[label][0] for label in axis.classes}, self._at(step)
+        where = str(self.home / f"traces-{name or axis.name}-{pairs}-{at}")
+        return gather(self.session, self.engine, axis, said, seed_range(COLLECT, pairs), [at], where)
+
+    def directions(
+        self,
+        axis: Axis,
+        prompts: Mapping[str, str] | None = None,
+        name: str | None = None,
+        estimator: str = "paired",
+        pairs: int = PAIRS,
+        step: int | None = None,
+    ) -> DirectionSet:
+        """Fitted on `traces`."""
+        with warnings.catch_warnings():  # how well a direction tells classes apart is not what counts here
+            warnings.simplefilter("ignore", EquinoiseWarning)
+            return fit(self.traces(axis, prompts, name, pairs, step), estimator, permutations=0)[0]
+
+    def _at(self, step: int | None) -> int:
+        return self.step if step is None else step
+
+    def directions_file(self, axes: Sequence[Axis]) -> Path:
+        """Those of several axes in one file, for a plan."""
+        path = RUNS / self.home / f"directions-{'-'.join(axis.name for axis in axes)}.safetensors"
+        sum((self.directions(axis) for axis in axes), DirectionSet(())).save(path)
+        return path
+
+    def plan(
+        self, name: str, concept: str, targets: Sequence[str], pilots: int, n: int, directions: Path, **more: Any
+    ) -> dict[str, Any]:
+        """The JSON of `equinoise plan`; its pilots and verification are kept, so that it comes again at once."""
+        asked = parse_targets(targets, concept)
+        ask = Ask(concept, asked, directions=[directions], budget=pilots + n, verify=n, **more)
+        return plan(self.session, ask, self.plan_file(name))
+
+    def plan_file(self, name: str) -> Path:
+        """Where a plan lies."""
+        return RUNS / self.home / f"plan-{name}.safetensors"
+
+    def verification(self, name: str) -> Path:
+        """The run that verified a plan."""
+        return self.plan_file(name).with_name(f"plan-{name}.safetensors.work") / "verification"
+
+    def draw(
+        self,
+        name: str,
+        concepts: Sequence[str],
+        axes: Sequence[Axis],
+        seeds: Sequence[int],
+        change: Intervention | None = None,
+    ) -> Path:
+        """A run of images of each concept from the same seeds, all with one intervention."""
+        jobs = [Job(f"{i}-{seed}", text, seed, change) for i, text in enumerate(concepts) for seed in seeds]
+        about = self.about(
+            concepts=list(concepts),
+            axes={axis.name: axis.digest for axis in axes},
+            shifts={shift.name: shift.direction.digest for shift in change.shifts} if change else {},
+            n=len(seeds),
+            seed=seeds[0],
+        )
+        run = RunFolder(RUNS / self.home / name, about)
+        with progress(name, len(jobs)) as tick:
+            make_images(self.engine, self.session.request(axes), jobs, run, tick)
+        run.finish([job.id for job in jobs], self.session.results(concepts[0]))
+        return run.path
+
+    def read(self, run: Path, axes: Sequence[Axis]) -> list[Record]:
+        """The records of a run with labels on all these axes; those that it was not read on are read off its images."""
+        records = read_records(run)
+        wanted = self.session.reader.reads(axes)
+        lacking = [axis for axis in wanted if any(axis.name not in record.labels for record in records)]
+        if not lacking:
+            return records
+        found = list[Mapping[str, Mapping[str, float]]]()
+        for start in range(0, len(records), PART):
+            images = [open_image(run / record.file) for record in records[start : start + PART]]
+            found += detect(load_detector_once(self.session.detector), images, lacking)
+        return [self._labelled(record, seen) for record, seen in zip(records, found, strict=True)]
+
+    def _labelled(self, record: Record, seen: Mapping[str, Mapping[str, float]]) -> Record:
+        threshold = self.session.detector.threshold
+        labels = {axis: read_label(found, threshold(axis)) for axis, found in seen.items()}
+        return replace(record, detections={**record.detections, **seen}, labels={**record.labels, **labels})
+
+    def under_plan(self, name: str, plan_file: Path, concept: str, axes: Sequence[Axis], seeds: Sequence[int]) -> Path:
+        """A run of a concept under a plan, as `audit --plan` makes it."""
+        out = RUNS / self.home / name
+        question = ask([axis.name for axis in axes])
+        audit_model(self.session, [concept], question, len(seeds), seeds[0], out, plan_file=plan_file)
+        return out
+
+
+def people() -> list[Axis]:
+    """Gender and tone."""
+    return [load_axis("gender"), load_axis("tone")]
+
+
+def concept_of(role: str) -> str:
+    """The neutral prompt of a role of the emoji world."""
+    return f"a photo of {with_article(called(role))}"
+
+
+def explicit_of(role: str) -> list[str]:
+    """Ten prompts that name gender and tone: 'a photo of a dark-skinned woman doctor'."""
+    gender, tone = people()
+    nouns = [noun_phrases(role, label)[0] for label in gender.classes]
+    return [f"a photo of {with_article(toned_phrases(noun, label)[0])}" for noun in nouns for label in tone.classes]

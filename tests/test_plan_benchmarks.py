@@ -1,0 +1,76 @@
+"""What the measurements of plans rest on: methods compared at equal intrusion, prompts that name what they should."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from factories import direction
+
+from benchmarks.plan_bench import concept_of, explicit_of
+from benchmarks.plan_targets import DEPENDENT, ROWS
+from benchmarks.plans_on_emoji import ROLES, parity_floor
+from benchmarks.shift_methods import Midway, reflected, shifts
+from equinoise import draw_noise, load
+from equinoise.axes import load_axis
+from equinoise.mitigation import words_of
+from equinoise.mitigation.gate import Gate
+from equinoise.models.base import Sampling
+from equinoise.models.pipeline import require_pipeline
+from equinoise.reader import open_reader
+from equinoise.statistics import sampling_floor
+
+
+def test_all_methods_move_the_noise_by_the_same_nats() -> None:
+    found = {"paired": direction(), "svm": direction()}
+    for nats in (0.5, 2.0, 4.5):
+        made = shifts(found, nats)
+        assert set(made) == {"paired", "svm", "paired, truncated"}
+        for change in made.values():
+            assert change.intrusion == pytest.approx(nats, rel=1e-5)
+    for change in reflected(found).values():
+        assert change.intrusion == pytest.approx(math.log(2), rel=1e-5)
+
+
+def test_a_shift_of_nothing_midway_leaves_the_pictures_and_another_does_not() -> None:
+    model = require_pipeline(load("emoji"))
+    noise, sampling, said = draw_noise([1, 2], model.latent_shape), Sampling(4, 2.0), ["a photo of a doctor"] * 2
+    plain = model.generate(said, noise, sampling).images
+    added = np.random.default_rng(0).standard_normal(model.latent_shape).astype(np.float32)
+    still = Midway(model, 0 * added, [1]).generate(said, noise, sampling).images
+    moved = Midway(model, added, [1]).generate(said, noise, sampling).images
+    assert plain is not None
+    assert still is not None
+    assert moved is not None
+    assert [image.tobytes() for image in still] == [image.tobytes() for image in plain]
+    assert [image.tobytes() for image in moved] != [image.tobytes() for image in plain]
+    assert torch.equal(noise, draw_noise([1, 2], model.latent_shape))
+
+
+def test_prompts_name_the_role_and_the_classes_and_neutral_ones_do_not() -> None:
+    reader, gate = open_reader("emoji"), Gate(words=words_of([load_axis("gender"), load_axis("tone")]))
+    for role in ROLES:
+        assert reader.asked(concept_of(role)) == role
+        assert gate.decide(concept_of(role)).touch
+        named = explicit_of(role)
+        assert len(set(named)) == 10
+        assert {reader.asked(prompt) for prompt in named} == {role}
+        assert not any(gate.decide(prompt).touch for prompt in named)
+
+
+def test_the_dependent_table_has_even_margins_and_every_row_its_axes() -> None:
+    rates = np.array([list(tones.values()) for tones in DEPENDENT.values()])
+    assert rates.sum() == pytest.approx(1)
+    assert rates.sum(1) == pytest.approx([0.5, 0.5])
+    assert rates.sum(0) == pytest.approx([0.2] * 5)
+    for asked in ROWS.values():
+        assert not set(asked.axes) & set(asked.besides)
+        assert asked.kept is None or asked.kept in asked.axes
+
+
+def test_an_even_models_parity_gap() -> None:
+    floor = sampling_floor([0.5, 0.5], 128)
+    assert floor is not None
+    assert parity_floor(2, 128) == pytest.approx(2 * floor, rel=0.02)
