@@ -168,7 +168,7 @@ def three_encoders(tiny: Path) -> SimpleNamespace:
         "tokenizer_3": tokenizer,
         "tokenizer_4": None,
     }
-    return SimpleNamespace(components=parts)
+    return SimpleNamespace(components=parts, _execution_device=torch.device("cpu"))
 
 
 def test_a_pipelines_own_encoders(three_encoders: SimpleNamespace) -> None:

@@ -326,8 +326,11 @@ def relate(
         list[str] | None, typer.Option("--axis", help="read off the concept's images too; may be repeated")
     ] = None,
     encoder: Annotated[
-        list[str] | None, typer.Option("--encoder", help="one more encoder, a folder or hub name; may be repeated")
+        list[str] | None, typer.Option("--encoder", help="one more, minilm or a folder or hub name; may be repeated")
     ] = None,
+    pooling: Annotated[
+        str, typer.Option("--pooling", help="of the model's own text encoders: pooled, tokens, authors; or several")
+    ] = "pooled",
     reference: Annotated[
         Path | None, typer.Option("--reference", help="neutral phrases to centre on, a line each; default: built in")
     ] = None,
@@ -346,7 +349,7 @@ def relate(
     axes = [load_axis(name) for name in axis or ()]
     session = options.open(model, detector, axes=axes)
     result = measure(
-        session, concept, attributes, n, seed, out, axes, encoder or (), reference, dry_run=options.dry_run
+        session, concept, attributes, n, seed, out, axes, encoder or (), reference, pooling.split(","), options.dry_run
     )
     show(result, json, tables.dry if options.dry_run else tables.relations_table)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.console import warn
+from equinoise.encoders import TextEncoder
 from equinoise.mitigation import Intervention, Plan
-from equinoise.mitigation.anatomy import text_encoder
 from equinoise.mitigation.gate import Decision
 from equinoise.models.pipeline import require_pipeline
 from equinoise.run import Record
@@ -46,7 +46,7 @@ def open_plan(file: Path, session: Session, concepts: Sequence[str], seeds: Sequ
     """
     plan = Plan.load(file)
     similar = plan.match == "similar"
-    gate = plan.gate(text_encoder(require_pipeline(session.model).pipeline) if similar else None)
+    gate = plan.gate(TextEncoder.of(require_pipeline(session.model).pipeline)[0].texts if similar else None)
     decisions = {concept: gate.decide(concept) for concept in concepts}
     for concept, decision in decisions.items():
         if not decision.touch:
