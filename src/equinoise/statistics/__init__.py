@@ -30,7 +30,7 @@ from equinoise.statistics.intervals import (
     share_intervals,
     wilson,
 )
-from equinoise.statistics.reversals import PairCount, adjust, count_pair, rank_agreement, reversal_p
+from equinoise.statistics.reversals import PairCount, adjust_reversals, count_pair, holm, rank_agreement
 from equinoise.statistics.scale import spearman
 from equinoise.statistics.sequences import confidence_sequence, horizon_for, share_sequences
 
@@ -40,7 +40,7 @@ __all__ = [
     "Interval",
     "PairCount",
     "Similarity",
-    "adjust",
+    "adjust_reversals",
     "bias_amplification",
     "centred",
     "confidence_sequence",
@@ -51,6 +51,7 @@ __all__ = [
     "entropy_bits",
     "gap_squared_unbiased",
     "heim_imbalance",
+    "holm",
     "horizon_for",
     "kl_bits",
     "mean_over_prompts",
@@ -64,7 +65,6 @@ __all__ = [
     "rank_agreement",
     "resampled",
     "resampled_pairs",
-    "reversal_p",
     "sampling_floor",
     "share_intervals",
     "share_sequences",
