@@ -11,9 +11,58 @@ from equinoise import tables
 from equinoise.console import show
 from equinoise.errors import EquinoiseError
 from equinoise.options import Concept, Detector, Json, Model, ModelOptions, Out, spread
-from equinoise.seeds import RELATE
+from equinoise.seeds import AUDIT, RELATE
 
 app = typer.Typer()
+
+Attributes = Annotated[
+    Path, typer.Option("--attributes", help="a line each: mansion, or mansion = a photo of a mansion; or .toml")
+]
+MoreEncoders = Annotated[
+    list[str] | None, typer.Option("--encoder", help="one more, minilm or a folder or hub name; may be repeated")
+]
+Phrases = Annotated[
+    str | None, typer.Option("--phrases", help="what to look for, comma-separated, for a detector that is told")
+]
+Threshold = Annotated[float | None, typer.Option("--threshold", help="least score of a find")]
+
+
+@app.command()
+@spread
+def understand(
+    model: Model,
+    concept: Concept,
+    attributes: Attributes,
+    options: ModelOptions,
+    out: Annotated[Path, typer.Option("-o", "--out", help="run folder; what was cut off goes on there")],
+    axis: Annotated[
+        list[str] | None, typer.Option("--axis", help="of the social panel, may be repeated; default: gender and tone")
+    ] = None,
+    cross: Annotated[
+        list[str] | None, typer.Option("--cross", help="the intersection of axes as well, such as gender,tone")
+    ] = None,
+    encoder: MoreEncoders = None,
+    objects: Annotated[
+        str | None, typer.Option("--objects", help="what finds objects; as --detector of detect")
+    ] = None,
+    phrases: Phrases = None,
+    threshold: Threshold = None,
+    n: Annotated[int, typer.Option("-n", help="images of the concept")] = 200,
+    each: Annotated[int, typer.Option("--each", help="images of each attribute")] = 16,
+    seed: Annotated[int, typer.Option("--seed")] = AUDIT,
+    detector: Detector = None,
+    json: Json = False,
+) -> None:
+    """Audit, relations, objects and misalignment of a concept in one run, with a report of all four panels."""
+    from equinoise.commands.auditing import ask
+    from equinoise.commands.understanding import Images, Look
+    from equinoise.commands.understanding import understand as study
+
+    question = ask(axis or ("gender", "tone"), crosses=cross or ())
+    session = options.open(model, detector, axes=question.all_axes())
+    look, images = Look(objects, phrases, threshold), Images(n, each, seed)
+    result = study(session, concept, attributes, question, images, out, look, encoder or (), options.dry_run)
+    show(result, json, tables.dry if options.dry_run else tables.understanding_table)
 
 
 @app.command()
@@ -21,16 +70,12 @@ app = typer.Typer()
 def relate(
     model: Model,
     concept: Concept,
-    attributes: Annotated[
-        Path, typer.Option("--attributes", help="a line each: mansion, or mansion = a photo of a mansion; or .toml")
-    ],
+    attributes: Attributes,
     options: ModelOptions,
     axis: Annotated[
         list[str] | None, typer.Option("--axis", help="read off the concept's images too; may be repeated")
     ] = None,
-    encoder: Annotated[
-        list[str] | None, typer.Option("--encoder", help="one more, minilm or a folder or hub name; may be repeated")
-    ] = None,
+    encoder: MoreEncoders = None,
     pooling: Annotated[
         str, typer.Option("--pooling", help="of the model's own text encoders: pooled, tokens, authors; or several")
     ] = "pooled",
@@ -66,10 +111,8 @@ def detect(
     detector: Annotated[
         str | None, typer.Option("--detector", help="emoji, or a folder or hub name: Kosmos-2, OWLv2, a DETR, …")
     ] = None,
-    phrases: Annotated[
-        str | None, typer.Option("--phrases", help="what to look for, comma-separated, for a detector that is told")
-    ] = None,
-    threshold: Annotated[float | None, typer.Option("--threshold", help="least score of a find")] = None,
+    phrases: Phrases = None,
+    threshold: Threshold = None,
     merge: Annotated[
         str, typer.Option("--merge", help="phrase: articles and case apart; extended: longer lists too; head: by noun")
     ] = "extended",
@@ -95,7 +138,7 @@ def misalign(
     run: Annotated[Path, typer.Argument(help="a run with relations (relate), labels (audit) or objects (detect)")],
     space: Annotated[str | None, typer.Option("--space", help="text (centred; default), text-raw or vision")] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="which, where there are several")] = None,
-    alpha: Annotated[float, typer.Option("--alpha", help="bound of the false discovery rate")] = 0.05,
+    alpha: Annotated[float, typer.Option("--alpha", help="bound of the chance that anything found is false")] = 0.05,
     json: Json = False,
 ) -> None:
     """Pairs of attributes where the encoder says one thing and the images show another."""
