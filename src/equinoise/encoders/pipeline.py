@@ -39,9 +39,9 @@ class TextEncoder:
         model: Any,
         tokenizer: Any,
         pooling: str = "pooled",
-        device: Callable[[], torch.device] | None = None,
+        offloaded_to: Callable[[], torch.device] | None = None,
     ) -> None:
-        """`name` of the component, such as `text_encoder_2`; `device`: where it runs, if not where its weights lie.
+        """`name` of the component, such as `text_encoder_2`; `offloaded_to`: where it runs if its weights lie nowhere.
 
         Raises:
             EquinoiseError: no such pooling.
@@ -52,7 +52,7 @@ class TextEncoder:
         self.model = model
         self.tokenizer = tokenizer
         self.pooling = pooling
-        self._device = device or (lambda: self.model.device)
+        self._offloaded_to = offloaded_to
 
     @classmethod
     def of(cls, pipeline: Any, pooling: str = "pooled") -> tuple[TextEncoder, ...]:
@@ -64,7 +64,7 @@ class TextEncoder:
         parts = pipeline.components
         names = sorted(name for name in parts if re.fullmatch(r"text_encoder(_\d+)?", name))
         pairs = [(name, parts[name], parts.get(name.replace("text_encoder", "tokenizer"))) for name in names]
-        place = partial(getattr, pipeline, "_execution_device")  # asked late: a pipeline may move
+        place = partial(getattr, pipeline, "_execution_device")  # takes milliseconds: asked where it is needed
         known = [pair for pair in pairs if pair[1] is not None and pair[2] is not None]
         found = tuple(cls(name, model, tokens, pooling, place) for name, model, tokens in known)
         if not found:
@@ -85,11 +85,16 @@ class TextEncoder:
             max_length=min(self.tokenizer.model_max_length, LONGEST),
             truncation=True,
             return_tensors="pt",
-        ).to(self._device())
+        ).to(self._device)
         if authors:
             return unit(_columns(self.model(tokens.input_ids).last_hidden_state.float()))
         found = self.model(tokens.input_ids, attention_mask=tokens.attention_mask)
         return unit(self._pooled(found, tokens.attention_mask))
+
+    @property
+    def _device(self) -> torch.device:
+        place: torch.device = self.model.device
+        return self._offloaded_to() if place.type == "meta" and self._offloaded_to else place
 
     def _pooled(self, found: Any, mask: Tensor) -> Tensor:
         for field in ("text_embeds", "pooler_output") if self.pooling == "pooled" else ():

@@ -24,7 +24,7 @@ from equinoise.understanding.relations import TextRelation, VisionRelation
 ALPHA = 0.05
 ENCODERS = {
     "text": "the text encoder",
-    "text_centred": "the text encoder (centred on the reference vocabulary)",
+    "text_centred": "the text encoder, centred",
     "vision": "the vision encoder",
 }
 
