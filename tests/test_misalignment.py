@@ -96,7 +96,13 @@ def test_only_established_relations_are_paid_for() -> None:
     assert statistics.adjust_reversals([0.0051, 0.9], counts[:2], True) == [None, None]
 
 
-@given(st.lists(st.tuples(st.floats(0, 0.01), st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 0.01, allow_subnormal=False), st.integers(0, 60), st.integers(0, 60)),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_other_images_never_make_a_finding_less_sure(rows: list[tuple[float, int, int]]) -> None:
     relation = [p for p, _, _ in rows]
     counts = [statistics.PairCount(a + b + 5, a, b, a, b) for _, a, b in rows]
