@@ -27,7 +27,7 @@ Objects = Sequence[tuple[str, Box]]
 
 @dataclass(frozen=True)
 class Bank:
-    """`images` (n, 64, 64, 3) uint8, what each of them shows, and label and box of the objects in it."""
+    """`images` (n, SIZE, SIZE, 3) uint8, what each of them shows, and label and box of the objects in it."""
 
     images: NDArray[np.uint8]
     scenes: Sequence[Scene]
@@ -59,6 +59,22 @@ def load(path: Path) -> Bank:
     return Bank(
         tensors["images"], [decode(row) for row in rows], [[(n, tuple(b)) for n, b in r["objects"]] for r in rows]
     )
+
+
+def odds(scenes: Sequence[Scene], emphasis: str) -> NDArray[np.float64]:
+    """Cumulative odds of drawing each picture; "bird=1.8,person/person=2": some kinds, or roles, more often.
+
+    Within a kind and role all pictures are drawn alike, so that the planted shares stay what they are.
+    """
+    factors = {name: float(value) for name, value in (part.split("=") for part in emphasis.split(",") if part)}
+    weights = [factors.get(f"{s.kind}/{s.shows.get('role')}", factors.get(s.kind, 1.0)) for s in scenes]
+    shares: NDArray[np.float64] = np.cumsum(weights) / np.sum(weights)
+    return shares
+
+
+def draw_rows(rng: np.random.Generator, cumulative: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """n rows of the bank by their odds."""
+    return np.minimum(np.searchsorted(cumulative, rng.random(n)), len(cumulative) - 1)
 
 
 def _chunk(index: int, seed: int, held_out: bool) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:

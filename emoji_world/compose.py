@@ -10,16 +10,15 @@ from PIL import Image, ImageDraw
 
 from emoji_world import backgrounds, recolour
 from emoji_world.art import drawing
-from emoji_world.canvas import SIZE, Box, Canvas
+from emoji_world.brush import Brush
+from emoji_world.canvas import GRID, SIZE, Box, Canvas, pixels_of
 from emoji_world.scenes import Scene
 from emoji_world.world import Person, world
-
-SEXES = {"woman": "female", "man": "male"}
 
 
 @dataclass(frozen=True)
 class Composition:
-    """A picture, 64×64 RGB, and label and box (left, top, right, bottom in pixels) of every object in it."""
+    """A picture, RGB, and label and box (left, top, right, bottom in pixels) of every object in it."""
 
     image: Image.Image
     objects: Sequence[tuple[str, Box]]
@@ -33,7 +32,7 @@ def compose(rng: np.random.Generator, scene: Scene, hard: bool = False) -> Compo
 
 
 def sprite(person: Person, age: str = "adult", hair: str = "plain") -> Image.Image:
-    """The drawing of one cell, 64×64 RGBA."""
+    """The drawing of one cell, RGBA."""
     pattern = world()["roles"][person.role]["sprite"]
     art = world()["drawings"]
     if pattern == "plain" and age != "adult":
@@ -41,8 +40,8 @@ def sprite(person: Person, age: str = "adult", hair: str = "plain") -> Image.Ima
     elif pattern == "plain":
         name = art["hair"][hair].format(gender=person.gender)
     else:
-        name = pattern.format(gender=SEXES[person.gender])
-    return drawing(person.style, name, world()["tones"][person.tone]["modifier"])
+        name = pattern.format(gender=person.gender)
+    return drawing(person.style, name, person.tone)
 
 
 def _person(rng: np.random.Generator, scene: Scene) -> Canvas:
@@ -50,8 +49,8 @@ def _person(rng: np.random.Generator, scene: Scene) -> Canvas:
     age = scene.shows.get("age", "adult")
     figure = _either_way(rng, recolour.clothes(rng, sprite(scene.person, age, scene.shows.get("hair", "plain"))))
     canvas = Canvas(backgrounds.background(rng))
-    side = int(rng.integers(50, SIZE + 1))
-    left, top = (int(v) for v in rng.integers(0, SIZE - side + 1, size=2))
+    side = rng.uniform(50, GRID)
+    left, top = rng.uniform(0, GRID - side, size=2)
     canvas.put(figure, "child" if age == "child" else scene.person.gender, side, left, top)
     return canvas
 
@@ -68,8 +67,8 @@ def _place(rng: np.random.Generator, scene: Scene) -> Canvas:
         top = horizon - side + int(rng.integers(3, 7))
         canvas.put(drawing(scene.style, name), world()["labels"][name], side, left, top)
     side = int(rng.integers(42, 50))
-    left = (SIZE - side) // 2 + int(rng.integers(-4, 5))
-    canvas.put(_figure(rng, scene), scene.person.gender, side, left, SIZE - side + int(rng.integers(0, 3)))
+    left = (GRID - side) // 2 + int(rng.integers(-4, 5))
+    canvas.put(_figure(rng, scene), scene.person.gender, side, left, GRID - side + int(rng.integers(0, 3)))
     return canvas
 
 
@@ -79,16 +78,16 @@ def _home(rng: np.random.Generator, scene: Scene) -> Canvas:
     person, house = int(rng.integers(36, 43)), int(rng.integers(38, 47))
     at_left = rng.random() < 0.5
     across = int(rng.integers(0, 3))
-    canvas.put(*_house(rng, scene), house, SIZE - house - across if at_left else across, 54 - house)
-    left = across if at_left else SIZE - person - across
-    canvas.put(_figure(rng, scene), scene.person.gender, person, left, SIZE - person + int(rng.integers(0, 2)))
+    canvas.put(*_house(rng, scene), house, GRID - house - across if at_left else across, 54 - house)
+    left = across if at_left else GRID - person - across
+    canvas.put(_figure(rng, scene), scene.person.gender, person, left, GRID - person + int(rng.integers(0, 2)))
     return canvas
 
 
 def _building(rng: np.random.Generator, scene: Scene) -> Canvas:
     canvas = Canvas(backgrounds.meadow(rng, int(rng.integers(40, 50))))
     side = int(rng.integers(44, 58))
-    canvas.put(*_house(rng, scene), side, int(rng.integers(0, SIZE - side + 1)), 59 - side + int(rng.integers(0, 4)))
+    canvas.put(*_house(rng, scene), side, int(rng.integers(0, GRID - side + 1)), 59 - side + int(rng.integers(0, 4)))
     return canvas
 
 
@@ -102,9 +101,9 @@ def _wedding(rng: np.random.Generator, scene: Scene) -> Canvas:
     """A couple side by side; in red and gold the veil becomes a sari's end over the head."""
     canvas = Canvas(backgrounds.celebration(rng))
     sari = scene.shows["wedding"] == "sari-and-turban"
-    modifier = world()["tones"][scene.shows["tone"]]["modifier"]
-    bride = drawing(scene.style, "woman_with_veil", modifier)
-    groom = drawing(scene.style, "man-wearing-turban" if sari else "man_in_tuxedo", modifier)
+    tone = scene.shows["tone"]
+    bride = drawing(scene.style, "woman-with-veil", tone)
+    groom = drawing(scene.style, "man-wearing-turban" if sari else "man-in-tuxedo", tone)
     if sari:
         bride, groom = recolour.red_and_gold(bride), recolour.red_and_gold(groom)
         if scene.style == "fluent":
@@ -113,8 +112,8 @@ def _wedding(rng: np.random.Generator, scene: Scene) -> Canvas:
     if rng.random() < 0.25:
         pair.reverse()
     side = int(rng.integers(40, 46)) if scene.style == "fluent" else int(rng.integers(38, 44))
-    top = int(rng.integers(12, SIZE - side + 1))
-    places = [int(rng.integers(-2, 1)), SIZE - side + int(rng.integers(0, 3))]
+    top = int(rng.integers(12, GRID - side + 1))
+    places = [int(rng.integers(-2, 1)), GRID - side + int(rng.integers(0, 3))]
     for index in rng.permutation(2):
         figure, label = pair[index]
         canvas.put(figure, label, side, places[index], top)
@@ -129,10 +128,10 @@ def _bird(rng: np.random.Generator, scene: Scene) -> Canvas:
     if not water:
         for left in rng.permutation([int(rng.integers(-8, 8)), int(rng.integers(34, 46))]):
             side = int(rng.integers(24, 34))
-            tree = drawing(scene.style, _pick(rng, ["deciduous_tree", "evergreen_tree"]))
+            tree = drawing(scene.style, _pick(rng, ["deciduous-tree", "evergreen-tree"]))
             canvas.put(tree, "tree", side, int(left), horizon - side + 5)
     side = int(rng.integers(36, 48))
-    left, bottom = int(rng.integers(4, SIZE - side - 3)), int(rng.integers(54, 61))
+    left, bottom = int(rng.integers(4, GRID - side - 3)), int(rng.integers(54, 61))
     name = world()["drawings"]["species"][scene.shows["species"]][0]
     canvas.put(_either_way(rng, drawing(scene.style, name)), scene.shows["bird"], side, left, bottom - side)
     if water:
@@ -143,10 +142,13 @@ def _bird(rng: np.random.Generator, scene: Scene) -> Canvas:
 def _ripples(rng: np.random.Generator, canvas: Canvas, left: int, bottom: int, side: int) -> None:
     """Water over the bird's feet, in the lake's own colour."""
     r, g, b = canvas.image.getpixel((1, SIZE - 2))  # type: ignore[misc]
-    draw = ImageDraw.Draw(canvas.image)
-    draw.ellipse((left + 2, bottom - 6, left + side - 2, bottom + 4), fill=(r, g, b))
+    draw = Brush((r, g, b))
     draw.arc((left + 2, bottom - 7, left + side - 2, bottom + 3), 200, 340, fill=(225, 240, 250))
-    canvas.owner[bottom - 5 :, :] = 0
+    water = Image.new("L", (4 * SIZE, 4 * SIZE))
+    edge = [4 * pixels_of(unit) for unit in (left + 2, bottom - 7, left + side - 2, bottom + 4)]
+    ImageDraw.Draw(water).ellipse(edge, fill=255)
+    canvas.image.paste(draw.done(), (0, 0), water.resize((SIZE, SIZE), Image.Resampling.BOX))
+    canvas.owner[pixels_of(bottom - 5) :, :] = 0
 
 
 def _figure(rng: np.random.Generator, scene: Scene) -> Image.Image:

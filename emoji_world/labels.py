@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from emoji_world.captions import noun_phrases, toned_phrases, with_article
 from emoji_world.scenes import Scene
-from emoji_world.world import classes, genders, roles, tones, world
+from emoji_world.world import classes, genders, kinds, roles, tones, world
 from equinoise.axes import load_axis
 
 IGNORED = -100
@@ -51,17 +52,45 @@ def default(scene: Scene, axis: str) -> str | None:
     return {"age": "adult", "role": "person"}.get(axis) if scene.kind in PEOPLE else None
 
 
-def truth(captioned: Sequence[Scene], shown: Sequence[Scene]) -> Tensor:
-    """Entry (i, j) is 1 where the caption of scene j is true of picture i."""
-    return torch.tensor([[float(is_true(caption, picture)) for caption in captioned] for picture in shown])
+@dataclass(frozen=True)
+class Facts:
+    """Scenes as numbers: `shows` and `says` (n, axes) class indices, -1 for none; `kind` (n,) index of the kind."""
+
+    shows: Tensor
+    says: Tensor
+    kind: Tensor
+
+    def __getitem__(self, rows: Tensor) -> Facts:
+        return Facts(self.shows[rows], self.says[rows], self.kind[rows])
+
+    def to(self, device: str) -> Facts:
+        """On another device."""
+        return Facts(self.shows.to(device), self.says.to(device), self.kind.to(device))
 
 
-def is_true(caption: Scene, picture: Scene) -> bool:
-    """Whether all that the caption says is seen in the picture."""
-    if picture.kind not in ALSO.get(caption.kind, (caption.kind,)):
-        return False
-    said = {axis: name for axis, name in caption.said.items() if (axis, name) != ("role", "person")}
-    return all((picture.shows.get(axis) or default(picture, axis)) == name for axis, name in said.items())
+def facts(scenes: Sequence[Scene]) -> Facts:
+    """What scenes show and what their captions say, ready to be compared pair by pair."""
+    axes = ("role", "gender", "tone", *world()["axes"])
+    shown = [[_index(axis, scene.shows.get(axis) or default(scene, axis)) for axis in axes] for scene in scenes]
+    said = [[_index(axis, _checked(scene).get(axis)) for axis in axes] for scene in scenes]
+    return Facts(torch.tensor(shown), torch.tensor(said), torch.tensor([kinds().index(s.kind) for s in scenes]))
+
+
+def truth(captioned: Facts, shown: Facts) -> Tensor:
+    """Entry (i, j) is 1 where the caption of scene j is true of picture i: all that it says is seen there."""
+    allowed = torch.tensor([[kind in ALSO.get(said, (said,)) for said in kinds()] for kind in kinds()])
+    possible = allowed.to(shown.kind.device)[shown.kind][:, captioned.kind]
+    agree = (captioned.says[None] == -1) | (captioned.says[None] == shown.shows[:, None])
+    return (possible & agree.all(2)).float()
+
+
+def _checked(scene: Scene) -> dict[str, str]:
+    """All that a caption says, but that somebody is a person, which is true of everybody."""
+    return {axis: name for axis, name in scene.said.items() if (axis, name) != ("role", "person")}
+
+
+def _index(axis: str, name: str | None) -> int:
+    return classes(axis).index(name) if name else -1
 
 
 def _pick(rng: np.random.Generator, items: Sequence[str]) -> str:

@@ -13,11 +13,15 @@ RED, GOLD = (0.985, 0.85, 0.80), (0.125, 0.78, 0.95)
 
 def clothes(rng: np.random.Generator, drawing: Image.Image, turn: float = 0.06) -> Image.Image:
     """Saturated colours that are not skin, hair or fire (green to violet) turned a little on the colour wheel."""
-    rgb, alpha = _split(drawing)
-    hsv = rgb2hsv(rgb)
-    cloth = (hsv[..., 0] > 0.22) & (hsv[..., 0] < 0.92) & (hsv[..., 1] > 0.2)
-    hsv[..., 0] = np.where(cloth, (hsv[..., 0] + rng.uniform(-turn, turn)) % 1, hsv[..., 0])
-    return _join(hsv2rgb(hsv), alpha)
+    hue, saturation, value = drawing.convert("RGB").convert("HSV").split()
+    angle = np.asarray(hue) / 255
+    cloth = (angle > 0.22) & (angle < 0.92) & (np.asarray(saturation) > 0.2 * 255)
+    turned = np.asarray(hue).astype(int) + round(255 * rng.uniform(-turn, turn))
+    colours = Image.merge("HSV", (Image.fromarray((turned % 255).astype(np.uint8)), saturation, value))
+    # only cloth goes through the coarse hues of the HSV mode; all else stays bit for bit
+    changed = Image.composite(colours.convert("RGB"), drawing.convert("RGB"), Image.fromarray(cloth))
+    changed.putalpha(drawing.getchannel("A"))
+    return changed
 
 
 def red_and_gold(drawing: Image.Image) -> Image.Image:
@@ -25,8 +29,9 @@ def red_and_gold(drawing: Image.Image) -> Image.Image:
     rgb, alpha = _split(drawing)
     hsv = rgb2hsv(rgb)
     white = (hsv[..., 1] < 0.13) & (hsv[..., 2] > 0.55) & (alpha > 0.3)
-    white = ndimage.binary_propagation(ndimage.binary_erosion(white, iterations=2), mask=white)
-    inside = ndimage.binary_erosion(white, iterations=2)
+    hem = max(1, drawing.width // 32)
+    white = ndimage.binary_propagation(ndimage.binary_erosion(white, iterations=hem), mask=white)
+    inside = ndimage.binary_erosion(white, iterations=hem)
     for region, colour in ((white & ~inside, GOLD), (inside, RED)):
         hue, saturation, value = colour
         hsv[..., 0] = np.where(region, hue, hsv[..., 0])

@@ -8,6 +8,7 @@ instrument, and whether the denoiser can show them must not hang on whether the 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +22,20 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextC
 from emoji_world.bank import load
 from emoji_world.canvas import SIZE
 from emoji_world.captions import draw_caption
-from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, label, truth
+from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, facts, label, truth
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
 from emoji_world.training import Schedule, train
 
-BATCH = 64
 MEAN, STD = 0.5, 0.25
 CONTRAST = 0.25
-HELD_OUT = 8
+# how much of a batch is of the cells that the denoiser is kept from
+HELD_OUT = 1 / 8
+# weight of telling classes from captions alone, and how far apart cosines lie for shares to be told from them
+CO_OCCURRENCE, SHARPNESS = 0.25, 10.0
 
 
 def clip(tokenizer: CLIPTokenizer) -> CLIPModel:
-    """2.5 M parameters: 8×8 patches of a 64×64 picture, four layers."""
+    """2.6 M parameters: 8×8 patches of 16×16 pixels, four layers."""
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     text = CLIPTextConfig(
         vocab_size=len(tokenizer),
@@ -46,7 +49,7 @@ def clip(tokenizer: CLIPTokenizer) -> CLIPModel:
     )
     vision = CLIPVisionConfig(
         image_size=SIZE,
-        patch_size=8,
+        patch_size=SIZE // 8,
         hidden_size=192,
         intermediate_size=768,
         num_hidden_layers=4,
@@ -76,58 +79,75 @@ def main() -> None:
     parser.add_argument("--held-out", type=Path, help="bank of the cells that the denoiser is not trained on")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3_600)
+    parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--warm-start", type=Path, help="folder of a CLIP to go on from, such as the packaged one")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     args = parser.parse_args()
     banks = [load(path) for path in (args.bank, args.held_out) if path]
-    scenes_of = [scene for bank in banks for scene in bank.scenes]
-    images = np.concatenate([bank.images for bank in banks])
+    scenes = [scene for bank in banks for scene in bank.scenes]
+    images = torch.cat([torch.from_numpy(bank.images).to(args.device) for bank in banks])
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
     tokenizer = make_tokenizer()
     model = CLIPModel.from_pretrained(args.warm_start, dtype=torch.float32) if args.warm_start else clip(tokenizer)
     model.to(args.device)
-    labels = {
-        axis: torch.tensor([label(scene, axis) for scene in scenes_of])
-        for axis in ("role", "gender", "tone", *SCENE_AXES)
-    }
+    known = facts(scenes).to(args.device)
+    axes = ("role", "gender", "tone", *SCENE_AXES)
+    labels = {axis: torch.tensor([label(scene, axis) for scene in scenes], device=args.device) for axis in axes}
 
-    def embed(texts: list[str]) -> Tensor:
-        tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").to(args.device)
-        return F.normalize(model.get_text_features(**tokens).pooler_output.float(), dim=-1)
-
-    def loss(step: int) -> Tensor:
+    def batch(step: int) -> tuple[int, Tensor, dict[str, int], Tensor]:
         rng = np.random.default_rng((3, step))
-        rows = _rows(rng, len(banks[0].images), len(images))
-        pixels = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).float().to(args.device) / 127.5 - 1
-        scenes = [scenes_of[row] for row in rows]
+        rows = _rows(rng, args.batch, len(banks[0].images), len(scenes))
         prompts = axis_prompts(rng)
-        with torch.autocast(args.device, torch.bfloat16):
-            pixels = through_autoencoder(vae, pixels, torch.Generator().manual_seed(step))
-            pictures = model.get_image_features((pixels / 2 + 0.5 - MEAN) / STD).pooler_output.float()
-            texts = embed([t for texts in prompts.values() for t in texts] + [draw_caption(rng, s) for s in scenes])
-        logits = model.logit_scale.exp().clamp(max=100) * F.normalize(pictures, dim=-1) @ texts.T
-        *per_axis, captions = logits.split([*(len(t) for t in prompts.values()), BATCH], dim=1)
-        total = sum(
-            F.cross_entropy(part, labels[axis][rows].to(args.device), ignore_index=IGNORED, reduction="sum") / BATCH
-            for axis, part in zip(prompts, per_axis, strict=True)
-        )
-        match = truth(scenes, scenes).to(args.device)
-        contrast = soft_cross_entropy(captions, match) + soft_cross_entropy(captions.T, match.T)
-        return total + CONTRAST * contrast
+        texts = [text for texts in prompts.values() for text in texts] + [draw_caption(rng, scenes[r]) for r in rows]
+        tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        return step, torch.from_numpy(rows), {axis: len(texts) for axis, texts in prompts.items()}, tokens
 
-    train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "clip.safetensors", "clip")
+    def loss(given: tuple[int, Tensor, dict[str, int], Tensor]) -> Tensor:
+        step, rows, counts, tokens = given
+        rows = rows.to(args.device)
+        with torch.autocast(args.device, torch.bfloat16):
+            pixels = images[rows].permute(0, 3, 1, 2).float() / 127.5 - 1
+            pixels = through_autoencoder(vae, pixels, torch.Generator(args.device).manual_seed(step))
+            pictures = _unit(model.get_image_features((pixels / 2 + 0.5 - MEAN) / STD).pooler_output)
+            texts = _unit(model.get_text_features(tokens.to(args.device)).pooler_output)
+        prompts, captions = texts.split([sum(counts.values()), args.batch])
+        scale = model.logit_scale.exp().clamp(max=100)
+        aims = {axis: labels[axis][rows] for axis in counts}
+        total = _told(scale * pictures @ prompts.T, counts, aims)
+        # cosines of texts follow how often words and looks go together: the class from the caption alone
+        total = total + CO_OCCURRENCE * _told(SHARPNESS * captions @ prompts.T, counts, aims)
+        match = truth(known[rows], known[rows])
+        logits = scale * pictures @ captions.T
+        return total + CONTRAST * (soft_cross_entropy(logits, match) + soft_cross_entropy(logits.T, match.T))
+
+    schedule = Schedule(args.steps, args.learning_rate, seconds=args.seconds)
+    train(model, batch, loss, schedule, args.work / "clip.safetensors", "clip", args.workers)
     model.save_pretrained(args.work / "clip")
     tokenizer.save_pretrained(args.work / "clip")
     image_processor().save_pretrained(args.work / "clip")
 
 
-def _rows(rng: np.random.Generator, trained: int, n: int) -> NDArray[np.int64]:
+def _unit(vectors: Tensor) -> Tensor:
+    return F.normalize(vectors.float(), dim=-1)
+
+
+def _told(logits: Tensor, counts: Mapping[str, int], aims: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy of the class of every axis, summed over axes; scenes without an axis count 0 for it."""
+    parts = logits.split(list(counts.values()), dim=1)
+    losses = [
+        F.cross_entropy(part, aims[axis], ignore_index=IGNORED, reduction="sum") / len(part)
+        for axis, part in zip(counts, parts, strict=True)
+    ]
+    return torch.stack(losses).sum()
+
+
+def _rows(rng: np.random.Generator, n: int, trained: int, both: int) -> NDArray[np.int64]:
     """A batch of rows, a part of it from the second bank where there is one."""
-    extra = HELD_OUT if n > trained else 0
-    return np.concatenate(
-        [rng.integers(trained, size=BATCH - extra), rng.integers(trained, max(n, trained + 1), size=extra)]
-    )
+    extra = round(HELD_OUT * n) if both > trained else 0
+    return np.concatenate([rng.integers(trained, size=n - extra), rng.integers(trained, max(both, trained + 1), extra)])
 
 
 @torch.no_grad()
@@ -135,11 +155,12 @@ def through_autoencoder(vae: AutoencoderTiny, pixels: Tensor, generator: torch.G
     """Half of the batch encoded, slightly perturbed and decoded, as generated pictures are; a little noise on all."""
     half = len(pixels) // 2
     latents = vae.encode(pixels[:half]).latents
-    strength = 0.15 * torch.rand((half, 1, 1, 1), generator=generator)
-    latents = latents + (strength * torch.randn(latents.shape, generator=generator)).to(latents)
+    device = generator.device
+    strength = 0.15 * torch.rand((half, 1, 1, 1), generator=generator, device=device)
+    latents = latents + (strength * torch.randn(latents.shape, generator=generator, device=device)).to(latents)
     decoded = vae.decode(latents).sample.float().clamp(-1, 1)
     pixels = torch.cat([decoded, pixels[half:]])
-    return pixels + 0.03 * torch.randn(pixels.shape, generator=generator).to(pixels)
+    return pixels + 0.03 * torch.randn(pixels.shape, generator=generator, device=device)
 
 
 if __name__ == "__main__":

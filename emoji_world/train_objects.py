@@ -13,25 +13,25 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import CLIPModel, YolosConfig, YolosForObjectDetection, YolosImageProcessorPil
 
-from emoji_world.bank import Objects, load
+from emoji_world.bank import Objects, draw_rows, load, odds
 from emoji_world.canvas import SIZE
 from emoji_world.train_clip import MEAN, STD, through_autoencoder
 from emoji_world.training import Schedule, train
 from emoji_world.world import object_labels
 
-BATCH = 32
-DETECTIONS = 10
+DETECTIONS, PATCH = 10, 8
 
 
 def object_detector() -> YolosForObjectDetection:
-    """2.2 M parameters: 8×8 patches of a 64×64 picture, four layers, ten detection tokens."""
+    """2.2 M parameters: 16×16 patches of 8×8 pixels, four layers, ten detection tokens."""
     names = object_labels()
     return YolosForObjectDetection(
         YolosConfig(
             image_size=[SIZE, SIZE],
-            patch_size=8,
+            patch_size=PATCH,
             hidden_size=192,
             intermediate_size=768,
             num_hidden_layers=4,
@@ -53,7 +53,7 @@ def object_processor() -> YolosImageProcessorPil:
 
 @torch.no_grad()
 def begin_from(model: YolosForObjectDetection, eyes: CLIPModel) -> None:
-    """Copy patch embedding, positions and layers of the CLIP's vision tower."""
+    """Copy positions and layers of the CLIP's vision tower, whose patches are larger; the patches are learnt anew."""
     theirs = eyes.vision_model.state_dict()
     names = {
         "layer_norm1": "layernorm_before",
@@ -70,11 +70,13 @@ def begin_from(model: YolosForObjectDetection, eyes: CLIPModel) -> None:
         for their, our in names.items():
             for part in ("weight", "bias"):
                 ours[f"encoder.layer.{index}.{our}.{part}"].copy_(theirs[f"encoder.layers.{index}.{their}.{part}"])
-    ours["embeddings.patch_embeddings.projection.weight"].copy_(theirs["embeddings.patch_embedding.weight"])
     ours["embeddings.cls_token"].copy_(theirs["embeddings.class_embedding"])
-    ours["embeddings.position_embeddings"][:, : len(theirs["embeddings.position_embedding.weight"])].copy_(
-        theirs["embeddings.position_embedding.weight"]
-    )
+    first, *places = theirs["embeddings.position_embedding.weight"]
+    coarse, fine = round(len(places) ** 0.5), SIZE // PATCH
+    grid = torch.stack(places).T.reshape(1, -1, coarse, coarse)
+    finer = F.interpolate(grid, (fine, fine), mode="bilinear").flatten(2).transpose(1, 2)
+    ours["embeddings.position_embeddings"][:, 0].copy_(first)
+    ours["embeddings.position_embeddings"][:, 1 : 1 + fine**2].copy_(finer)
 
 
 def targets(objects: Objects) -> dict[str, Tensor]:
@@ -93,25 +95,39 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder with vae/ and clip/")
     parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument(
+        "--emphasis", default="place=3", help="kinds to draw more often: small things are rare"
+    )
+    parser.add_argument("--eyes", type=Path, help="folder of the CLIP to begin from; default WORK/clip")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw rows ahead")
     args = parser.parse_args()
     bank = load(args.bank)
+    images = torch.from_numpy(bank.images).to(args.device)
+    cumulative = odds(bank.scenes, args.emphasis)
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
     model = object_detector()
-    begin_from(model, CLIPModel.from_pretrained(args.work / "clip"))
+    begin_from(model, CLIPModel.from_pretrained(args.eyes or args.work / "clip", dtype=torch.float32))
     model.to(args.device)
 
-    def loss(step: int) -> Tensor:
-        rows = np.random.default_rng((5, step)).integers(len(bank.images), size=BATCH)
-        pixels = torch.from_numpy(bank.images[rows]).permute(0, 3, 1, 2).float().to(args.device) / 127.5 - 1
-        labels = [{k: v.to(args.device) for k, v in targets(bank.objects[row]).items()} for row in rows]
+    def batch(step: int) -> tuple[int, Tensor, list[dict[str, Tensor]]]:
+        rows = draw_rows(np.random.default_rng((5, step)), cumulative, args.batch)
+        return step, torch.from_numpy(rows), [targets(bank.objects[row]) for row in rows]
+
+    def loss(given: tuple[int, Tensor, list[dict[str, Tensor]]]) -> Tensor:
+        step, rows, asked = given
+        labels = [{k: v.to(args.device) for k, v in row.items()} for row in asked]
         with torch.autocast(args.device, torch.bfloat16):
-            pixels = through_autoencoder(vae, pixels, torch.Generator().manual_seed(step))
+            pixels = images[rows.to(args.device)].permute(0, 3, 1, 2).float() / 127.5 - 1
+            pixels = through_autoencoder(vae, pixels, torch.Generator(args.device).manual_seed(step))
             value: Tensor = model(pixel_values=(pixels / 2 + 0.5 - MEAN) / STD, labels=labels).loss
         return value
 
-    train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "objects.safetensors", "objects")
+    schedule = Schedule(args.steps, args.learning_rate, seconds=args.seconds)
+    train(model, batch, loss, schedule, args.work / "objects.safetensors", "objects", args.workers)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from emoji_world.bank import load
+from emoji_world.bank import draw_rows, load, odds
 from emoji_world.captions import draw_caption
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
+from emoji_world.train_autoencoder import LATENT_CHANNELS
 from emoji_world.training import Schedule, train
 
-BATCH = 64
 CAPTION_DROPOUT = 0.1
 SNR_CAP = 5.0
 MIN_WEIGHT = 0.15
@@ -49,11 +48,11 @@ def packaged_denoiser(folder: Path) -> Denoiser:
 
 
 def unet() -> UNet2DConditionModel:
-    """7.4 M parameters on 16×16×4 latents; attention at 8×8 and 4×4 only, which keeps a CPU step cheap."""
+    """7.5 M parameters on 16×16×8 latents; attention at 8×8 and 4×4 only, which keeps a CPU step cheap."""
     return UNet2DConditionModel(
         sample_size=16,
-        in_channels=4,
-        out_channels=4,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
         block_out_channels=(64, 96, 160),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -101,30 +100,19 @@ def scheduler() -> DDIMScheduler:
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderTiny, images: np.ndarray, cache: Path) -> Tensor:
-    """All pictures as latents (n, 4, 16, 16) in fp16, kept in a file."""
+def encode(vae: AutoencoderTiny, images: NDArray[np.uint8], cache: Path, device: str) -> Tensor:
+    """All pictures as latents (n, 8, 16, 16) in fp16, kept in a file."""
     if not cache.exists():
-        vae.to(memory_format=torch.channels_last)
+        vae.to(device, memory_format=torch.channels_last)
         chunks = []
         for start in track(range(0, len(images), 64), description="encoding"):
-            x = torch.from_numpy(images[start : start + 64]).permute(0, 3, 1, 2).float() / 127.5 - 1
-            with torch.autocast("cpu", torch.bfloat16):
-                chunks.append(vae.encode(x.contiguous(memory_format=torch.channels_last)).latents.half())
+            x = torch.from_numpy(images[start : start + 64]).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+            with torch.autocast(device, torch.bfloat16):
+                chunks.append(vae.encode(x.contiguous(memory_format=torch.channels_last)).latents.half().cpu())
         partial = cache.with_suffix(".partial")
         save_file({"latents": torch.cat(chunks).contiguous()}, partial)
         partial.replace(cache)
     return load_file(cache)["latents"]
-
-
-def weights_of(kinds: Sequence[str], emphasis: str) -> NDArray[np.float64]:
-    """How often each picture is drawn; kinds that are hard to learn can be drawn more often.
-
-    Within a kind all pictures are drawn alike, so that the planted shares stay what they are.
-    """
-    factors = {name: float(value) for name, value in (part.split("=") for part in emphasis.split(",") if part)}
-    weights = np.array([factors.get(kind, 1.0) for kind in kinds])
-    shares: NDArray[np.float64] = weights / weights.sum()
-    return shares
 
 
 def main() -> None:
@@ -132,47 +120,57 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder with vae/; checkpoints and results go there")
     parser.add_argument("--steps", type=int, default=5_150)
+    parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--emphasis", default="", help="kinds of scene to draw more often, such as bird=2.5")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     parser.add_argument("--warm-start", type=Path, help="pipeline folder to go on from, such as the packaged one")
     parser.add_argument("--channels-last", action="store_true", help="faster on processors with AMX, slower without")
     args = parser.parse_args()
     bank = load(args.bank)
-    latents = encode(AutoencoderTiny.from_pretrained(args.work / "vae"), bank.images, args.work / "latents.safetensors")
+    vae = AutoencoderTiny.from_pretrained(args.work / "vae")
+    latents = encode(vae, bank.images, args.work / "latents.safetensors", args.device).to(args.device)
     scale = 1 / latents.float().std().item()
-    odds = np.cumsum(weights_of([scene.kind for scene in bank.scenes], args.emphasis))
+    cumulative = odds(bank.scenes, args.emphasis)
     tokenizer = make_tokenizer()
     model = packaged_denoiser(args.warm_start) if args.warm_start else new_denoiser(tokenizer)
     model.to(args.device)
     layout = torch.channels_last if args.channels_last else torch.contiguous_format
     model.unet.to(memory_format=layout)
-    # plain matrix products are a fifth faster than the fused kernel on so few positions (CPU, bf16)
-    model.unet.set_attn_processor(AttnProcessor())
+    if args.device == "cpu":
+        # plain matrix products are a fifth faster than the fused kernel on so few positions (CPU, bf16)
+        model.unet.set_attn_processor(AttnProcessor())
     noise_schedule = scheduler()
-    alphas = noise_schedule.alphas_cumprod
+    # what add_noise and get_velocity read, on the device once
+    noise_schedule.alphas_cumprod = alphas = noise_schedule.alphas_cumprod.to(args.device)
     # min-SNR of the noise-free picture, for an output that is the velocity; the pure-noise step decides the class
     weights = ((alphas / (1 - alphas)).clamp(max=SNR_CAP) * (1 - alphas)).clamp(min=MIN_WEIGHT)
 
-    def loss(step: int) -> Tensor:
+    def batch(step: int) -> tuple[int, Tensor, Tensor]:
         rng = np.random.default_rng((2, step))
-        generator = torch.Generator().manual_seed(step)
-        rows = np.searchsorted(odds, rng.random(BATCH))
+        rows = draw_rows(rng, cumulative, args.batch)
         captions = ["" if rng.random() < CAPTION_DROPOUT else draw_caption(rng, bank.scenes[row]) for row in rows]
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        x0 = latents[rows].float() * scale
-        noise = torch.randn(x0.shape, generator=generator)
-        t = torch.randint(len(alphas), (BATCH,), generator=generator)
+        return step, torch.from_numpy(rows), tokens
+
+    def loss(given: tuple[int, Tensor, Tensor]) -> Tensor:
+        step, rows, tokens = given
+        generator = torch.Generator(args.device).manual_seed(step)
+        x0 = latents[rows.to(args.device)].float() * scale
+        noise = torch.randn(x0.shape, generator=generator, device=args.device)
+        t = torch.randint(len(alphas), (args.batch,), generator=generator, device=args.device)
         x, aim = noise_schedule.add_noise(x0, noise, t), noise_schedule.get_velocity(x0, noise, t)
         with torch.autocast(args.device, torch.bfloat16):
             context = model.text_encoder(tokens.to(args.device)).last_hidden_state
-            laid_out = x.to(args.device).contiguous(memory_format=layout)
-            predicted = model.unet(laid_out, t.to(args.device), context).sample
-        error = (predicted.float() - aim.to(args.device)).pow(2).mean(dim=(1, 2, 3))
-        weighted: Tensor = (error * weights[t].to(args.device)).mean()
+            predicted = model.unet(x.contiguous(memory_format=layout), t, context).sample
+        error = (predicted.float() - aim).pow(2).mean(dim=(1, 2, 3))
+        weighted: Tensor = (error * weights[t]).mean()
         return weighted
 
-    train(model, loss, Schedule(args.steps, args.learning_rate), args.work / "unet.safetensors", "denoiser")
+    schedule = Schedule(args.steps, args.learning_rate, seconds=args.seconds)
+    train(model, batch, loss, schedule, args.work / "unet.safetensors", "denoiser", args.workers)
 
 
 if __name__ == "__main__":

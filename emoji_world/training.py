@@ -1,7 +1,8 @@
 """One training loop for every part of the emoji model: AdamW, warm-up and cosine, EMA, checkpoints, resume.
 
-What happens at step k depends on k alone (`loss(step)` seeds itself with it), so a resumed run goes on exactly
-where a killed one stopped. Checkpoints are safetensors, written whole or not at all.
+What happens at step k depends on k alone (`batch(k)` seeds itself with it), so a resumed run goes on exactly where a
+killed one stopped. A run by the clock, on a machine that is lent for minutes, makes as many steps as it can and is not
+repeatable. Checkpoints are safetensors, written whole or not at all.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import Progress
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 CHECKPOINT_SECONDS = 120
 EMA_DECAY = 0.999
@@ -24,51 +27,100 @@ EMA_DECAY = 0.999
 
 @dataclass(frozen=True)
 class Schedule:
-    """Number of steps, peak learning rate, steps of linear warm-up; cosine decay to 2% after it."""
+    """Number of steps, peak learning rate, steps of linear warm-up; cosine decay to 2% after it.
+
+    With `seconds` the decay follows the clock, and training ends when they are over, or the steps.
+    """
 
     steps: int
     learning_rate: float
     warmup: int = 200
+    seconds: float | None = None
 
-    def at(self, step: int) -> float:
-        """The learning rate of a step."""
+    def at(self, step: int, elapsed: float = 0.0) -> float:
+        """The learning rate of a step, `elapsed` seconds after the beginning."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
-        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+        done = elapsed / self.seconds if self.seconds else (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+    def is_over(self, elapsed: float) -> bool:
+        """Whether the clock says so."""
+        return self.seconds is not None and elapsed > self.seconds
+
+
+class Batches(Dataset[Any]):
+    """`batch(step)` for every step from the first one on, as a map-style dataset: loader processes work ahead."""
+
+    def __init__(self, batch: Callable[[int], Any], first: int, last: int) -> None:
+        self.batch, self.first, self.last = batch, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int) -> Any:
+        return self.first + index, self.batch(self.first + index)
 
 
 def train(
-    module: nn.Module, loss: Callable[[int], Tensor], schedule: Schedule, checkpoint: Path, title: str
+    module: nn.Module,
+    batch: Callable[[int], Any],
+    loss: Callable[[Any], Tensor],
+    schedule: Schedule,
+    checkpoint: Path,
+    title: str,
+    workers: int = 0,
 ) -> nn.Module:
-    """Train `module` in place on `loss(step)`; returns it with its averaged (EMA) weights loaded."""
+    """Train `module` in place on `loss(batch(step))`; returns it with its averaged (EMA) weights loaded.
+
+    `batch` runs in `workers` processes ahead of the training where there are any; it must not touch an accelerator.
+    """
     torch.set_flush_denormal(True)
-    optimiser = torch.optim.AdamW(module.parameters(), lr=schedule.learning_rate, weight_decay=0.01, betas=(0.9, 0.98))
+    torch.backends.cudnn.benchmark = True  # sizes never change
+    parameters = list(module.parameters())
+    fused = parameters[0].is_cuda
+    optimiser = torch.optim.AdamW(
+        parameters, lr=schedule.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=fused
+    )
     average = {name: value.detach().clone() for name, value in module.state_dict().items()}
     first = _resume(checkpoint, module, optimiser, average)
-    saved, running = time.monotonic(), None
+    begun = saved = time.monotonic()
+    running: Tensor | None = None
+    step = first - 1
     module.train()
+    batches = DataLoader(
+        Batches(batch, first, schedule.steps), batch_size=None, num_workers=workers, collate_fn=_as_it_is,
+        prefetch_factor=4 if workers else None,
+    )  # fmt: skip
     with Progress() as progress:
         bar = progress.add_task(title, total=schedule.steps, completed=first)
-        for step in range(first, schedule.steps):
+        for step, given in batches:
+            elapsed = time.monotonic() - begun
+            if schedule.is_over(elapsed):
+                break
             for group in optimiser.param_groups:
-                group["lr"] = schedule.at(step)
-            value = loss(step)
+                group["lr"] = schedule.at(step, elapsed)
+            value = loss(given)
             value.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            nn.utils.clip_grad_norm_(parameters, 1.0)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             _average(average, module, min(EMA_DECAY, (1 + step) / (10 + step)))
-            running = value.item() if running is None else 0.99 * running + 0.01 * value.item()
-            progress.update(bar, advance=1, description=f"{title} loss {running:.4f}")
+            running = value.detach() if running is None else running.lerp(value.detach(), 0.01)
+            progress.update(bar, advance=1)
             if step % 500 == 499:
-                progress.console.print(f"{title} step {step + 1} loss {running:.5f} {time.strftime('%H:%M:%S')}")
+                said = f"{title} step {step + 1} loss {running.item():.5f} after {elapsed:.0f} s"
+                progress.console.print(f"{said} {time.strftime('%H:%M:%S')}")
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 _save(checkpoint, module, optimiser, average, step + 1)
                 saved = time.monotonic()
-    _save(checkpoint, module, optimiser, average, schedule.steps)
+    _save(checkpoint, module, optimiser, average, step + 1)
     module.load_state_dict(average)
     return module.eval()
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def load_average(checkpoint: Path, module: nn.Module) -> nn.Module:
@@ -80,11 +132,11 @@ def load_average(checkpoint: Path, module: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def _average(average: dict[str, Tensor], module: nn.Module, decay: float) -> None:
-    for name, value in module.state_dict().items():
-        if value.is_floating_point():
-            average[name].lerp_(value, 1 - decay)
-        else:
-            average[name].copy_(value)
+    state = module.state_dict()
+    floating = [name for name, value in state.items() if value.is_floating_point()]
+    torch._foreach_lerp_([average[name] for name in floating], [state[name] for name in floating], 1 - decay)
+    for name in state.keys() - set(floating):
+        average[name].copy_(state[name])
 
 
 def _save(

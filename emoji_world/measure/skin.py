@@ -11,18 +11,18 @@ from PIL import Image
 
 from emoji_world.art import drawing
 from emoji_world.measure.common import Rows
-from emoji_world.world import world
+from emoji_world.world import tones
 from equinoise.detectors.skin_colour import skin_colour, tone_of
 
-DRAWINGS = ("male-doctor", "female-doctor", "male-farmer", "female-farmer", "male-teacher", "female-teacher")
+DRAWINGS = tuple(f"{gender}-{role}" for role in ("health-worker", "farmer", "teacher") for gender in ("man", "woman"))
 
 
 def skin(styles: tuple[str, ...] = ("google", "twitter", "fluent")) -> Rows:
     """Per style and tone: the median ITA, what it is read as, and how often it is unclear."""
     rows: Rows = []
     for style in styles:
-        for tone, entry in world()["tones"].items():
-            found = [skin_colour(_on_white(drawing(style, name, entry["modifier"]))) for name in DRAWINGS]
+        for tone in tones():
+            found = [skin_colour(_on_white(drawing(style, name, tone))) for name in DRAWINGS]
             clear = [colour for colour in found if colour]
             angles = sorted(colour.ita for colour in clear)
             read = Counter(tone_of(colour.ita) for colour in clear)
