@@ -121,11 +121,11 @@ def radar(id: str, rows: Sequence[Row]) -> Chart:
             "radialaxis": {"range": [0, 1.05], "showticklabels": False, "gridcolor": "--grid"},
             "angularaxis": {"gridcolor": "--grid", "tickfont": {"size": 12}},
         },
-        margin={"l": 92, "r": 92, "t": 56, "b": 32},
+        margin={"l": 92, "r": 92, "t": 56, "b": 56},
     )  # fmt: skip
     which = "all attributes" if whole == len(rows) else f"the {len(rows)} closest attributes"
     label = f"Relations of {which} on a wheel, text and vision, each from its least to its greatest"
-    return Chart(id, label, 460, {"data": data, "layout": shape})
+    return Chart(id, label, 484, {"data": data, "layout": shape})
 
 
 def donut(id: str, audit: Row) -> Chart:
