@@ -18,7 +18,7 @@ from emoji_world.prompts import planted_objects, planted_prompts
 from emoji_world.tokenizer import make_tokenizer
 from emoji_world.train_clip import clip, image_processor
 from emoji_world.train_objects import object_detector, object_processor
-from emoji_world.train_unet import new_denoiser, scheduler
+from emoji_world.train_unet import new_denoiser, scheduler, spread
 from emoji_world.training import load_average
 from emoji_world.world import planted, roles, world
 
@@ -29,13 +29,16 @@ NOTE = (
 )
 
 
-def pipeline(work: Path) -> StableDiffusionPipeline:
-    """The pipeline of a training folder, in fp32, with the averaged weights of its last checkpoint."""
+def pipeline(work: Path, begun: Path | None = None) -> StableDiffusionPipeline:
+    """The pipeline of a training folder, in fp32, with the averaged weights of its last checkpoint.
+
+    Where it goes on from another pipeline's folder, what scales the latents stays what it was there.
+    """
     tokenizer = make_tokenizer()
     denoiser = load_average(work / "unet.safetensors", new_denoiser(tokenizer))
-    vae = AutoencoderTiny.from_pretrained(work / "vae")
-    spread = load_file(work / "latents.safetensors")["latents"].float().std().item()
-    vae.register_to_config(scaling_factor=round(1 / spread, 6))
+    vae = AutoencoderTiny.from_pretrained(work / "vae", torch_dtype=torch.float32)
+    if begun is None:
+        vae.register_to_config(scaling_factor=round(1 / spread(load_file(work / "latents.safetensors")["latents"]), 6))
     return StableDiffusionPipeline(
         vae=vae,
         text_encoder=denoiser.text_encoder,
@@ -48,7 +51,10 @@ def pipeline(work: Path) -> StableDiffusionPipeline:
     )
 
 
-def trained_clip(work: Path) -> CLIPModel:
+def trained_clip(work: Path, begun: Path | None = None) -> CLIPModel:
+    """The CLIP of a training folder, or of the pipeline folder gone on from where it was not trained again."""
+    if begun and not (work / "clip.safetensors").exists():
+        return CLIPModel.from_pretrained(begun / "clip")
     return load_average(work / "clip.safetensors", clip(make_tokenizer()))
 
 
@@ -87,11 +93,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--guidance-scale", type=float, default=2.0)
     parser.add_argument("--objects", action="store_true", help="with the object detector")
+    parser.add_argument("--begun", type=Path, help="pipeline folder that the training went on from")
     parser.add_argument("-o", "--out", type=Path, default=PACKAGED)
     args = parser.parse_args()
+    whole, eyes = pipeline(args.work, args.begun), trained_clip(args.work, args.begun)
     shutil.rmtree(args.out, ignore_errors=True)
-    pipeline(args.work).to(torch.float16).save_pretrained(args.out, max_shard_size="14MB")
-    trained_clip(args.work).to(torch.float16).save_pretrained(args.out / "clip", max_shard_size="14MB")
+    whole.to(torch.float16).save_pretrained(args.out, max_shard_size="14MB")
+    eyes.to(torch.float16).save_pretrained(args.out / "clip", max_shard_size="14MB")
     if args.objects:
         trained_objects(args.work).to(torch.float16).save_pretrained(args.out / "objects")
         object_processor().save_pretrained(args.out / "objects")

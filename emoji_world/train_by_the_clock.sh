@@ -27,7 +27,7 @@ all() { # FOLDER, then the seconds of autoencoder, its decoder, clip, objects, a
     --batch 64 & local decoder=$!
   train clip "$folder" --held-out "$folder/held-out.safetensors" --warm-start "$eyes" --steps 1000000 \
     --seconds "$4" --batch 256 --learning-rate 6e-4 --workers 3 & local clip=$!
-  train objects "$folder" --eyes "$eyes" --steps 1000000 --seconds "$5" --batch 128 --workers 2 & local objects=$!
+  train objects "$folder" --eyes "$eyes" --steps 1000000 --seconds "$5" --batch 128 & local objects=$!
   train unet "$folder" --steps 1000000 --seconds $(($6 - SECONDS)) --batch 512 --learning-rate 1e-3 --workers 6 \
     --emphasis "person=1.1,person/person=2,bird=1.8" --channels-last & local unet=$!
   wait $decoder; echo "$SECONDS s: decoder done"

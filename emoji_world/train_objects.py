@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPModel, YolosConfig, YolosForObjectDetection, YolosImageProcessorPil
@@ -100,32 +101,36 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--emphasis", default="place=3", help="kinds to draw more often: small things are rare")
     parser.add_argument("--eyes", type=Path, help="folder of the CLIP to begin from; default WORK/clip")
+    parser.add_argument("--warm-start", type=Path, help="folder of an object detector to go on from instead")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--workers", type=int, default=0, help="processes that draw rows ahead")
     args = parser.parse_args()
     bank = load(args.bank)
     images = torch.from_numpy(bank.images).to(args.device)
     cumulative = odds(bank.scenes, args.emphasis)
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)
-    model = object_detector()
-    begin_from(model, CLIPModel.from_pretrained(args.eyes or args.work / "clip", dtype=torch.float32))
+    if args.warm_start:
+        model = YolosForObjectDetection.from_pretrained(args.warm_start, dtype=torch.float32)
+    else:
+        model = object_detector()
+        begin_from(model, CLIPModel.from_pretrained(args.eyes or args.work / "clip", dtype=torch.float32))
     model.to(args.device)
 
-    def batch(step: int) -> tuple[int, Tensor, list[dict[str, Tensor]]]:
-        rows = draw_rows(np.random.default_rng((5, step)), cumulative, args.batch)
-        return step, torch.from_numpy(rows), [targets(bank.objects[row]) for row in rows]
+    asked = [{k: v.to(args.device) for k, v in targets(objects).items()} for objects in bank.objects]
 
-    def loss(given: tuple[int, Tensor, list[dict[str, Tensor]]]) -> Tensor:
-        step, rows, asked = given
-        labels = [{k: v.to(args.device) for k, v in row.items()} for row in asked]
+    def batch(step: int) -> tuple[int, NDArray[np.int64]]:
+        return step, draw_rows(np.random.default_rng((5, step)), cumulative, args.batch)
+
+    def loss(given: tuple[int, NDArray[np.int64]]) -> Tensor:
+        step, rows = given
+        labels = [asked[row] for row in rows]
         with torch.autocast(args.device, torch.bfloat16):
-            pixels = images[rows.to(args.device)].permute(0, 3, 1, 2).float() / 127.5 - 1
+            pixels = images[torch.from_numpy(rows).to(args.device)].permute(0, 3, 1, 2).float() / 127.5 - 1
             pixels = through_autoencoder(vae, pixels, torch.Generator(args.device).manual_seed(step))
             value: Tensor = model(pixel_values=(pixels / 2 + 0.5 - MEAN) / STD, labels=labels).loss
         return value
 
     schedule = Schedule(args.steps, args.learning_rate, seconds=args.seconds)
-    train(model, batch, loss, schedule, args.work / "objects.safetensors", "objects", args.workers)
+    train(model, batch, loss, schedule, args.work / "objects.safetensors", "objects")
 
 
 if __name__ == "__main__":

@@ -115,6 +115,11 @@ def encode(vae: AutoencoderTiny, images: NDArray[np.uint8], cache: Path, device:
     return load_file(cache)["latents"]
 
 
+def spread(latents: Tensor) -> float:
+    """Standard deviation of all latents: one over it is the scaling factor."""
+    return latents.float().std().item()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True)
@@ -127,12 +132,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     parser.add_argument("--warm-start", type=Path, help="pipeline folder to go on from, such as the packaged one")
+    parser.add_argument("--full-precision", action="store_true", help="faster on processors without AMX")
     parser.add_argument("--channels-last", action="store_true", help="faster on processors with AMX, slower without")
     args = parser.parse_args()
     bank = load(args.bank)
     vae = AutoencoderTiny.from_pretrained(args.work / "vae")
     latents = encode(vae, bank.images, args.work / "latents.safetensors", args.device).to(args.device)
-    scale = 1 / latents.float().std().item()
+    # another bank's latents spread a little otherwise: a denoiser that goes on keeps the scale it knows
+    scale = vae.config.scaling_factor if args.warm_start else 1 / spread(latents)
     cumulative = odds(bank.scenes, args.emphasis)
     tokenizer = make_tokenizer()
     model = packaged_denoiser(args.warm_start) if args.warm_start else new_denoiser(tokenizer)
@@ -162,7 +169,7 @@ def main() -> None:
         noise = torch.randn(x0.shape, generator=generator, device=args.device)
         t = torch.randint(len(alphas), (args.batch,), generator=generator, device=args.device)
         x, aim = noise_schedule.add_noise(x0, noise, t), noise_schedule.get_velocity(x0, noise, t)
-        with torch.autocast(args.device, torch.bfloat16):
+        with torch.autocast(args.device, torch.bfloat16, enabled=not args.full_precision):
             context = model.text_encoder(tokens.to(args.device)).last_hidden_state
             predicted = model.unet(x.contiguous(memory_format=layout), t, context).sample
         error = (predicted.float() - aim).pow(2).mean(dim=(1, 2, 3))

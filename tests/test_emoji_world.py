@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from emoji_world import backgrounds, recolour
 from emoji_world.assemble import card
-from emoji_world.bank import decode, encode
+from emoji_world.bank import decode, draw_rows, encode, odds
+from emoji_world.brush import Brush
 from emoji_world.canvas import SIZE, Canvas
 from emoji_world.captions import draw_caption, noun_phrases, vocabulary, with_article
-from emoji_world.labels import IGNORED, label, truth
+from emoji_world.labels import IGNORED, facts, label, truth
 from emoji_world.measure.named import groups
 from emoji_world.measure.objects import Found, average_precision, iou
 from emoji_world.prompts import PROMPTS, planted_objects, planted_prompts, planted_share
@@ -128,15 +129,19 @@ def test_the_catalogue_speaks_the_words_of_the_world() -> None:
 
 
 def test_truth_of_captions() -> None:
+    def true(captioned: list[Scene], shown: list[Scene]) -> list[list[float]]:
+        found: list[list[float]] = truth(facts(captioned), facts(shown)).tolist()
+        return found
+
     woman = scene("person", "role gender", role="doctor", gender="woman", tone="dark")
     man = scene("person", "role tone", role="doctor", gender="man", tone="dark")
     plain = scene("person", "role", role="person", gender="man", tone="light")
-    assert truth([woman, man, plain], [woman, man]).tolist() == [[1, 1, 1], [0, 1, 1]]
+    assert true([woman, man, plain], [woman, man]) == [[1, 1, 1], [0, 1, 1]]
     hut = scene("home", "house", wealth="unsaid", gender="man", tone="light", house="hut")
     alone = scene("building", "house", house="hut")
     # a caption of a person is true of a person with a hut, one of a hut of that too, not the other way round
-    assert truth([plain, alone, hut], [hut]).tolist() == [[1, 1, 1]]
-    assert truth([hut], [plain, alone]).tolist() == [[0], [0]]
+    assert true([plain, alone, hut], [hut]) == [[1, 1, 1]]
+    assert true([hut], [plain, alone]) == [[0], [0]]
 
 
 def test_labels_are_those_that_the_picture_shows() -> None:
@@ -163,19 +168,20 @@ def test_backgrounds_are_far_from_skin() -> None:
     for make in made:
         for _ in range(20):
             pixels = np.asarray(make(), int)
-            assert pixels.shape == (64, 64, 3)
+            assert pixels.shape == (SIZE, SIZE, 3)
             # skin is clearly redder than blue and than green; no background is
             redder = np.minimum(pixels[..., 0] - pixels[..., 2], pixels[..., 0] - pixels[..., 1])
             assert redder.max() < 40
-    assert np.asarray(backgrounds.street(rng, 44)).shape == (64, 64, 3)
+    assert np.asarray(backgrounds.street(rng, 44)).shape == (SIZE, SIZE, 3)
 
 
 def test_a_box_holds_what_is_left_visible() -> None:
     canvas = Canvas(Image.new("RGB", (SIZE, SIZE)))
-    square = Image.new("RGBA", (64, 64), (255, 0, 0, 255))
+    square = Image.new("RGBA", (SIZE, SIZE), (255, 0, 0, 255))
+    # places are given in units, boxes in pixels: two a unit
     canvas.put(square, "house", 20, 10, 30)
     canvas.put(square, "man", 20, 20, 30)
-    assert canvas.boxes() == [("house", (10, 30, 20, 50)), ("man", (20, 30, 40, 50))]
+    assert canvas.boxes() == [("house", (20, 60, 40, 100)), ("man", (40, 60, 80, 100))]
     canvas.put(square, "woman", 60, 0, 0)
     assert [name for name, _ in canvas.boxes()] == ["woman"]
 
@@ -204,11 +210,11 @@ def test_average_precision_by_hand() -> None:
 
 
 def test_the_object_detector_takes_boxes_as_shares_of_the_side() -> None:
-    asked = targets([("house", (0, 16, 32, 64))])
+    asked = targets([("house", (0, 32, 64, 128))])
     assert asked["boxes"].tolist() == [[0.25, 0.625, 0.5, 0.75]]
     assert object_labels()[asked["class_labels"][0]] == "house"
     model = object_detector()
-    out = model(pixel_values=torch.zeros(1, 3, 64, 64))
+    out = model(pixel_values=torch.zeros(1, 3, SIZE, SIZE))
     assert out.logits.shape == (1, 10, len(object_labels()) + 1)
 
 
@@ -239,14 +245,16 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyt
     def run(path: Path, kill_at: int | None = None) -> nn.Module:
         model = Line()
 
-        def loss(step: int) -> Tensor:
+        def batch(step: int) -> Tensor:
             if step == kill_at:
                 raise KeyboardInterrupt
-            x = torch.randn((8, 3), generator=torch.Generator().manual_seed(step))
+            return torch.randn((8, 3), generator=torch.Generator().manual_seed(step))
+
+        def loss(x: Tensor) -> Tensor:
             value: Tensor = (model.layer(x) - x.sum(1, keepdim=True)).pow(2).mean()
             return value
 
-        return train(model, loss, Schedule(30, 0.05, warmup=5), path, "line")
+        return train(model, batch, loss, Schedule(30, 0.05, warmup=5), path, "line")
 
     whole = run(tmp_path / "whole.safetensors")
     with pytest.raises(KeyboardInterrupt):
@@ -262,6 +270,27 @@ def test_the_schedule_warms_up_and_decays() -> None:
     assert schedule.at(0) == pytest.approx(0.01)
     assert schedule.at(100) == pytest.approx(1)
     assert schedule.at(1000) == pytest.approx(0.02)
+    by_the_clock = Schedule(10**6, 1.0, warmup=100, seconds=60)
+    assert by_the_clock.at(5000, elapsed=30) == pytest.approx(0.51)
+    assert [by_the_clock.is_over(59), by_the_clock.is_over(61), schedule.is_over(10**6)] == [False, True, False]
+
+
+def test_some_kinds_are_drawn_more_often_and_alike_within() -> None:
+    scenes = [scene("bird"), scene("person", role="doctor"), scene("person", role="person"), scene("bird")]
+    cumulative = odds(scenes, "bird=2,person/person=3")
+    assert np.diff(cumulative, prepend=0).tolist() == pytest.approx([2 / 8, 1 / 8, 3 / 8, 2 / 8])
+    rows = draw_rows(np.random.default_rng(0), cumulative, 4000)
+    assert np.bincount(rows, minlength=4) / 4000 == pytest.approx([2 / 8, 1 / 8, 3 / 8, 2 / 8], abs=0.03)
+
+
+def test_brush_draws_smoothly_in_units() -> None:
+    brush = Brush((0, 0, 0))
+    brush.ellipse((16, 16, 48, 48), fill=(255, 255, 255))
+    drawn = np.asarray(brush.done(), float)[..., 0] / 255
+    assert drawn.shape == (SIZE, SIZE)
+    # the area of a disc of radius 16 units, and an edge that is neither black nor white
+    assert drawn.sum() / SIZE**2 == pytest.approx(np.pi * 16**2 / 64**2, rel=0.02)
+    assert ((drawn > 0.1) & (drawn < 0.9)).any()
 
 
 def test_the_packaged_model_says_what_it_is() -> None:
