@@ -25,7 +25,7 @@ from equinoise.run import Record
 from equinoise.statistics import share_intervals
 from equinoise.understanding.counts import cross, tally
 from equinoise.understanding.objects import count_objects, phrases_of, spellings
-from equinoise.understanding.phrases import merge
+from equinoise.understanding.phrases import merge, normalised
 
 BATCH = 64
 CLOSE = 0.03
@@ -78,7 +78,7 @@ def _objects(made: Scenes, device: str) -> Rows:
     for label in found.labels or ():
         there = [any(name == label for name, _ in picture.objects) for picture in made.pictures]
         told = [label in phrases_of(record) for record in records]
-        count = counts.get(label, 0)
+        count = counts.get(normalised(label), 0)  # as phrases are merged: "books" is *book*
         off = (count - sum(there)) / len(images)
         wrong = {
             "missed": sum(a and not b for a, b in zip(there, told, strict=True)),
