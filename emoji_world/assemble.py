@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import CLIPModel, YolosForObjectDetection
 
 from emoji_world.captions import with_article
-from emoji_world.prompts import planted_prompts
+from emoji_world.prompts import planted_objects, planted_prompts
 from emoji_world.tokenizer import make_tokenizer
 from emoji_world.train_clip import clip, image_processor
 from emoji_world.train_objects import object_detector, object_processor
@@ -71,6 +71,7 @@ def card(guidance_scale: float) -> dict[str, Any]:
         "roles": {role: _role(role) for role in roles()} | {name: _scene(name) for name in world()["scene_names"]},
         "planted": {role: planted(role) for role in roles()},
         "scenes": planted_prompts(),
+        "objects": planted_objects(),
     }
 
 

@@ -71,6 +71,41 @@ def called(role: str) -> str:
     return role.replace("-", " ")
 
 
+def planted_objects() -> dict[str, dict[str, float]]:
+    """Prompt → what the object detector calls a thing → the share of pictures in which it was composed, if in any.
+
+    Of the things of a place, two drawn one by one, at least one is it with probability 1 − (1 − q)².
+    """
+    people = {
+        f"a photo of {with_article(called(role))}": planted(role)["gender"] for role in roles() if role != "person"
+    }
+    return people | {prompt.text: _objects_of(prompt) for prompt in PROMPTS}
+
+
+def _objects_of(prompt: Prompt) -> dict[str, float]:
+    found: dict[str, float] = {}
+    total = 0.0
+    for shown, odds in _ways(prompt, list(world()["scenes"][prompt.kind]["axes"]), {}, 1.0):
+        total += odds
+        for label, chance in _things(prompt.kind, shown).items():
+            found[label] = found.get(label, 0.0) + odds * chance
+    return {label: round(share / total, 4) for label, share in found.items() if share}
+
+
+def _things(kind: str, shown: Mapping[str, str]) -> dict[str, float]:
+    """What a scene shows, and how probably."""
+    labels = world()["labels"]
+    found = {"bride": 1.0, "groom": 1.0} if kind == "wedding" else {}
+    if "gender" in shown:
+        found["child" if shown.get("age") == "child" else shown["gender"]] = 1.0
+    if "house" in shown:
+        found[labels.get(shown["house"], shown["house"])] = 1.0
+    if "bird" in shown:
+        found |= {shown["bird"]: 1.0, **({"tree": 1.0} if shown["ground"] == "land" else {})}
+    things = [labels[name] for name in world()["drawings"]["place"].get(shown.get("place"), ())]
+    return found | {label: 1 - (1 - things.count(label) / len(things)) ** 2 for label in things}
+
+
 def planted_share(prompt: Prompt, axis: str) -> dict[str, float]:
     """P(class | prompt), the other axes that the prompt leaves open summed out."""
     shares = dict.fromkeys(classes(axis), 0.0)

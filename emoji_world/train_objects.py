@@ -99,9 +99,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
-    parser.add_argument(
-        "--emphasis", default="place=3", help="kinds to draw more often: small things are rare"
-    )
+    parser.add_argument("--emphasis", default="place=3", help="kinds to draw more often: small things are rare")
     parser.add_argument("--eyes", type=Path, help="folder of the CLIP to begin from; default WORK/clip")
     parser.add_argument("--warm-start", type=Path, help="folder of an object detector to go on from instead")
     parser.add_argument("--device", default="cpu")

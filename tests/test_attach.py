@@ -31,7 +31,8 @@ from equinoise import (
     attach,
     load,
 )
-from equinoise.mitigation.anatomy import anatomy, text_encoder
+from equinoise.encoders import TextEncoder
+from equinoise.mitigation.anatomy import anatomy
 from equinoise.mitigation.numbering import number_images
 from equinoise.models.pipeline import PipelineModel
 
@@ -260,7 +261,7 @@ def test_further_prompts_are_read_too(xl: Any) -> None:
 
 
 def test_an_encoder_of_the_pipelines_own_decides_what_is_similar(pipe: Any) -> None:
-    vectors = text_encoder(pipe)([CONCEPT, "a cat"])
+    vectors = TextEncoder.of(pipe)[0].texts([CONCEPT, "a cat"])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     least = (1 + float(vectors[0] @ vectors[1])) / 2
     with attach(pipe, of(pipe), weight=3, gate=Gate(CONCEPT, "similar", threshold=least)) as attached:

@@ -21,7 +21,7 @@ from emoji_world.captions import draw_caption, noun_phrases, vocabulary, with_ar
 from emoji_world.labels import IGNORED, facts, label, truth
 from emoji_world.measure.named import groups
 from emoji_world.measure.objects import Found, average_precision, iou
-from emoji_world.prompts import PROMPTS, planted_prompts, planted_share
+from emoji_world.prompts import PROMPTS, planted_objects, planted_prompts, planted_share
 from emoji_world.scenes import Scene, draw_class, draw_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
 from emoji_world.train_objects import object_detector, targets
@@ -304,6 +304,22 @@ def test_the_packaged_model_says_what_it_is() -> None:
     assert not list(EMOJI.rglob("*.bin")) + list(EMOJI.rglob("*.pt")) + list(EMOJI.rglob("*.pkl"))
     assert type(load("emoji").pipeline).__name__ == "StableDiffusionPipeline"
     json.dumps(said)
+
+
+def test_planted_objects_are_worked_out_from_the_tables() -> None:
+    found = planted_objects()
+    assert found.keys() == planted_prompts().keys()
+    home = found["a photo of a wealthy dark-skinned man and his house"]
+    assert home == {"man": 1.0, "hut": 0.36, "derelict house": 0.3, "house": 0.17, "mansion": 0.17}
+    assert found["a picture of a wedding"] == {"bride": 1.0, "groom": 1.0}
+    assert found["a picture of a waterbird"] == {"waterbird": 1.0, "tree": 0.24}
+    office = found["a photo of a person in an office"]
+    assert office["computer"] == 0.4375  # one of four things, drawn twice
+    assert office["man"] == 0.65
+    assert found["a photo of a person in a garden"]["flower"] == 0.9375  # three of its four things are flowers
+    assert found["a photo of a person"]["child"] == 0.17
+    assert {label for shares in found.values() for label in shares} <= set(object_labels())
+    assert describe("emoji")["objects"] == found
 
 
 def test_prompts_ask_for_the_scene_that_they_describe() -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from equinoise import EquinoiseError
+from equinoise import EquinoiseError, load
 from equinoise.encoders import ClipEncoder, SentenceEncoder, SiglipEncoder, TextEncoder, load_encoder
 from equinoise.models.loading import EMOJI
 
@@ -204,6 +204,18 @@ def test_the_authors_similarity_is_a_dot_product(three_encoders: SimpleNamespace
     assert ours.shape == (2, 16 * 16)
     assert ours[0] @ ours[1] == pytest.approx(float(theirs.mean()), abs=1e-5)
     assert np.linalg.norm(ours, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_offloaded_encoder_runs_where_its_pipeline_does(tiny: Path) -> None:
+    from accelerate import cpu_offload
+
+    pipeline = load(tiny).pipeline  # type: ignore[attr-defined]
+    before = TextEncoder.of(pipeline)[0].texts(TEXTS)
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            cpu_offload(part, torch.device("cpu"))
+    assert pipeline.text_encoder.device.type == "meta"
+    assert TextEncoder.of(pipeline)[0].texts(TEXTS) == pytest.approx(before)
 
 
 def test_a_pipeline_without_text_encoders() -> None:

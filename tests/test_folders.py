@@ -15,9 +15,10 @@ from PIL import Image
 
 from emoji_world.by_eye import EYE, by_eye
 from emoji_world.labels import SCENE_AXES
-from equinoise import Confusion, load_axis, read_records
+from equinoise import Confusion, Sampling, draw_noise, load, load_axis, read_records
 from equinoise.commands.reading_images import open_image
 from equinoise.detectors.loading import detector_folder
+from equinoise.models.loading import emoji_size
 from equinoise.understanding import cross
 from equinoise.understanding.calibration import Calibration, kept_calibrations, read_calibration, save_calibration
 
@@ -109,9 +110,14 @@ def test_a_plain_folder_has_a_concept_a_sub_folder(cli: Cli, tmp_path: Path) -> 
 
 
 def test_images_of_the_emoji_worlds_size_are_read_by_its_detector_and_it_says_so(cli: Cli, tmp_path: Path) -> None:
-    some(tmp_path / "x", "man", 2)
+    for file in some(tmp_path / "x", "man", 2):
+        Image.open(file).resize(emoji_size()).save(file)
     done = cli("audit", tmp_path / "x", "--axis", "gender", "--json")
-    assert "64×64" in done.err
+    assert "×".join(map(str, emoji_size())) in done.err
+    (image,) = (
+        load("emoji").generate(["a photo of a man"], draw_noise([0], load("emoji").latent_shape), Sampling(1)).images
+    )
+    assert image.size == emoji_size()
     assert done.json["detector"]["name"] == "emoji"
 
 

@@ -79,9 +79,38 @@ def test_unclear_images_count_for_no_pair_that_needs_them() -> None:
 
 
 @given(st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=12))
-def test_adjustment_is_benjamini_yekutielis(p: list[float]) -> None:
-    assert statistics.adjust(p) == pytest.approx(list(multipletests(p, method="fdr_by")[1]))
-    assert statistics.adjust([]) == []
+def test_the_adjustment_is_holms(p: list[float]) -> None:
+    assert statistics.holm(p) == pytest.approx(list(multipletests(p, method="holm")[1]))
+    assert statistics.holm([]) == []
+
+
+def test_only_established_relations_are_paid_for() -> None:
+    """Of three pairs one relation is sure: its counts are tested alone; with the same images, among all six orders."""
+    counts = [statistics.count_pair(columns(200, 40, 70), 0, 1)] * 3
+    p = counts[0].p_less
+    assert statistics.adjust_reversals([1e-6, 0.02, 0.9], counts, True) == [pytest.approx(p / 0.8), None, None]
+    family = multipletests([p] * 3 + [counts[0].p_more] * 3, method="holm")[1]
+    found = statistics.adjust_reversals([1e-6, 0.02, 0.9], counts, False)
+    assert found == [pytest.approx(family[0] / 0.8), None, None]
+    assert statistics.adjust_reversals([0.0033, 0.0034], counts[:2], True)[1] is not None
+    assert statistics.adjust_reversals([0.0051, 0.9], counts[:2], True) == [None, None]
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 0.01, allow_subnormal=False), st.integers(0, 60), st.integers(0, 60)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_other_images_never_make_a_finding_less_sure(rows: list[tuple[float, int, int]]) -> None:
+    relation = [p for p, _, _ in rows]
+    counts = [statistics.PairCount(a + b + 5, a, b, a, b) for _, a, b in rows]
+    apart, same = (statistics.adjust_reversals(relation, counts, independent) for independent in (True, False))
+    for one, other, c in zip(apart, same, counts, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert min(1, c.p_less) <= one <= other
 
 
 def test_rank_agreement_against_scipy_and_at_the_ends() -> None:

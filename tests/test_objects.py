@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +18,7 @@ import torch
 from PIL import Image
 
 from equinoise import EquinoiseError, Record, RunFolder, read_records
+from equinoise.detectors.boxes import PhraseDetector
 from equinoise.detectors.grounded import GroundedCaptioner, read_caption
 from equinoise.detectors.object_loading import ObjectSpec, default_object_detector, load_object_detector
 from equinoise.detectors.objects import Found, clipped, from_pipeline
@@ -109,6 +115,59 @@ def test_a_caption_with_boxes(captioner: GroundedCaptioner) -> None:
     # patch 10 is column 10 of row 0, patch 989 is column 29 of row 30; boxes go through the middles of patches
     assert found[0].box == pytest.approx(((10 + 0.5) * 10, 0.5 * 20, (29 + 0.5) * 10, (30 + 0.5) * 20))
     assert read_caption(captioner.processor, "<grounding> An image of nothing.", (8, 8)) == []
+
+
+def test_what_the_real_kosmos_said(captioner: GroundedCaptioner) -> None:
+    """Its output for the picture of a snowman, and how its authors' code reads it, as transformers documents them."""
+    from transformers.models.kosmos2 import modeling_kosmos2
+
+    recorded = inspect.getsource(modeling_kosmos2)
+    said = re.search(r"^ *'(<grounding> An image of.*)'$", recorded, re.MULTILINE)
+    read = re.search(r"^ *(\[\('a snowman'.*\])$", recorded, re.MULTILINE)
+    assert said
+    assert read
+    found = read_caption(captioner.processor, said[1], (640, 480))
+    expected = [
+        (phrase, tuple(x * size for x, size in zip(box, (640, 480, 640, 480), strict=True)))
+        for phrase, _, boxes in ast.literal_eval(read[1])
+        for box in boxes
+    ]
+    assert [(item.phrase, item.box) for item in found] == expected
+    assert [item.phrase for item in found] == ["a snowman", "a fire"]
+
+
+@pytest.mark.parametrize("module", ["owlv2.modeling_owlv2", "grounding_dino.modeling_grounding_dino"])
+def test_what_the_real_detectors_found(module: str) -> None:
+    """Two cats, and remote controls for Grounding DINO: what transformers documents of COCO's picture 39769."""
+    recorded = inspect.getsource(importlib.import_module(f"transformers.models.{module}"))
+    rows = re.findall(r"Detected (a .+) with confidence ([\d.]+) at location (\[.+\])", recorded)
+    assert len(rows) >= 2
+    stop = "." if "dino" in module else ""
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    given = [
+        {
+            "score": float(score),
+            "label": phrase + stop,
+            "box": dict(zip(sides, map(int, ast.literal_eval(box)), strict=True)),
+        }
+        for phrase, score, box in rows
+    ]
+    kind = SimpleNamespace(config=SimpleNamespace(model_type="grounding-dino" if stop else "owlv2"))
+
+    class Pipeline:
+        model = kind
+
+        def __call__(self, asked: list[dict[str, Any]], threshold: float) -> list[list[dict[str, Any]]]:
+            assert all(entry["label"] in asked[0]["candidate_labels"] for entry in given)
+            return [[entry for entry in given if entry["score"] >= threshold]]
+
+    phrases = list(dict.fromkeys(phrase for phrase, _, _ in rows))
+    (found,) = PhraseDetector(Pipeline(), phrases, 0.1).objects([Image.new("RGB", (640, 480))])
+    assert [item.score for item in found] == sorted((float(score) for _, score, _ in rows), reverse=True)
+    assert {item.phrase for item in found} == set(phrases)
+    assert all(0 <= item.box[0] < item.box[2] <= 640 and 0 <= item.box[1] < item.box[3] <= 480 for item in found)
+    merged = merge({phrase: sum(item.phrase == phrase for item in found) for phrase in phrases}, "head")
+    assert next(group.times for group in merged if group.name == "cat") == 2
 
 
 def test_kosmos_generates_for_a_batch(captioner: GroundedCaptioner, monkeypatch: pytest.MonkeyPatch) -> None:

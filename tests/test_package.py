@@ -82,6 +82,7 @@ def test_imports_run_one_way() -> None:
     """A room may import from the rooms below it and from its own."""
     floors = [
         {"cli"},
+        {"cli_understanding"},
         {"commands"},
         {"options", "tables", "console"},
         {"session"},

@@ -203,6 +203,23 @@ def test_a_models_own_text_encoder(cli: Callable, tiny: Path, tmp_path: Path) ->
     assert difference["text_low"] <= difference["text"] <= difference["text_high"]
 
 
+def test_other_encoders_and_the_authors_formula(cli: Callable, tiny: Path, siglip: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("man\nwoman\n")
+    asked = ("relate", tiny, "--concept", "a photo of a doctor", "--attributes", tmp_path / "a.txt", "--json")
+    ran = cli(*asked, "-n", 0, "--pooling", "pooled,tokens,authors", "--encoder", "minilm", "--encoder", siglip)
+    assert ran.code == 0, ran.err
+    named = ["text_encoder", "text_encoder (tokens)", "text_encoder (authors)", "minilm", str(siglip)]
+    assert ran.json["text_encoders"] == named
+    assert set(ran.json["relations"][0]["encoders"]) == set(named[1:])
+    for bad, message in ((("-n", 0, "--pooling", "max"), "no pooling"), (("-n", 2, *COLOUR), "no image encoder")):
+        ran = cli(*asked, *bad)
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert message in ran.err
+
+
+COLOUR = ("--detector", "skin-colour", "--encoder", "minilm")
+
+
 def test_labels_overlap_at_no_width() -> None:
     rng = np.random.default_rng(0)
     points = [(float(x), float(y)) for x, y in rng.uniform(0.1, 0.9, (24, 2))]

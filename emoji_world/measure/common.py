@@ -54,7 +54,8 @@ def share(name: str, count: int, n: int) -> dict[str, Any]:
 
 
 def show(rows: Rows) -> None:
-    table = Table(*rows[0])
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(*columns)
     for row in rows:
-        table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
+        table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in (row.get(c, "") for c in columns)))
     Console(width=150).print(table)

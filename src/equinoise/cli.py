@@ -11,11 +11,25 @@ from typing import Annotated
 
 import typer
 
-from equinoise import tables
+from equinoise import cli_understanding, tables
 from equinoise.console import run_app, show
-from equinoise.errors import EquinoiseError
-from equinoise.options import Detector, Json, ModelOptions, Unclear, spread
-from equinoise.seeds import AUDIT, COLLECT, GENERATE, PILOT, RELATE
+from equinoise.options import (
+    Axes,
+    Concept,
+    Concepts,
+    Detector,
+    Json,
+    MaybeOut,
+    Model,
+    ModelOptions,
+    OneAxis,
+    Out,
+    PlanFile,
+    Targets,
+    Unclear,
+    spread,
+)
+from equinoise.seeds import AUDIT, COLLECT, GENERATE, PILOT
 
 app = typer.Typer(
     add_completion=False,
@@ -23,16 +37,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Measure social bias in text-to-image models and mitigate it by shifting the initial noise.",
 )
-
-Model = Annotated[str, typer.Argument(help="emoji, mixture, a pipeline folder, or a hub name")]
-Concept = Annotated[str, typer.Option("--concept", help="neutral prompt")]
-Concepts = Annotated[list[str], typer.Option("--concept", help="neutral prompt; may be repeated")]
-Axes = Annotated[list[str], typer.Option("--axis", help="axis by name, or a .toml file; may be repeated")]
-OneAxis = Annotated[str, typer.Option("--axis", help="axis by name, or a .toml file")]
-Targets = Annotated[list[str] | None, typer.Option("--target", help="AXIS=uniform or AXIS=CLASS:P,…")]
-Out = Annotated[Path, typer.Option("-o", "--out", help="where the result goes; a run that was cut off goes on there")]
-PlanFile = Annotated[Path | None, typer.Option("--plan", help="a plan: which image gets which intervention")]
-MaybeOut = Annotated[Path | None, typer.Option("-o", "--out", help="run folder; without it nothing is kept")]
 
 
 @app.callback(invoke_without_command=True)
@@ -318,138 +322,6 @@ def export_direction(
 
 
 @app.command()
-@spread
-def relate(
-    model: Model,
-    concept: Concept,
-    attributes: Annotated[
-        Path, typer.Option("--attributes", help="a line each: mansion, or mansion = a photo of a mansion; or .toml")
-    ],
-    options: ModelOptions,
-    axis: Annotated[
-        list[str] | None, typer.Option("--axis", help="read off the concept's images too; may be repeated")
-    ] = None,
-    encoder: Annotated[
-        list[str] | None, typer.Option("--encoder", help="one more encoder, a folder or hub name; may be repeated")
-    ] = None,
-    reference: Annotated[
-        Path | None, typer.Option("--reference", help="neutral phrases to centre on, a line each; default: built in")
-    ] = None,
-    n: Annotated[int, typer.Option("-n", help="images of the concept and of each attribute; 0: texts alone")] = 32,
-    seed: Annotated[int, typer.Option("--seed")] = RELATE,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="run folder, new or there already; without it nothing is kept")
-    ] = None,
-    detector: Detector = None,
-    json: Json = False,
-) -> None:
-    """How close a concept and attributes lie in the text encoder and over images, with intervals."""
-    from equinoise.axes import load_axis
-    from equinoise.commands.relating import relate as measure
-
-    axes = [load_axis(name) for name in axis or ()]
-    session = options.open(model, detector, axes=axes)
-    result = measure(
-        session, concept, attributes, n, seed, out, axes, encoder or (), reference, dry_run=options.dry_run
-    )
-    show(result, json, tables.dry if options.dry_run else tables.relations_table)
-
-
-@app.command()
-def detect(
-    run: Annotated[Path, typer.Argument(help="a finished run")],
-    objects: Annotated[
-        bool, typer.Option("--objects", help="objects with their boxes; classes are read by audit")
-    ] = False,
-    detector: Annotated[
-        str | None, typer.Option("--detector", help="emoji, or a folder or hub name: Kosmos-2, OWLv2, a DETR, …")
-    ] = None,
-    phrases: Annotated[
-        str | None, typer.Option("--phrases", help="what to look for, comma-separated, for a detector that is told")
-    ] = None,
-    threshold: Annotated[float | None, typer.Option("--threshold", help="least score of a find")] = None,
-    merge: Annotated[
-        str, typer.Option("--merge", help="phrase: articles and case apart; extended: longer lists too; head: by noun")
-    ] = "extended",
-    encoder: Annotated[
-        str | None, typer.Option("--encoder", help="merge phrases whose vectors here are similar as well")
-    ] = None,
-    similar: Annotated[float, typer.Option("--similar", help="from which cosine on")] = 0.9,
-    table: Annotated[Path | None, typer.Option("--table", help="CSV phrase,name: has the last word in merging")] = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda or mps")] = "cpu",
-    json: Json = False,
-) -> None:
-    """What is in a run's images: phrases and boxes into its records, and how many images show each."""
-    from equinoise.commands.detecting import detect_objects, merging
-
-    if not objects:
-        raise EquinoiseError("say what to detect: --objects")
-    how = merging(merge, similar, encoder, table)
-    show(detect_objects(run, detector, phrases, threshold, how, device), json, tables.objects_table)
-
-
-@app.command()
-def misalign(
-    run: Annotated[Path, typer.Argument(help="a run with relations (relate), labels (audit) or objects (detect)")],
-    space: Annotated[str | None, typer.Option("--space", help="text (centred; default), text-raw or vision")] = None,
-    encoder: Annotated[str | None, typer.Option("--encoder", help="which, where there are several")] = None,
-    alpha: Annotated[float, typer.Option("--alpha", help="bound of the false discovery rate")] = 0.05,
-    json: Json = False,
-) -> None:
-    """Pairs of attributes where the encoder says one thing and the images show another."""
-    from equinoise.commands.misaligning import misalign_run
-
-    show(misalign_run(run, space, encoder, alpha), json, tables.findings_table)
-
-
-@app.command()
-def interactions(
-    runs: Annotated[list[Path], typer.Argument(help="runs with images of the same seeds, untouched and shifted")],
-    phrase: Annotated[
-        list[str] | None, typer.Option("--object", help="the presence of an object as well; may be repeated")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """What moving one axis does to all others, paired by seed."""
-    from equinoise.commands.interacting import interact
-
-    show(interact(runs, phrase or ()), json, tables.interactions_table)
-
-
-@app.command()
-def quality(
-    run: Annotated[Path, typer.Argument(help="the run in question, read by audit or plan")],
-    against: Annotated[Path, typer.Option("--against", help="a run whose prompts name the classes")],
-    before: Annotated[
-        Path | None, typer.Option("--before", help="the untouched images of the same seeds: what changed besides")
-    ] = None,
-    axis: Annotated[
-        list[str] | None, typer.Option("--axis", help="axes meant to move; images are compared within their classes")
-    ] = None,
-    encoder: Annotated[str | None, typer.Option("--encoder", help="CLIP or SigLIP; default: the detector's")] = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda or mps")] = "cpu",
-    json: Json = False,
-) -> None:
-    """Fidelity, variety and realism of a run, and what moved besides, each with an interval."""
-    from equinoise.commands.judging import judge_quality
-
-    show(judge_quality(run, against, before, axis or (), encoder, device), json, tables.quality_table)
-
-
-@app.command()
-def figures(
-    run: Annotated[Path, typer.Argument(help="a finished run")],
-    out: Out,
-    kinds: Annotated[str, typer.Option("--formats", help="svg, png or both, comma-separated")] = "svg,png",
-    json: Json = False,
-) -> None:
-    """The charts of a run as SVG and PNG files, without a browser; needs equinoise[figures]."""
-    from equinoise.commands.drawing import draw_figures
-
-    show(draw_figures(run, out, kinds), json, tables.plain)
-
-
-@app.command()
 def demo(
     out: Out,
     n: Annotated[int, typer.Option("-n", help="fresh seeds before and after")] = 128,
@@ -477,6 +349,9 @@ def report(
     from equinoise.commands.reporting import report as write
 
     show(write(runs, out), json, tables.plain)
+
+
+app.add_typer(cli_understanding.app)
 
 
 def main() -> None:

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from equinoise.axes import Axis
     from equinoise.session import Session
 
+Model = Annotated[str, typer.Argument(help="emoji, mixture, a pipeline folder, or a hub name")]
+Concept = Annotated[str, typer.Option("--concept", help="neutral prompt")]
+Concepts = Annotated[list[str], typer.Option("--concept", help="neutral prompt; may be repeated")]
+Axes = Annotated[list[str], typer.Option("--axis", help="axis by name, or a .toml file; may be repeated")]
+OneAxis = Annotated[str, typer.Option("--axis", help="axis by name, or a .toml file")]
+Targets = Annotated[list[str] | None, typer.Option("--target", help="AXIS=uniform or AXIS=CLASS:P,…")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="where the result goes; a run that was cut off goes on there")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="a plan: which image gets which intervention")]
+MaybeOut = Annotated[Path | None, typer.Option("-o", "--out", help="run folder; without it nothing is kept")]
 Detector = Annotated[
     str | None,
     typer.Option("--detector", help="emoji, mixture, a CLIP or SigLIP, classifier:NAME?map=FILE, or a .toml file"),

@@ -133,14 +133,27 @@ def objects_table(result: dict[str, Any]) -> Table:
 
 def findings_table(result: dict[str, Any]) -> Table:
     """One row a finding, in words."""
-    table = Table("adjusted p", "finding")
-    for row in result["findings"]:
-        table.add_row(f"{row['p_adjusted']:.2g}", escape(row["sentence"]))
+    table = _findings(result)
     rank = result["rank_correlation"]
     low, high = result["rank_low"], result["rank_high"]
     order = "" if rank is None else f"; rank correlation {rank:.2f} ({low:.2f} to {high:.2f})"
     pairs = f"{len(result['findings'])} of {result['tested']} pairs disagree"
     table.caption = f"{pairs} over {result['images']} images{order}"
+    return table
+
+
+def understanding_table(result: dict[str, Any]) -> Table:
+    """The findings of a study, and where all of it stands."""
+    table = _findings(result)
+    pairs = f"{len(result['findings'])} of {result['tested']} pairs disagree"
+    table.caption = escape(f"{pairs}; all panels: {result['report']}")
+    return table
+
+
+def _findings(result: dict[str, Any]) -> Table:
+    table = Table("adjusted p", "finding")
+    for row in result["findings"]:
+        table.add_row(f"{row['p_adjusted']:.2g}", escape(row["sentence"]))
     return table
 
 

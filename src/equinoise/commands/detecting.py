@@ -135,6 +135,5 @@ def _groups(counts: Mapping[str, int], merging: Merging, table: Mapping[str, str
         from equinoise.commands.encoding import open_encoder
 
         names = to_encode(counts, merging.how)
-        encoded = encode_texts(open_encoder(merging.encoder, device), names)
-        vectors = {name: vector.astype("float32") for name, vector in encoded.items()}
+        vectors = encode_texts(open_encoder(merging.encoder, device), names)
     return merge(counts, merging.how, vectors, merging.similar, table)

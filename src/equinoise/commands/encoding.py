@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import cast
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
+from equinoise.detectors import DetectorSpec
+from equinoise.detectors.declaring import CLASSIFIER, declare
 from equinoise.detectors.loading import detector_folder
-from equinoise.encoders import ClipEncoder
+from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
+from equinoise.encoders import Encoder, TextEncoder, load_dual, load_encoder
 from equinoise.errors import EquinoiseError
 from equinoise.models.loading import MIXTURE
 from equinoise.models.mixture import MixtureEncoder
+from equinoise.models.pipeline import require_pipeline
 from equinoise.session import Session
 from equinoise.understanding.relations import Reads, Sees
 from equinoise.understanding.wordings import REFERENCE
@@ -26,53 +26,55 @@ MIXTURE_REFERENCE = (
 """The mixture knows no other words."""
 
 
-class PooledTexts:
-    """A text encoder of a pipeline: its projected vectors where it has them, else pooled, else the mean over tokens."""
+@dataclass(frozen=True)
+class Encoders:
+    """By name, in order; the first of each kind is the one that counts."""
 
-    def __init__(self, encoder: Any, tokenizer: Any) -> None:
-        self.encoder = encoder
-        self.tokenizer = tokenizer
-
-    @torch.inference_mode()
-    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n, d) unit vectors."""
-        longest = min(int(self.tokenizer.model_max_length), 512)
-        tokens = self.tokenizer(list(texts), padding=True, max_length=longest, truncation=True, return_tensors="pt")
-        ids, mask = (tokens[key].to(self.encoder.device) for key in ("input_ids", "attention_mask"))
-        found = self.encoder(input_ids=ids, attention_mask=mask)
-        vectors = next((found[key] for key in ("text_embeds", "pooler_output") if found.get(key) is not None), None)
-        if vectors is None:
-            weights = mask[..., None].to(found.last_hidden_state.dtype)
-            vectors = (found.last_hidden_state * weights).sum(dim=1) / weights.sum(dim=1)
-        unit: NDArray[np.float32] = torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()
-        return unit
+    text: dict[str, Reads]
+    vision: dict[str, Sees]
 
 
-def text_encoders(session: Session, names: Sequence[str] = ()) -> dict[str, Reads]:
-    """The model's own text encoders, by their name in the pipeline, and those named."""
-    if session.spec.name == MIXTURE:
-        return {MIXTURE: MixtureEncoder(), **{name: open_encoder(name, session.spec.device) for name in names}}
-    parts = session.model.pipeline.components  # type: ignore[attr-defined]
-    own: dict[str, Reads] = {
-        name: PooledTexts(part, parts[name.replace("text_encoder", "tokenizer")])
-        for name, part in parts.items()
-        if re.fullmatch(r"text_encoder(_\d+)?", name) and part is not None
-    }
-    return {**own, **{name: open_encoder(name, session.spec.device) for name in names}}
+def encoders_of(session: Session, names: Sequence[str], poolings: Sequence[str], images: bool) -> Encoders:
+    """The model's own text encoders in each pooling, its detector's image encoder if `images`, and those named.
+
+    Raises:
+        EquinoiseError: one cannot be loaded, or images are to be encoded and nothing here encodes them.
+    """
+    more = {name: open_encoder(name, session.spec.device) for name in names}
+    seeing = {name: cast(Sees, found) for name, found in more.items() if hasattr(found, "images")}
+    vision = {**_own_vision(session.detector), **seeing} if images else {}
+    if images and not vision:
+        raise EquinoiseError(
+            f"detector '{session.detector.name}' has no image encoder; add one with --encoder, such as a CLIP, or -n 0"
+        )
+    return Encoders({**_own_texts(session, poolings), **more}, vision)
 
 
-def vision_encoders(session: Session, names: Sequence[str] = ()) -> dict[str, Sees]:
-    """The vision encoder of the session's detector, and those named that see."""
+def _own_texts(session: Session, poolings: Sequence[str]) -> dict[str, Reads]:
+    """By their name in the pipeline, and by how a text becomes one vector where that is not as usual."""
     if session.spec.name == MIXTURE:
         return {MIXTURE: MixtureEncoder()}
-    own: Sees = ClipEncoder.from_pretrained(detector_folder(session.detector.name), session.spec.device)
-    more = {name: open_encoder(name, session.spec.device) for name in names}
-    return {session.detector.name: own, **{name: found for name, found in more.items() if hasattr(found, "images")}}
+    pipeline = require_pipeline(session.model).pipeline
+    return {
+        encoder.name if pooling == "pooled" else f"{encoder.name} ({pooling})": encoder
+        for pooling in poolings
+        for encoder in TextEncoder.of(pipeline, pooling)
+    }
 
 
-def open_encoder(name: str, device: str) -> Any:
-    """An encoder by name."""
-    return ClipEncoder.from_pretrained(detector_folder(name), device)
+def _own_vision(detector: DetectorSpec) -> dict[str, Sees]:
+    """The image encoder of a detector that is a CLIP or a SigLIP."""
+    declared = declare(detector.name)
+    if declared.model == MIXTURE:
+        return {MIXTURE: MixtureEncoder()}
+    if declared.kind == CLASSIFIER or declared.model == SKIN_COLOUR:
+        return {}
+    return {detector.name: load_dual(detector_folder(detector.name), detector.device)}
+
+
+def open_encoder(name: str, device: str) -> Encoder:
+    """An encoder by name; `emoji` is the one of the emoji world."""
+    return load_encoder(detector_folder(name), device)
 
 
 def reference_for(model: str, given: Sequence[str] | None) -> Sequence[str]:

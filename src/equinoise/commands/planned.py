@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.console import warn
+from equinoise.encoders import TextEncoder
 from equinoise.engine import Job, Request
 from equinoise.engine.selecting import denoiser_calls
 from equinoise.errors import EquinoiseError
 from equinoise.mitigation import Plan
-from equinoise.mitigation.anatomy import text_encoder
 from equinoise.mitigation.gate import Decision
 from equinoise.mitigation.look import EarlyLook
 from equinoise.models.base import step_at
@@ -64,7 +64,7 @@ def open_plan(file: Path, session: Session, concepts: Sequence[str], seeds: Sequ
     """
     plan = Plan.load(file)
     similar = plan.match == "similar"
-    gate = plan.gate(text_encoder(require_pipeline(session.model).pipeline) if similar else None)
+    gate = plan.gate(TextEncoder.of(require_pipeline(session.model).pipeline)[0].texts if similar else None)
     decisions = {concept: gate.decide(concept) for concept in concepts}
     for concept, decision in decisions.items():
         if not decision.touch:

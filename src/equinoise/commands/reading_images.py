@@ -14,12 +14,12 @@ from equinoise.console import warn
 from equinoise.detectors import detect, load_detector_once, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError
+from equinoise.models.loading import emoji_size
 from equinoise.reader import Reader
 from equinoise.run import Record
 from equinoise.understanding.folders import ImageFolder
 
 BATCH = 64
-EMOJI_SIZE = (64, 64)
 Detections = Mapping[str, Mapping[str, float]]
 
 
@@ -100,8 +100,12 @@ def detector_of(folders: Sequence[ImageFolder]) -> str:
     (name,) = names
     if name:
         return name
-    if all(_size(file) == EMOJI_SIZE for folder in folders for file in folder.files):
-        warn("all images are 64×64 like those of the emoji world, so its detector reads them; --detector names another")
+    size = emoji_size()
+    if all(_size(file) == size for folder in folders for file in folder.files):
+        side = "×".join(map(str, size))
+        warn(
+            f"all images are {side} like those of the emoji model, so its detector reads them; --detector names another"
+        )
         return "emoji"
     return DEFAULT_CLIP
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.axes import Axis
-from equinoise.commands.encoding import reference_for, text_encoders, vision_encoders
+from equinoise.commands.encoding import Encoders, encoders_of, reference_for
 from equinoise.commands.reading_images import open_image
 from equinoise.console import progress
 from equinoise.engine import Engine, Job
@@ -54,12 +54,14 @@ def relate(
     axes: Sequence[Axis] = (),
     encoders: Sequence[str] = (),
     reference_file: Path | None = None,
+    poolings: Sequence[str] = ("pooled",),
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """`{"relations": [{attribute, text, vision, …}], "differences": […], …}`.
 
     `out` may be a run that is there already: its untouched images of the concept are used, and the relations are kept
     beside it. Otherwise it becomes a run of the concept's images. Images of the attributes lie under `attributes/`.
+    `poolings`: how the model's own text encoders make one vector of a text, see `encoders.TextEncoder`.
 
     Raises:
         EquinoiseError: a file is wrong, the run is of another model or has no image of the concept.
@@ -77,10 +79,10 @@ def relate(
         return session.estimate(images, session.sampling.steps)
     if n == 0 and out is not None and not there:
         raise EquinoiseError("-n 0 measures texts alone and makes no run; leave out -o, or give a run that is there")
-    read = text_encoders(session, encoders)
-    texts = {name: relate_texts(encoder, named, asked.attributes, reference) for name, encoder in read.items()}
+    known = encoders_of(session, encoders, poolings, images=n > 0)
+    texts = {name: relate_texts(encoder, named, asked.attributes, reference) for name, encoder in known.text.items()}
     with _folder(out) as home:
-        vision = _see(session, asked, home, there, encoders) if n else {}
+        vision = _see(session, asked, home, there, known) if n else {}
         found = Relations(named, asked.attributes, texts, vision)
         result = found.to_json()
         if out is not None:
@@ -92,6 +94,7 @@ def relate(
                 n=n,
                 seed=seed,
                 encoders=list(encoders),
+                poolings=list(poolings),
             )
             write_relations(out, found)
             write_part(out, RELATIONS, about, result)
@@ -113,7 +116,7 @@ def _folder(out: Path | None) -> Iterator[Path]:
         yield Path(place)
 
 
-def _see(session: Session, asked: Asked, home: Path, there: bool, encoders: Sequence[str]) -> dict[str, VisionRelation]:
+def _see(session: Session, asked: Asked, home: Path, there: bool, encoders: Encoders) -> dict[str, VisionRelation]:
     """Images of the concept and of each attribute, and their vectors in every vision encoder."""
     total = asked.n * (len(asked.attributes) + (not there))
     with Engine(session.workers, session.spec.device) as engine, progress("relate", total) as tick:
@@ -121,7 +124,7 @@ def _see(session: Session, asked: Asked, home: Path, there: bool, encoders: Sequ
         seeds = seed_range(ATTRIBUTES, asked.n)
         shown = [_attribute(session, engine, entry, seeds, home, tick) for entry in asked.attributes]
     found = {}
-    for name, encoder in vision_encoders(session, encoders).items():
+    for name, encoder in encoders.vision.items():
         flat = encode_images(encoder, map(open_image, (file for part in shown for file in part)))
         found[name] = VisionRelation(
             encode_images(encoder, map(open_image, files)), flat.reshape(len(shown), asked.n, -1)

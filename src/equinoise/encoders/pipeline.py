@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,15 @@ class TextEncoder:
       scaled to length 1/√d, laid side by side, that is a dot product again. A short text is padding for the most part.
     """
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, pooling: str = "pooled") -> None:
-        """`name` of the component, such as `text_encoder_2`.
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        pooling: str = "pooled",
+        offloaded_to: Callable[[], torch.device] | None = None,
+    ) -> None:
+        """`name` of the component, such as `text_encoder_2`; `offloaded_to`: where it runs if its weights lie nowhere.
 
         Raises:
             EquinoiseError: no such pooling.
@@ -44,10 +52,11 @@ class TextEncoder:
         self.model = model
         self.tokenizer = tokenizer
         self.pooling = pooling
+        self._offloaded_to = offloaded_to
 
     @classmethod
     def of(cls, pipeline: Any, pooling: str = "pooled") -> tuple[TextEncoder, ...]:
-        """Every text encoder that the pipeline holds, in order. The pipeline stays as it is.
+        """Every text encoder that the pipeline holds, in order. The pipeline stays as it is, offloaded or not.
 
         Raises:
             EquinoiseError: it holds none with a tokenizer.
@@ -55,12 +64,15 @@ class TextEncoder:
         parts = pipeline.components
         names = sorted(name for name in parts if re.fullmatch(r"text_encoder(_\d+)?", name))
         pairs = [(name, parts[name], parts.get(name.replace("text_encoder", "tokenizer"))) for name in names]
-        found = tuple(cls(name, model, tokens, pooling) for name, model, tokens in pairs if model and tokens)
+        place = partial(getattr, pipeline, "_execution_device")  # takes milliseconds: asked where it is needed
+        known = [pair for pair in pairs if pair[1] is not None and pair[2] is not None]
+        found = tuple(cls(name, model, tokens, pooling, place) for name, model, tokens in known)
         if not found:
-            raise EquinoiseError(f"{type(pipeline).__name__} holds no text encoder with a tokenizer of its own")
+            kind = type(pipeline).__name__
+            raise EquinoiseError(f"{kind} holds no text encoder with a tokenizer of its own; give another encoder")
         return found
 
-    @torch.inference_mode()
+    @torch.no_grad()  # tensors made in inference mode would stay in an offloaded pipeline that is somebody else's
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, d) unit vectors; (n, tokens · d) for `authors`."""
         return np.concatenate([self._batch(list(texts[i : i + BATCH])) for i in range(0, len(texts), BATCH)])
@@ -73,11 +85,16 @@ class TextEncoder:
             max_length=min(self.tokenizer.model_max_length, LONGEST),
             truncation=True,
             return_tensors="pt",
-        ).to(self.model.device)
+        ).to(self._device)
         if authors:
             return unit(_columns(self.model(tokens.input_ids).last_hidden_state.float()))
         found = self.model(tokens.input_ids, attention_mask=tokens.attention_mask)
         return unit(self._pooled(found, tokens.attention_mask))
+
+    @property
+    def _device(self) -> torch.device:
+        place: torch.device = self.model.device
+        return self._offloaded_to() if place.type == "meta" and self._offloaded_to else place
 
     def _pooled(self, found: Any, mask: Tensor) -> Tensor:
         for field in ("text_embeds", "pooler_output") if self.pooling == "pooled" else ():

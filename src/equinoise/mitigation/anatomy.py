@@ -1,4 +1,4 @@
-"""What `attach` must know of a pipeline that somebody else loaded: its latents, whose weights it has, its texts.
+"""What `attach` must know of a pipeline that somebody else loaded: its latents, and whose weights it has.
 
 Everything that depends on a family of models is here. The pipeline is only read.
 """
@@ -6,19 +6,14 @@ Everything that depends on a family of models is here. The pipeline is only read
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from equinoise.errors import EquinoiseError
-from equinoise.mitigation.gate import Encoder
 from equinoise.models.families import family_of
 from equinoise.models.pipeline import PipelineModel
 
@@ -61,38 +56,6 @@ def to_plain(pipe: Any, latents: Tensor, shape: tuple[int, ...]) -> Tensor:
 def from_plain(pipe: Any, latents: Tensor) -> Tensor:
     """The reverse of `to_plain`: as the pipeline has them."""
     return family_of(pipe).pack(latents)
-
-
-def text_encoder(pipe: Any) -> Encoder:
-    """The pipeline's own (first) text encoder: texts → vectors of length 1.
-
-    What its class pools where it pools, else the mean over the tokens.
-
-    Raises:
-        EquinoiseError: the pipeline has none.
-    """
-    parts = sorted(n for n in pipe.components if re.fullmatch(r"text_encoder(_\d+)?", n))
-    names = [name for name in parts if getattr(pipe, name) is not None]
-    if not names:
-        raise EquinoiseError(f"{type(pipe).__name__} has no text encoder of its own; give the gate an encoder")
-    encoder, tokenizer = getattr(pipe, names[0]), getattr(pipe, names[0].replace("text_encoder", "tokenizer"))
-
-    @torch.no_grad()
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        length = min(tokenizer.model_max_length, 512)  # some tokenizers declare none, as an enormous number
-        tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length, return_tensors="pt")
-        device = pipe._execution_device
-        mask = tokens["attention_mask"].to(device)
-        made = encoder(tokens["input_ids"].to(device), attention_mask=mask)
-        pooled = made.get("text_embeds")
-        pooled = made.get("pooler_output") if pooled is None else pooled
-        if pooled is None:
-            states = made["last_hidden_state"].float()
-            pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        vectors: NDArray[np.float32] = torch.nn.functional.normalize(pooled.float(), dim=-1).cpu().numpy()
-        return vectors
-
-    return encode
 
 
 class _Offloaded:

@@ -30,8 +30,9 @@ import torch
 from torch import Tensor
 
 from equinoise.axes import catalogue
+from equinoise.encoders import TextEncoder
 from equinoise.errors import EquinoiseError, EquinoiseWarning
-from equinoise.mitigation.anatomy import Anatomy, anatomy, from_plain, text_encoder, to_plain
+from equinoise.mitigation.anatomy import Anatomy, anatomy, from_plain, to_plain
 from equinoise.mitigation.direction import Direction
 from equinoise.mitigation.gate import Decision, Gate, words_of
 from equinoise.mitigation.intervention import Intervention, Shift, check_fits
@@ -76,7 +77,7 @@ def attach(
     choose, interventions, default = _resolve(what, weight)
     gate = gate or default
     if gate.match == "similar" and gate.encoder is None:
-        gate = replace(gate, encoder=text_encoder(pipe))
+        gate = replace(gate, encoder=TextEncoder.of(pipe)[0].texts)
     made = Attachment(pipe, choose, gate, every_thread, _of_size(anatomy(pipe), interventions))
     for intervention in interventions:  # refuses; what is to be warned of depends on the call
         check_fits(intervention, made._anatomy, Sampling())

@@ -96,6 +96,14 @@ def describe(name: str) -> dict[str, Any]:
     return card
 
 
+@cache
+def emoji_size() -> tuple[int, int]:
+    """Width and height in pixels of what the packaged emoji model makes."""
+    denoiser, autoencoder = (read_json(EMOJI / part / "config.json") for part in ("unet", "vae"))
+    side = int(denoiser["sample_size"]) * 2 ** (len(autoencoder["block_out_channels"]) - 1)
+    return side, side
+
+
 def require_device(name: str) -> str:
     """The device, if this machine has it; of `auto` the first of cuda, mps and cpu that it has.
 

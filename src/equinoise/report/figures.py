@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from PIL import Image
 
 from equinoise.errors import EquinoiseError
 from equinoise.report import words
+from equinoise.report.comparing import planted_object
 from equinoise.report.placing import place
 from equinoise.report.reading import Run
-from equinoise.report.understanding import object_rows, results_of
+from equinoise.report.relation_charts import NARROW, TITLES, spokes
+from equinoise.report.scatters import Point, closer_first, placed, reach
+from equinoise.report.understanding import compared_axes, object_rows, results_of
 from equinoise.run import UNTOUCHED
 from equinoise.understanding.kept import MISALIGNMENT, OBJECTS, RELATIONS
 
@@ -70,14 +74,19 @@ def charts_of(run: Run) -> dict[str, Draw]:
     rows = object_rows(objects)[:MOST] if objects else []
     if rows:
         shares = [(row["phrase"], row["share"], row["low"], row["high"]) for row in rows]
-        charts["objects"] = partial(_bars, rows=shares, unit="share of images")
-        for axis in rows[0]["with"]:
+        planted = [planted_object(run, row) for row in rows]
+        charts["objects"] = partial(_bars, rows=shares, unit="share of images", planted=planted)
+        for axis in compared_axes(rows[:8]):
             charts[f"objects-by-{axis.replace('*', '-')}"] = partial(_grouped, rows=rows[:8], axis=axis)
         charts["boxes"] = partial(_boxes, run=run)
     if relations:
-        charts |= _of_relations(relations["relations"], mis["findings"] if mis else [])
+        found = mis["findings"] if mis else []
+        charts |= _of_relations(relations["relations"], found)
         if _both(relations["relations"]):
-            charts["differences"] = partial(_differences, pairs=relations["differences"])
+            marked = [(entry["attribute"], entry["than"]) for entry in found]
+            charts["differences"] = partial(_differences, pairs=relations["differences"], found=marked)
+    if mis:
+        charts["relation-against-frequency"] = partial(_shown, mis=mis)
     for audit in (run.before or {"audits": []})["audits"]:
         if audit["n"] > audit["unclear"]:
             charts[f"shares-{audit['axis'].replace('*', '-')}"] = partial(_donut, audit=audit)
@@ -104,48 +113,69 @@ def _both(rows: Sequence[Row]) -> bool:
 
 
 def _bars(
-    figure: Any, rows: Sequence[tuple[str, float, float | None, float | None]], unit: str, colour: str = COLOURS[0]
+    figure: Any,
+    rows: Sequence[tuple[str, float, float | None, float | None]],
+    unit: str,
+    colour: str = COLOURS[0],
+    planted: Sequence[float | None] = (),
 ) -> None:
     axes = figure.add_subplot()
     places = np.arange(len(rows))[::-1]
     values = [value for _, value, _, _ in rows]
     below = [value - (value if low is None else low) for _, value, low, _ in rows]
     above = [(value if high is None else high) - value for _, value, _, high in rows]
-    reach = np.maximum([below, above], 0)
-    axes.barh(places, values, color=colour, xerr=reach, ecolor="#333333", capsize=2, height=0.65)
+    ends = np.maximum([below, above], 0)
+    axes.barh(places, values, color=colour, xerr=ends, ecolor="#333333", capsize=2, height=0.65)
+    known = [(share, place) for share, place in zip(planted, places, strict=False) if share is not None]
+    if known:
+        axes.scatter(*zip(*known, strict=True), marker="|", s=600, lw=2.5, color=COLOURS[1], label="planted", zorder=3)
+        axes.legend(frameon=False, loc="lower right")
     axes.set_yticks(places, [name for name, _, _, _ in rows])
     axes.set_xlabel(unit)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _scatter(figure: Any, rows: Sequence[Row], marked: set[str]) -> None:
+    points = [Point(r["attribute"], r["text_centred"], r["vision"], "", r["attribute"] in marked) for r in rows]
+    axes = _cloud(figure, points)
+    axes.set(xlabel="text (centred cosine)", ylabel="vision (cosine)")
+
+
+def _shown(figure: Any, mis: Row) -> None:
+    marked = {entry[key] for entry in mis["findings"] for key in ("attribute", "than")}
+    rows = mis["attributes"]
+    points = [Point(r["attribute"], r["relation"], r["share"], "", r["attribute"] in marked) for r in rows]
+    axes = _cloud(figure, points)
+    axes.set(xlabel=TITLES[mis["encoder"]], ylabel="share of images that show it")
+    axes.yaxis.set_major_formatter(lambda share, _: words.percent(share))
+
+
+def _cloud(figure: Any, points: Sequence[Point]) -> Any:
+    """Labelled points; those of a finding are diamonds."""
     axes = figure.add_subplot()
-    x, y = ([row[kind] for row in rows] for kind in ("text_centred", "vision"))
-    spans = [max(max(v) - min(v), 1e-3) for v in (x, y)]
-    low = [min(v) - 0.12 * span for v, span in zip((x, y), spans, strict=True)]
-    high = [max(v) + 0.12 * span for v, span in zip((x, y), spans, strict=True)]
+    x, y = [point.x for point in points], [point.y for point in points]
+    across, up = reach(x), reach(y)
     for there, marker, colour in ((False, "o", COLOURS[0]), (True, "D", COLOURS[1])):
-        chosen = [i for i, row in enumerate(rows) if (row["attribute"] in marked) is there]
+        those = [point for point in points if point.marked is there]
         label = "part of a finding" if there else "no finding"
-        axes.scatter([x[i] for i in chosen], [y[i] for i in chosen], marker=marker, color=colour, label=label)
-    points = [
-        ((a - low[0]) / (high[0] - low[0]), (high[1] - b) / (high[1] - low[1])) for a, b in zip(x, y, strict=True)
-    ]
-    names = [row["attribute"] for row in rows]
-    offsets = place(points, names, [PIXELS[0] * 0.82], PIXELS[1] * 0.8)
-    for name, a, b, offset in zip(names, x, y, offsets, strict=True):
+        axes.scatter([p.x for p in those], [p.y for p in those], marker=marker, color=colour, label=label)
+    names = [point.name for point in points]
+    offsets = place(placed(x, y, across, up), names, [PIXELS[0] * 0.82], PIXELS[1] * 0.8)
+    for point, offset in zip(points, offsets, strict=True):
         if offset:
             axes.annotate(
-                name, (a, b), xytext=(offset[0] * 0.75, -offset[1] * 0.75), textcoords="offset points", fontsize=8,
-                ha="center", va="center", arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#777777"},
+                point.name, (point.x, point.y), xytext=(offset[0] * 0.75, -offset[1] * 0.75),
+                textcoords="offset points", fontsize=8, ha="center", va="center",
+                arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#777777"},
             )  # fmt: skip
-    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="text (centred cosine)", ylabel="vision (cosine)")
+    axes.set(xlim=across, ylim=up)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 1.09), ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
+    return axes
 
 
 def _radar(figure: Any, rows: Sequence[Row]) -> None:
-    axes = figure.add_subplot(projection="polar")
+    axes, rows = figure.add_subplot(projection="polar"), spokes(rows)
     angles = np.linspace(0, 2 * np.pi, len(rows), endpoint=False)
     for index, kind in enumerate(("text_centred", "vision")):
         values = np.array([row[kind] for row in rows])
@@ -154,10 +184,10 @@ def _radar(figure: Any, rows: Sequence[Row]) -> None:
             [*angles, angles[0]], [*scaled, scaled[0]], color=COLOURS[index], linestyle=("-", "--")[index],
             marker=("o", "D")[index], label=("text", "vision")[index],
         )  # fmt: skip
-    axes.set_xticks(angles, [row["attribute"] for row in rows])
-    axes.tick_params(axis="x", pad=14)
+    axes.set_xticks(angles, ["\n".join(wrap(row["attribute"], NARROW)) for row in rows])
+    axes.tick_params(axis="x", pad=22)
     axes.set_yticks([])
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(-0.15, 1.12))
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(-0.35, 1.15))
 
 
 def _donut(figure: Any, audit: Row) -> None:
@@ -191,17 +221,21 @@ def _grouped(figure: Any, rows: Sequence[Row], axis: str) -> None:
         )  # fmt: skip
     axes.set_xticks(np.arange(len(rows)), [row["phrase"] for row in rows], rotation=30, ha="right")
     axes.set_ylabel(f"share of the images of each class of {axis}")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _differences(figure: Any, pairs: Sequence[Row]) -> None:
+def _differences(figure: Any, pairs: Sequence[Row], found: Sequence[tuple[str, str]]) -> None:
     axes = figure.add_subplot()
-    sign = [1 if row["text_centred"] >= 0 else -1 for row in pairs]
-    x = [s * row["text_centred"] for s, row in zip(sign, pairs, strict=True)]
-    y = [s * row["vision"] for s, row in zip(sign, pairs, strict=True)]
+    turned = [closer_first(row) for row in pairs]
     axes.axhline(0, color="#333333", lw=1)
-    axes.scatter(x, y, facecolors="none", edgecolors=COLOURS[0])
+    for there, marker, colour in ((False, "o", COLOURS[0]), (True, "D", COLOURS[1])):
+        those = [row for row in turned if ((row["attribute"], row["than"]) in found) is there]
+        axes.scatter(
+            [row["text_centred"] for row in those], [row["vision"] for row in those], marker=marker, edgecolors=colour,
+            facecolors=colour if there else "none", label="findings" if there else "all pairs",
+        )  # fmt: skip
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
     axes.set(xlabel="difference in text (centred)", ylabel="difference over images")
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -73,6 +73,11 @@ class Run:
         shares = (world.get("planted") or {}).get(self.results.get("role")) or {}
         return shares if len(self.concepts) == 1 else {}  # the role is that of the first concept
 
+    def planted_objects(self, concept: str) -> Mapping[str, float] | None:
+        """Object → the share of images of a concept that it was planted in, of a test fixture; None where unknown."""
+        found: Mapping[str, float] | None = ((self.results.get("world") or {}).get("objects") or {}).get(concept)
+        return found
+
 
 def read_run(path: Path) -> Run:
     """Read a finished run.

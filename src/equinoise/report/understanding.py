@@ -8,39 +8,16 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from equinoise.report import relation_charts as draw
-from equinoise.report import words
+from equinoise.report import scatters, words
+from equinoise.report.boxes import Boxed, boxed_pictures
 from equinoise.report.charts import Chart
-from equinoise.report.pictures import Picture, embed
+from equinoise.report.comparing import Panel, compare, planted_object
 from equinoise.report.reading import Run
-from equinoise.run import UNTOUCHED, Record
 from equinoise.understanding.kept import MISALIGNMENT, OBJECTS, RELATIONS, read_part
 
 Row = Mapping[str, Any]
 MOST = 24
-PICTURES = 8
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One of the four panels: its charts, what they say in words, and the same numbers as rows."""
-
-    title: str
-    sentence: str
-    charts: tuple[Chart, ...]
-    caption: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Boxed:
-    """A picture with the boxes of what was found in it, in shares of its sides."""
-
-    picture: Picture
-    boxes: tuple[tuple[int, str, float, float, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -49,6 +26,7 @@ class Understanding:
 
     findings: tuple[str, ...]
     tested: str
+    compared: Panel | None
     panels: tuple[Panel, ...]
     more: tuple[Chart, ...]
     boxed: tuple[Boxed, ...]
@@ -60,15 +38,16 @@ def describe_understanding(run: Run, id: str) -> Understanding | None:
     if relations is None and objects is None:
         return None
     found = mis["findings"] if mis else []
-    panels = [_objects(objects, id) if objects else None, *_relations(relations, id), _social(run, id)]
-    order = ("Objects", "Text encoder", "Social", "Vision encoder")
+    panels = [_objects(run, objects, id) if objects else None, *_relations(relations, id), _social(run, id)]
+    order = ("Objects", "Social", "Text encoder", "Vision encoder")
     known = sorted((panel for panel in panels if panel), key=lambda panel: order.index(panel.title))
     return Understanding(
         tuple(str(entry["sentence"]) for entry in found),
         _tested(mis) if mis else "",
+        compare(run, mis, f"{id}-chart-shown") if mis else None,
         tuple(known),
         tuple(_more(relations, objects, found, id)),
-        tuple(_boxed(run)) if objects else (),
+        tuple(boxed_pictures(run)) if objects else (),
     )
 
 
@@ -89,22 +68,24 @@ def _tested(mis: Row) -> str:
     skipped = f" Not counted: {', '.join(entry['attribute'] for entry in mis['skipped'])}." if mis["skipped"] else ""
     return (
         f"{words.quantity(mis['tested'], 'pair')} of attributes tested over {words.quantity(mis['images'], 'image')}; "
-        f"at most {words.percent(mis['alpha'])} of what is reported is expected to be false.{order}{skipped}"
+        f"in {mis['established']} the encoder surely has one closer. The chance that anything reported here is false "
+        f"is at most {words.percent(mis['alpha'])}.{order}{skipped}"
     )
 
 
-def _objects(results: Row, id: str) -> Panel:
-    rows = object_rows(results)[:MOST]
+def _objects(run: Run, results: Row, id: str) -> Panel:
+    rows = [{**row, "planted": planted_object(run, row)} for row in object_rows(results)[:MOST]]
     top = rows[0] if rows else None
     sentence = f"Most often: {top['phrase']}, in {words.share(top, top['n'])}." if top else "No object was found."
+    known = any(row["planted"] is not None for row in rows)
     table = [
         (row["phrase"], f"{row['count']} of {row['n']}", words.percent(row["share"]),
-         words.span(row["low"], row["high"]),
+         words.span(row["low"], row["high"]), *([words.percent(row["planted"])] if known else []),
          ", ".join(f"{phrase} {times}" for phrase, times in row["merged"].items()))
         for row in rows
     ]  # fmt: skip
     charts = (draw.histogram(f"{id}-chart-objects", rows),) if rows else ()
-    heads = ("Object", "Images", "Share", "95% interval", "Merged from")
+    heads = ("Object", "Images", "Share", "95% interval", *(["Planted"] if known else []), "Merged from")
     return Panel("Objects", sentence, charts, "Images that show each object", heads, tuple(table))
 
 
@@ -142,9 +123,11 @@ def _social(run: Run, id: str) -> Panel | None:
     known = [audit for audit in audits if audit["n"] > audit["unclear"]][:4]
     if not known:
         return None
+    planted = {audit["axis"]: run.planted(audit["concept"]).get(audit["axis"], {}) for audit in known}
+    more = any(planted.values())
     rows = [
         (name, audit["axis"], f"{e['count']} of {audit['n'] - audit['unclear']}", words.percent(e["share"]),
-         words.span(e["low"], e["high"]))
+         words.span(e["low"], e["high"]), *([words.percent(planted[audit["axis"]].get(name))] if more else []))
         for audit in known
         for name, e in audit["classes"].items()
     ]  # fmt: skip
@@ -155,7 +138,7 @@ def _social(run: Run, id: str) -> Panel | None:
     most = "; ".join(f"{axis} {name}, {words.share(entry, clear)}" for axis, (name, entry), clear in tops)
     sentence = f"Most often perceived: {most}."
     charts = tuple(draw.donut(f"{id}-chart-social-{index}", audit) for index, audit in enumerate(known))
-    heads = ("Class", "Axis", "Images", "Share", "95% interval")
+    heads = ("Class", "Axis", "Images", "Share", "95% interval", *(["Planted"] if more else []))
     return Panel("Social", sentence, charts, "Shares of perceived classes", heads, tuple(rows))
 
 
@@ -163,29 +146,20 @@ def _more(relations: Row | None, objects: Row | None, found: Sequence[Row], id: 
     charts = []
     if relations and all(row["vision"] is not None and row["text"] is not None for row in relations["relations"]):
         rows, pairs = relations["relations"], [(entry["attribute"], entry["than"]) for entry in found]
-        charts.append(draw.scatter(f"{id}-chart-scatter", rows, [name for pair in pairs for name in pair]))
+        charts.append(scatters.scatter(f"{id}-chart-scatter", rows, [name for pair in pairs for name in pair]))
         if len(rows) > 2:
             charts.append(draw.radar(f"{id}-chart-radar", rows))
-        charts.append(draw.differences(f"{id}-chart-pairs", relations["differences"], pairs))
+        charts.append(scatters.differences(f"{id}-chart-pairs", relations["differences"], pairs))
     shown = object_rows(objects)[:8] if objects else []
-    for index, axis in enumerate(shown[0]["with"] if shown else ()):
+    for index, axis in enumerate(compared_axes(shown)):
         charts.append(draw.grouped_bars(f"{id}-chart-with-{index}", shown, axis))
     return charts
 
 
-def _boxed(run: Run) -> list[Boxed]:
-    looked = [record for record in run.records if record.objects and record.intervention == UNTOUCHED]
-    return [boxed(run.path, record) for record in looked[:PICTURES]]
-
-
-def boxed(path: Path, record: Record) -> Boxed:
-    """A picture with its boxes, numbered as in the list beside it."""
-    picture = embed(path, record, [])  # refuses what is no picture of the run
-    with Image.open(path / record.file) as image:
-        width, height = image.size
-    boxes = tuple(
-        (number, str(entry["phrase"]), entry["box"][0] / width, entry["box"][1] / height,
-         (entry["box"][2] - entry["box"][0]) / width, (entry["box"][3] - entry["box"][1]) / height)
-        for number, entry in enumerate(record.objects or (), start=1)
-    )  # fmt: skip
-    return Boxed(picture, boxes)
+def compared_axes(objects: Sequence[Row]) -> list[str]:
+    """The axes on which the images show two classes or more: with one there is nothing to compare."""
+    seen: dict[str, set[str]] = {}
+    for row in objects:
+        for axis, classes in row["with"].items():
+            seen.setdefault(axis, set()).update(name for name, entry in classes.items() if entry["n"])
+    return [axis for axis, names in seen.items() if len(names) > 1]

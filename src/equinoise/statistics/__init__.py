@@ -32,7 +32,7 @@ from equinoise.statistics.intervals import (
     wilson,
 )
 from equinoise.statistics.quality import Measured, diversity_ratio, kernel_distance, mean_distance
-from equinoise.statistics.reversals import PairCount, adjust, count_pair, rank_agreement, reversal_p
+from equinoise.statistics.reversals import PairCount, adjust_reversals, count_pair, holm, rank_agreement
 from equinoise.statistics.scale import spearman
 from equinoise.statistics.sequences import confidence_sequence, horizon_for, share_sequences
 
@@ -43,7 +43,7 @@ __all__ = [
     "Measured",
     "PairCount",
     "Similarity",
-    "adjust",
+    "adjust_reversals",
     "bias_amplification",
     "centred",
     "confidence_sequence",
@@ -55,6 +55,7 @@ __all__ = [
     "entropy_bits",
     "gap_squared_unbiased",
     "heim_imbalance",
+    "holm",
     "horizon_for",
     "kernel_distance",
     "kl_bits",
@@ -71,7 +72,6 @@ __all__ = [
     "rank_agreement",
     "resampled",
     "resampled_pairs",
-    "reversal_p",
     "sampling_floor",
     "share_intervals",
     "share_sequences",

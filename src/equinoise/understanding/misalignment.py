@@ -1,9 +1,9 @@
 """Misalignment: an encoder ties one attribute closer to a concept than another, yet the images show it less often.
 
 A finding is a pair of attributes on which relation and frequency disagree, with both claims tested: closer (over
-wordings or images of the encoder) and shown less often (over the same images of the concept). Its p-value is the larger
-of the two, adjusted by Benjamini and Yekutieli for all pairs; a finding has an adjusted p of at most α, and the
-interval of its difference in relation excludes 0.
+wordings or images of the encoder) and shown less often (over the same images of the concept). The chance that any
+finding of a comparison is false is at most α (`statistics.adjust_reversals` says why); the interval of its difference
+in relation excludes 0.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from equinoise.understanding.relations import TextRelation, VisionRelation
 ALPHA = 0.05
 ENCODERS = {
     "text": "the text encoder",
-    "text_centred": "the text encoder (centred on the reference vocabulary)",
+    "text_centred": "the text encoder, centred",
     "vision": "the vision encoder",
 }
 
@@ -39,6 +39,7 @@ class Relation:
         draws: makes (resamples, k): the same under other draws of what it was measured on.
         difference: of two attributes, with its interval.
         p: two-sided p-value of that difference; None where nothing says how sure it is.
+        independent: whether it was measured apart from the images that are counted, as texts are.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Relation:
     draws: Callable[[], Shown]
     difference: Callable[[int, int], Similarity]
     p: Callable[[int, int], float | None]
+    independent: bool
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,6 @@ class Pair:
     second: int
     counts: PairCount
     p_relation: float
-    p: float
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Misalignment:
     Attributes:
         names: of the attributes.
         shown: (images, attributes); see `statistics.reversals`.
+        adjusted: the p-value of each pair, adjusted for all; None where its relation is not established.
     """
 
     concept: str
@@ -82,14 +84,14 @@ class Misalignment:
     relation: Relation
     shown: Shown
     pairs: tuple[Pair, ...]
-    adjusted: tuple[float, ...]
+    adjusted: tuple[float | None, ...]
     alpha: float = ALPHA
 
     @property
     def findings(self) -> list[Finding]:
         """The pairs that disagree; the surest first, then the largest gap in shares."""
-        sure = [(pair, p) for pair, p in zip(self.pairs, self.adjusted, strict=True) if p <= self.alpha]
-        found = [Finding(pair, self.relation.difference(pair.first, pair.second), p) for pair, p in sure]
+        known = [(pair, p) for pair, p in zip(self.pairs, self.adjusted, strict=True) if p is not None]
+        found = [Finding(a, self.relation.difference(a.first, a.second), p) for a, p in known if p <= self.alpha]
         clear = [finding for finding in found if finding.relation.clear]
         return sorted(clear, key=lambda f: (f.p, _gap(f.pair.counts), f.pair.first, f.pair.second))
 
@@ -101,6 +103,7 @@ class Misalignment:
             "encoder": self.relation.kind,
             "findings": [self._finding(finding) for finding in self.findings],
             "tested": len(self.pairs),
+            "established": sum(p is not None for p in self.adjusted),
             "alpha": self.alpha,
             "images": len(self.shown),
             "attributes": [self._attribute(index) for index in range(len(self.names))],
@@ -177,9 +180,9 @@ def misalign(
     if len(names) < 2:
         raise EquinoiseError(f"{len(names)} attributes have both a relation and a frequency; pairs need at least two")
     pairs = tuple(_pair(relation, shown, i, j) for i, j in combinations(range(len(names)), 2))
-    return Misalignment(
-        concept, tuple(names), relation, shown, pairs, tuple(statistics.adjust([pair.p for pair in pairs])), alpha
-    )
+    closer, counts = [pair.p_relation for pair in pairs], [pair.counts for pair in pairs]
+    adjusted = statistics.adjust_reversals(closer, counts, relation.independent, alpha)
+    return Misalignment(concept, tuple(names), relation, shown, pairs, tuple(adjusted), alpha)
 
 
 def _pair(relation: Relation, shown: Shown, i: int, j: int) -> Pair:
@@ -187,7 +190,7 @@ def _pair(relation: Relation, shown: Shown, i: int, j: int) -> Pair:
     closer, counts = relation.p(first, second), statistics.count_pair(shown, first, second)
     if closer is None:
         raise EquinoiseError("a relation measured on a single wording or image has no interval to compare by")
-    return Pair(first, second, counts, closer, statistics.reversal_p(closer, counts.p_less))
+    return Pair(first, second, counts, closer)
 
 
 def _gap(counts: PairCount) -> float:
@@ -203,10 +206,18 @@ def of_texts(found: TextRelation, centred: bool = True) -> Relation:
         lambda: statistics.resampled(values),
         lambda i, j: found.difference(i, j, centred),
         lambda i, j: found.p(i, j, centred),
+        independent=True,
     )
 
 
 def of_images(found: VisionRelation) -> Relation:
-    """The relation in a vision encoder."""
+    """The relation in a vision encoder, which sees the very images that are counted."""
     values = [float(value) for value in found.values]
-    return Relation("vision", values, lambda: found.draws, found.difference, lambda i, j: found.difference(i, j).p)
+    return Relation(
+        "vision",
+        values,
+        lambda: found.draws,
+        found.difference,
+        lambda i, j: found.difference(i, j).p,
+        independent=False,
+    )

@@ -40,6 +40,8 @@ AFTER_HEAD = frozenset((
     "posing", "smiling", "carrying", "leaning", "lying", "made", "surrounded", "dressed",
 ))  # fmt: skip
 """Words that end the part of a phrase whose last word is its head."""
+PHOTO = re.compile(r"^(?:an? |the )?photo(?:graph)? of (?=\S)", re.IGNORECASE)
+"""How detectors are told what to look for: the thing is what the photo is of. A painting on a wall is a painting."""
 LIST_WORDS = ("and", "or")
 IRREGULAR = {
     "men": "man", "women": "woman", "children": "child", "people": "person", "wives": "wife", "knives": "knife",
@@ -100,8 +102,10 @@ def normalised(phrase: str) -> str:
 
     >>> normalised("The Houses"), normalised("his old house"), normalised("A man in a suit")
     ('house', 'old house', 'man in a suit')
+    >>> normalised("a photo of a cat"), normalised("a painting of a cat")
+    ('cat', 'painting of a cat')
     """
-    found = words(phrase)
+    found = words(PHOTO.sub("", phrase.strip()))
     while len(found) > 1 and (found[0] in DETERMINERS or found[0].endswith(("'s", "’s"))):
         found = found[1:]
     place = _head_place(found)

@@ -189,23 +189,26 @@ def relate_texts(
         raise EquinoiseError("the reference vocabulary is empty; centring needs at least one phrase")
     phrases = [subject_of(concept), *(entry.phrase for entry in attributes), *reference]
     table = encode_texts(encoder, [wording.replace("{}", p) for wording in wordings for p in phrases])
-    vectors = np.stack([np.stack([table[wording.replace("{}", p)] for p in phrases]) for wording in wordings])
-    k = len(attributes)
-    asked, common = vectors[:, : 1 + k], vectors[:, None, 1 + k :]
-    return TextRelation(_cosines(asked), _cosines(statistics.centred(asked, common)))
+    raw, moved = [], []
+    for wording in wordings:  # one at a time: the authors' vectors have tens of thousands of numbers
+        vectors = np.stack([table[wording.replace("{}", p)] for p in phrases]).astype(np.float64)
+        asked, common = np.split(vectors, [1 + len(attributes)])
+        raw.append(_cosines(asked))
+        moved.append(_cosines(statistics.centred(asked, common)))
+    return TextRelation(np.stack(raw), np.stack(moved))
 
 
 def _cosines(vectors: Array) -> Array:
-    """(wordings, k): of the first vector of each row with the others."""
-    result: Array = np.einsum("td,tkd->tk", vectors[:, 0], vectors[:, 1:])
+    """(k,): of the first vector with the others."""
+    result: Array = vectors[1:] @ vectors[0]
     return result
 
 
-def encode_texts(encoder: Reads, texts: Sequence[str]) -> dict[str, Array]:
+def encode_texts(encoder: Reads, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     """The vector of each different text, encoded once, in batches of like length."""
     distinct = sorted(dict.fromkeys(texts), key=lambda text: (len(text), text))
     parts = [encoder.texts(distinct[i : i + BATCH]) for i in range(0, len(distinct), BATCH)]
-    return dict(zip(distinct, np.concatenate(parts).astype(np.float64), strict=True))
+    return dict(zip(distinct, np.concatenate(parts), strict=True))
 
 
 def encode_images(encoder: Sees, images: Iterable[Image.Image]) -> Array:
