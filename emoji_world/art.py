@@ -32,12 +32,14 @@ def fetch(style: str) -> Path:
     Raises:
         RuntimeError: npm failed, or the package is not the pinned one.
     """
-    folder = ART / style
+    source = world()["sources"][style]
+    spec = f"{source['package']}@{source['version']}"
+    # one folder a package and version: what an earlier one left is never taken for it
+    folder = ART / spec.replace("/", "-").removeprefix("@")
     if (folder / "complete").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    source = world()["sources"][style]
-    archive = _pack(f"{source['package']}@{source['version']}", source["integrity"])
+    archive = _pack(spec, source["integrity"])
     with tarfile.open(archive) as tar:
         if style == "fluent":
             _unpack_files(tar, folder)
