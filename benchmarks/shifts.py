@@ -92,7 +92,8 @@ def seen(bench: Bench, role: str, change: Intervention | None, n: int, midway: S
     if midway and change:
         (shift,) = change.shifts
         steps = [step_at(part, total) for part in midway]
-        engine = Engine(model=Midway(require_pipeline(session.model), shift.added, steps))
+        model: Any = Midway(require_pipeline(session.model), shift.added, steps)  # less than a model: it only draws
+        engine = Engine(model=model)
     with progress(role, n) as tick:
         records = make_images(engine, session.request(people()), jobs, None, tick)
     labels = {axis.name: [record.labels[axis.name] for record in records] for axis in people()}
