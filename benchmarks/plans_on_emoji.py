@@ -4,7 +4,7 @@ For each role one plan (at most --pilots pilots), verified once on -n fresh seed
 the same seeds, and as many images whose prompts name gender and tone, against which variety and realism are measured.
 "On target": the whole interval of every class within ±10 points, all classes at once.
 
-    python -m benchmarks.plans_on_emoji --device cuda --batch-size 512 --dtype bfloat16
+    python -m benchmarks.plans_on_emoji --device cuda --batch-size 128 --dtype bfloat16
 """
 
 from __future__ import annotations
