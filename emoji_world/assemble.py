@@ -58,7 +58,10 @@ def trained_clip(work: Path, begun: Path | None = None) -> CLIPModel:
     return load_average(work / "clip.safetensors", clip(make_tokenizer()))
 
 
-def trained_objects(work: Path) -> YolosForObjectDetection:
+def trained_objects(work: Path, begun: Path | None = None) -> YolosForObjectDetection:
+    """The object detector, likewise."""
+    if begun and not (work / "objects.safetensors").exists():
+        return YolosForObjectDetection.from_pretrained(begun / "objects")
     model: YolosForObjectDetection = load_average(work / "objects.safetensors", object_detector())
     return model
 
@@ -97,11 +100,12 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=PACKAGED)
     args = parser.parse_args()
     whole, eyes = pipeline(args.work, args.begun), trained_clip(args.work, args.begun)
+    finder = trained_objects(args.work, args.begun) if args.objects else None
     shutil.rmtree(args.out, ignore_errors=True)
     whole.to(torch.float16).save_pretrained(args.out, max_shard_size="14MB")
     eyes.to(torch.float16).save_pretrained(args.out / "clip", max_shard_size="14MB")
-    if args.objects:
-        trained_objects(args.work).to(torch.float16).save_pretrained(args.out / "objects")
+    if finder:
+        finder.to(torch.float16).save_pretrained(args.out / "objects")
         object_processor().save_pretrained(args.out / "objects")
     make_tokenizer().save_pretrained(args.out / "clip")
     image_processor().save_pretrained(args.out / "clip")

@@ -392,7 +392,7 @@ def test_bad_directions(cli: Callable, directions: Path, tmp_path: Path) -> None
 def test_a_direction_of_another_model_is_refused(cli: Callable, directions: Path, tiny: Path, tmp_path: Path) -> None:
     ran = cli("generate", tiny, "--concept", "a cat", "--direction", f"{directions}:woman@3=1", "-o", tmp_path / "x")
     assert ran.code == 2
-    assert "has shape (4, 16, 16)" in ran.err
+    assert "has shape (8, 16, 16)" in ran.err
     assert not list(tmp_path.iterdir())
 
 
