@@ -21,8 +21,8 @@ INTRODUCTION = """# The emoji model
 {note}
 
 An ordinary diffusers `StableDiffusionPipeline` (`CLIPTextModel`, `UNet2DConditionModel`, `AutoencoderTiny`, DDIM) of
-64×64 pixels, trained by us on compositions of openly licensed emoji art (Noto, Twemoji, Fluent: see the repository's
-NOTICE); in `clip/` a `CLIPModel` that detects, in `objects/` a YOLOS that finds objects. {size:.1f} MB of
+{side}×{side} pixels, trained by us on compositions of openly licensed emoji art (Noto, Twemoji, Fluent: see the
+repository's NOTICE); in `clip/` a `CLIPModel` that detects, in `objects/` a YOLOS that finds objects. {size:.1f} MB of
 safetensors in fp16. `world.json` holds roles, planted shares and the default guidance scale, {guidance:g}.
 
 Intended use: to test, to teach, and to compare methods where the truth is known. Not for anything else: it draws
@@ -39,7 +39,8 @@ def main() -> None:
     measured = {"named": named, "neutral": neutral, "truth": truth, "detector": detector, "objects": objects}
     measured |= {"relations": relations, "colour": colour}
     found = {name: read for name in measured if (read := results(name)) is not None}
-    sections = [INTRODUCTION.format(note=world["note"], size=size, guidance=world["guidance_scale"])]
+    side = read_json(PACKAGED / "clip" / "config.json")["vision_config"]["image_size"]
+    sections = [INTRODUCTION.format(note=world["note"], side=side, size=size, guidance=world["guidance_scale"])]
     sections += [measured[name](rows) for name, rows in found.items()]
     sections.append(confusions(read_json(PACKAGED / "clip" / "calibration.json")))
     if missing := [name for name in measured if name not in found]:
@@ -56,7 +57,8 @@ def results(name: str) -> list[Row] | None:
 def named(rows: list[Row]) -> str:
     return section(
         "What named prompts show",
-        "`python -m emoji_world.measure named`: fresh seeds, 50 steps, default guidance; the likeliest class counts.\n"
+        f"`python -m emoji_world.measure named --steps {rows[0]['steps']}`: fresh seeds, guidance "
+        f"{rows[0]['guidance']:g}; the likeliest class counts.\n"
         "'A style held out': cells one drawing of which no training of the denoiser has seen.",
         ["prompts", "axis", "right", "Spearman"],
         ([r["group"], r["axis"], counted(r, "right"), decimal(r["spearman"])] for r in rows),

@@ -104,7 +104,7 @@ def test_a_workers_batch() -> None:
     assert [result.job.id for result in results] == ["1", "2", "3"]
     assert all(result.image and result.image.size == (128, 128) for result in results)
     assert all(sum(result.detections["gender"].values()) == pytest.approx(1, abs=1e-5) for result in results)
-    assert results[0].latents[1].shape == (4, 16, 16)
+    assert results[0].latents[1].shape == (8, 16, 16)
     alone = worker.work(request, [Job("2", "a photo of a doctor", 2)])
     assert alone[0].image is not None
     assert results[1].image is not None

@@ -2,7 +2,7 @@
 
     python -m emoji_world.measure detector    the detector's error on fresh compositions
     python -m emoji_world.measure objects     the object detector's average precision
-    python -m emoji_world.measure truth       objects, and gender × tone, as counted on 500 compositions and as they are
+    python -m emoji_world.measure counts      objects, and gender × tone, as counted on 500 compositions and as they are
     python -m emoji_world.measure colour      skin colour after the autoencoder, in CIEDE2000
     python -m emoji_world.measure named       what explicit captions show, held-out cells apart
     python -m emoji_world.measure relations   whether cosines of texts follow what the captions were planted with
@@ -19,21 +19,21 @@ from pathlib import Path
 
 from emoji_world.measure.colour import colour
 from emoji_world.measure.common import show
+from emoji_world.measure.counts import counts
+from emoji_world.measure.counts import summary as summary_of_counts
 from emoji_world.measure.detector import detector
 from emoji_world.measure.named import named
 from emoji_world.measure.neutral import neutral, neutral_sessions
 from emoji_world.measure.neutral import summary as summary_of_neutral
 from emoji_world.measure.objects import objects
 from emoji_world.measure.relations import relations
-from emoji_world.measure.truth import summary as summary_of_truth
-from emoji_world.measure.truth import truth
 
-SUMMARIES = {"neutral": summary_of_neutral, "truth": summary_of_truth}
+SUMMARIES = {"neutral": summary_of_neutral, "counts": summary_of_counts}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["detector", "objects", "truth", "colour", "named", "relations", "neutral"])
+    parser.add_argument("what", choices=["detector", "objects", "counts", "colour", "named", "relations", "neutral"])
     parser.add_argument("-n", type=int, default=0, help="pictures, or images a prompt")
     parser.add_argument("--scenes", type=int, default=200, help="named: images of each kind of scene")
     parser.add_argument("--guidance", default="", help="comma-separated; default the model's own")
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50, help="denoising steps")
     parser.add_argument("--dtype", help="bfloat16 is twice as fast where the processor has it")
     parser.add_argument("--hard", action="store_true", help="objects: colours jittered by a quarter")
-    parser.add_argument("--device", default="cpu", help="truth: where the detectors run")
+    parser.add_argument("--device", default="cpu", help="counts: where the detectors run")
     parser.add_argument("-o", "--out", type=Path)
     args = parser.parse_args()
     scales = [float(g) for g in args.guidance.split(",") if g]
@@ -50,8 +50,8 @@ def main() -> None:
         rows = detector(args.n or 2000)
     elif args.what == "objects":
         rows = objects(args.n or 1000, args.hard)
-    elif args.what == "truth":
-        rows = truth(args.n or 500, args.device)
+    elif args.what == "counts":
+        rows = counts(args.n or 500, args.device)
     elif args.what == "colour":
         rows = colour(args.n or 100)
     elif args.what == "named":

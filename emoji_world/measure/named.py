@@ -31,7 +31,8 @@ def named(n: int, scenes: int, session: Session, only: Sequence[str] = ()) -> Ro
             held = [any(is_held_out(Person(a["role"], a["gender"], a["tone"], s)) for s in STYLES) for _, a in asked]
             chosen = [i for i, take in enumerate(held) if take]
             rows += _rows("people, a style held out", [asked[i][1] for i in chosen], [records[i] for i in chosen])
-    return rows
+    settings = {"steps": session.sampling.steps, "guidance": session.sampling.guidance_scale}
+    return [settings | row for row in rows]
 
 
 def groups(n: int, scenes: int) -> dict[str, list[tuple[str, Asked]]]:

@@ -48,7 +48,7 @@ class Scenes:
         return cls(scenes, [compose(rng, scene) for scene in scenes])
 
 
-def truth(n: int, device: str = "cpu") -> Rows:
+def counts(n: int, device: str = "cpu") -> Rows:
     """A row an object, the shares of images that show it; then a row an intersection, with its interval."""
     made = Scenes.draw(n)
     return [*_objects(made, device), *_intersections(made, device)]
