@@ -1,11 +1,11 @@
-"""The detector against people: 300 generated images, labelled by two people who saw neither each other nor it.
+"""The detector against eyes: 300 generated images, labelled twice by labellers who saw neither each other nor it.
 
     python -m emoji_world.by_eye    agreement, errors, and corrected shares against the labels by eye
 
 `eye/` holds 50 images of each of six neutral prompts (seeds 6,000,000 on, guidance 2) and `metadata.csv` with both
 labels and their consensus: where the two differ, or one could not tell, the image is unclear. Labels were read off
-shuffled contact sheets beside the art's five tones, enlarged where in doubt. The images are of the first weights; they
-stay a test of any later detector.
+shuffled contact sheets beside the art's five tones, enlarged where in doubt, by two instances of the AI that wrote this
+library: no person has checked them. The images are of the packaged weights.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def labels() -> list[dict[str, str]]:
 
 
 def agreement() -> Rows:
-    """How far two people agree: that bounds what can be asked of a detector."""
+    """How far two labellers agree: that bounds what can be asked of a detector."""
     rows, found = labels(), []
     for axis in AXES:
         pairs = [(row[f"{axis}_first"], row[f"{axis}_second"]) for row in rows]
@@ -55,7 +55,7 @@ def agreement() -> Rows:
 
 
 def errors() -> Rows:
-    """The detector's errors on never-trained compositions, and on generated images where both people agree."""
+    """The detector's errors on never-trained compositions, and on generated images where both labellers agree."""
     found = []
     for axis in map(load_axis, AXES):
         for name, confusion in (("held-out compositions", compositions(axis)), ("generated, by eye", by_eye(axis))):
@@ -108,7 +108,7 @@ def _inside(value: float, interval: tuple[float, float]) -> str:
 
 
 def by_eye(axis: Axis, rows: Sequence[dict[str, str]] | None = None) -> Confusion:
-    """The confusion matrix on images on which both people agree."""
+    """The confusion matrix on images on which both labellers agree."""
     told = [row for row in (labels() if rows is None else rows) if row[axis.name] != UNCLEAR]
     return confuse([row[axis.name] for row in told], detected(axis, [row["file_name"] for row in told]), axis.classes)
 

@@ -1,8 +1,9 @@
 """The calibration that is packaged with the emoji detector: python -m emoji_world.calibrate
 
-Gender and tone are counted on generated images labelled by eye (`emoji_world.by_eye`). The axes of the scenes are
-counted on fresh compositions that have been through the autoencoder, as generated pictures have: there the truth is
-known without an eye, and the pictures are easier than generated ones.
+Gender is counted on generated images labelled by eye (`emoji_world.by_eye`). Tone and the axes of the scenes are counted
+on fresh compositions that have been through the autoencoder, as generated pictures have: there the truth is known
+without an eye, and the pictures are easier than generated ones. Eyes are no ruler for tone: two labellers agree on it in
+79% of images, while the detector reads the tone that a prompt names in 98% of generated ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from emoji_world.by_eye import AXES, EYE
+from emoji_world.by_eye import EYE
 from emoji_world.compose import compose
 from emoji_world.labels import SCENE_AXES
 from emoji_world.measure.detector import shown
@@ -36,8 +37,8 @@ def main() -> None:
     """Write `calibration.json` beside the detector's weights, by the command that any user has."""
     target, kept = Path(detector_folder("emoji")), {}
     with TemporaryDirectory() as scratch:
-        for axis in (*AXES, *SCENE_AXES):
-            images = EYE if axis in AXES else compositions(axis, Path(scratch) / f"{axis}-compositions")
+        for axis in ("gender", "tone", *SCENE_AXES):
+            images = EYE if axis == "gender" else compositions(axis, Path(scratch) / f"{axis}-compositions")
             part = Path(scratch) / f"{axis}.json"
             calibrate_detector(images, axis, part, "emoji")
             kept[axis] = read_json(part)

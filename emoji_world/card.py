@@ -159,8 +159,8 @@ def colour(rows: list[Row]) -> str:
 
 def confusions(calibrations: Mapping[str, Any]) -> str:
     parts = [
-        "## Confusion matrices\n\n`python -m emoji_world.calibrate`: gender and tone on generated images labelled by\n"
-        "eye, the others on compositions that went through the autoencoder. Rows are true classes."
+        "## Confusion matrices\n\n`python -m emoji_world.calibrate`: gender on generated images labelled by eye, the\n"
+        "others on compositions that went through the autoencoder. Rows are true classes."
     ]
     for axis, entry in calibrations.items():
         rows = entry["confusion"]

@@ -42,7 +42,7 @@ def test_the_planted_skew_shows_and_the_direction_moves_it(cli: Callable, tmp_pa
         "--direction",
         f"{directions}:woman",
         "--weights",
-        "5",
+        "8",
         "-n",
         32,
         "--json",
