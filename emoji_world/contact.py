@@ -64,10 +64,11 @@ def main() -> None:
     parser.add_argument("--enlarged", type=int, default=1)
     parser.add_argument("--model", default="emoji")
     parser.add_argument("--guidance-scale", type=float)
+    parser.add_argument("--steps", type=int, default=25, help="denoising steps")
     parser.add_argument("--prompt", action="append", help="instead of the built-in ones")
     parser.add_argument("-o", "--out", type=Path, required=True, help=".jpg, or .png at four times the size")
     args = parser.parse_args()
-    session = open_session(args.model, guidance_scale=args.guidance_scale)
+    session = open_session(args.model, args.steps, args.guidance_scale)
     noise = draw_noise(seed_range(AUDIT, args.n), session.model.latent_shape)
     rows = []
     for prompt in track(args.prompt or PROMPTS, description="prompts"):
