@@ -1,9 +1,9 @@
 """The calibration that is packaged with the emoji detector: python -m emoji_world.calibrate
 
-Gender is counted on generated images labelled by eye (`emoji_world.by_eye`). Tone and the axes of the scenes are counted
-on fresh compositions that have been through the autoencoder, as generated pictures have: there the truth is known
-without an eye, and the pictures are easier than generated ones. Eyes are no ruler for tone: two labellers agree on it in
-79% of images, while the detector reads the tone that a prompt names in 98% of generated ones.
+Gender is counted on generated images labelled by eye (`emoji_world.by_eye`). Tone and the axes of the scenes are
+counted on fresh compositions that have been through the autoencoder, as generated pictures have: there the truth is
+known without an eye, and the pictures are easier than generated ones. Eyes are no ruler for tone: two labellers agree
+on it in 79% of images, while the detector reads the tone that a prompt names in 98% of generated ones.
 """
 
 from __future__ import annotations
