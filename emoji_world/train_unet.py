@@ -100,14 +100,16 @@ def scheduler() -> DDIMScheduler:
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderTiny, images: NDArray[np.uint8], cache: Path, device: str) -> Tensor:
+def encode(
+    vae: AutoencoderTiny, images: NDArray[np.uint8], cache: Path, device: str, full_precision: bool = False
+) -> Tensor:
     """All pictures as latents (n, 8, 16, 16) in fp16, kept in a file."""
     if not cache.exists():
         vae.to(device, memory_format=torch.channels_last)
         chunks = []
         for start in track(range(0, len(images), 64), description="encoding"):
             x = torch.from_numpy(images[start : start + 64]).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
-            with torch.autocast(device, torch.bfloat16):
+            with torch.autocast(device, torch.bfloat16, enabled=not full_precision):
                 chunks.append(vae.encode(x.contiguous(memory_format=torch.channels_last)).latents.half().cpu())
         partial = cache.with_suffix(".partial")
         save_file({"latents": torch.cat(chunks).contiguous()}, partial)
@@ -137,7 +139,8 @@ def main() -> None:
     args = parser.parse_args()
     bank = load(args.bank)
     vae = AutoencoderTiny.from_pretrained(args.work / "vae")
-    latents = encode(vae, bank.images, args.work / "latents.safetensors", args.device).to(args.device)
+    cache = args.work / "latents.safetensors"
+    latents = encode(vae, bank.images, cache, args.device, args.full_precision).to(args.device)
     # another bank's latents spread a little otherwise: a denoiser that goes on keeps the scale it knows
     scale = vae.config.scaling_factor if args.warm_start else 1 / spread(latents)
     cumulative = odds(bank.scenes, args.emphasis)
