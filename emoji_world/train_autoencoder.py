@@ -67,29 +67,31 @@ def main() -> None:
 
     first = 1 if args.steps else 4
 
-    def rows(step: int) -> NDArray[np.int64]:
-        drawn: NDArray[np.int64] = np.random.default_rng((first, step)).integers(len(images), size=args.batch)
-        return drawn
+    def batch(step: int) -> tuple[int, NDArray[np.int64]]:
+        return step, np.random.default_rng((first, step)).integers(len(images), size=args.batch)
 
-    def loss(rows: NDArray[np.int64]) -> Tensor:
+    def loss(given: tuple[int, NDArray[np.int64]]) -> Tensor:
+        step, rows = given
+        generator = torch.Generator(args.device).manual_seed(step)
         x = images[torch.from_numpy(rows).to(args.device)].permute(0, 3, 1, 2).float() / 127.5 - 1
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(args.device, torch.bfloat16):
             with torch.set_grad_enabled(model.encoder.training):
                 latents = model.encode(x).latents
-            decoded = model.decode(latents + NOISE * torch.randn_like(latents)).sample
+            noise = torch.randn(latents.shape, generator=generator, device=args.device)
+            decoded = model.decode(latents + NOISE * noise.to(latents)).sample
         # a weak pull keeps the latents from growing or vanishing
         pull: Tensor = (latents.float().pow(2).mean() - 1).abs()
         return reconstruction_loss(decoded.float(), x) + 0.001 * pull
 
     if args.steps:
         whole = Schedule(args.steps, args.learning_rate, seconds=args.seconds)
-        train(model, rows, loss, whole, args.work / "autoencoder.safetensors", "autoencoder")
+        train(model, batch, loss, whole, args.work / "autoencoder.safetensors", "autoencoder")
         centre(model, images)
         model.save_pretrained(args.work / "vae")  # the encoder is final: the denoiser's training can start
     model.encoder.eval()
     decoder = Schedule(args.decoder_steps, 5e-4, seconds=args.decoder_seconds)
-    train(model.decoder, rows, loss, decoder, args.work / "decoder.safetensors", "decoder")
+    train(model.decoder, batch, loss, decoder, args.work / "decoder.safetensors", "decoder")
     model.save_pretrained(args.work / "vae")
 
 

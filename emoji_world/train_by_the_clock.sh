@@ -20,7 +20,8 @@ train() { # PART WORK ARGUMENTS...
 
 all() { # FOLDER, then the seconds of autoencoder, its decoder, clip, objects, and when the denoiser must end
   local folder=$1
-  train autoencoder "$folder" --steps 1000000 --decoder-steps 0 --seconds "$2" --batch 64
+  # behind "||" bash does not stop at an error by itself, so every part says that it failed
+  train autoencoder "$folder" --steps 1000000 --decoder-steps 0 --seconds "$2" --batch 64 || return 1
   echo "$SECONDS s: autoencoder done"; grep step "$folder/autoencoder.log" | tail -1 || true
   cp -r "$folder/vae" "$folder/vae-0"
   train autoencoder "$folder" --steps 0 --warm-start "$folder/vae-0" --decoder-steps 1000000 --decoder-seconds "$3" \
@@ -30,10 +31,10 @@ all() { # FOLDER, then the seconds of autoencoder, its decoder, clip, objects, a
   train objects "$folder" --eyes "$eyes" --steps 1000000 --seconds "$5" --batch 128 & local objects=$!
   train unet "$folder" --steps 1000000 --seconds $(($6 - SECONDS)) --batch 512 --learning-rate 1e-3 --workers 6 \
     --emphasis "person=1.1,person/person=2,bird=1.8" --channels-last & local unet=$!
-  wait $decoder; echo "$SECONDS s: decoder done"
-  wait $clip; echo "$SECONDS s: clip done"
-  wait $objects; echo "$SECONDS s: objects done"
-  wait $unet; echo "$SECONDS s: denoiser done"
+  wait $decoder || return 1; echo "$SECONDS s: decoder done"
+  wait $clip || return 1; echo "$SECONDS s: clip done"
+  wait $objects || return 1; echo "$SECONDS s: objects done"
+  wait $unet || return 1; echo "$SECONDS s: denoiser done"
   grep -h step "$folder"/*.log | sed 's/.*\r//' | grep -E "step [0-9]+[05]00 " | tail -60 || true
 }
 
@@ -47,6 +48,6 @@ all "$work/try" 3 3 3 3 $((SECONDS + 25)) || { kill -- -$$ 2> /dev/null; exit 1;
 echo "$SECONDS s: tried"
 wait $bank || { tail "$work/bank.log"; exit 1; }
 echo "$SECONDS s: bank done"
-all "$work" 95 70 150 200 $((total - 12))
+all "$work" 95 70 150 200 $((total - 12)) || { kill -- -$$ 2> /dev/null; exit 1; }
 "$python" -m emoji_world.assemble --objects --work "$work" -o "$work/model" > "$work/assemble.log" 2>&1 || { tail "$work/assemble.log"; exit 1; }
 echo "$SECONDS s: assembled"
