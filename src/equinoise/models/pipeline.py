@@ -161,6 +161,9 @@ class PipelineModel:
             return Generated(None, captured)
         last: list[Tensor | None] = [None]
 
+        def saw(found: Tensor | None) -> None:
+            last[0] = found
+
         def keep(step: int, timestep: Any, latents: Tensor) -> None:
             if step in wanted:
                 captured[step], timesteps[step] = self._plain(latents), float(timestep)
@@ -170,7 +173,7 @@ class PipelineModel:
         stop_after = None if decode else max([*wanted, *predict])
         with contextlib.ExitStack() as during:
             if predict:
-                during.enter_context(watch_predictions(self.pipeline.scheduler, lambda found: last.insert(0, found)))
+                during.enter_context(watch_predictions(self.pipeline.scheduler, saw))
             put = during.enter_context(self._put(held)) if held else None
             images = self._call(prompts, noise, sampling, _callback(keep, stop_after, put), decode, generators)
         return Generated(images, captured, timesteps, predicted)
