@@ -23,7 +23,8 @@ from emoji_world.training import Schedule, train
 
 CAPTION_DROPOUT = 0.1
 SNR_CAP = 5.0
-MIN_WEIGHT = 0.15
+TRAIN_STEPS = 1000
+NOISY_SHARE = 0.5  # of the pictures of a batch have more noise than half of all: there the class is decided
 
 
 class Denoiser(nn.Module):
@@ -87,6 +88,7 @@ def scheduler() -> DDIMScheduler:
     and generated skin keeps to the middle of the range.
     """
     return DDIMScheduler(
+        num_train_timesteps=TRAIN_STEPS,
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
@@ -115,6 +117,13 @@ def encode(
         save_file({"latents": torch.cat(chunks).contiguous()}, partial)
         partial.replace(cache)
     return load_file(cache)["latents"]
+
+
+def draw_times(n: int, generator: torch.Generator) -> Tensor:
+    """n of the 1,000 training steps: NOISY_SHARE of them in the noisier half, the others anywhere."""
+    anywhere = torch.rand(n, generator=generator, device=generator.device)
+    noisy = torch.rand(n, generator=generator, device=generator.device) < NOISY_SHARE
+    return (torch.where(noisy, 0.5 + anywhere / 2, anywhere) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
 
 
 def spread(latents: Tensor) -> float:
@@ -155,8 +164,9 @@ def main() -> None:
     noise_schedule = scheduler()
     # what add_noise and get_velocity read, on the device once
     noise_schedule.alphas_cumprod = alphas = noise_schedule.alphas_cumprod.to(args.device)
-    # min-SNR of the noise-free picture, for an output that is the velocity; the pure-noise step decides the class
-    weights = ((alphas / (1 - alphas)).clamp(max=SNR_CAP) * (1 - alphas)).clamp(min=MIN_WEIGHT)
+    # the velocity's own weight is SNR + 1 in units of the noise-free picture: capped, so that no step counts for more,
+    # and never near 0, as min-SNR's is at pure noise, where the class is decided
+    weights = ((alphas / (1 - alphas)).clamp(max=SNR_CAP) + 1) * (1 - alphas)
 
     def batch(step: int) -> tuple[int, Tensor, Tensor]:
         rng = np.random.default_rng((2, step))
@@ -170,7 +180,7 @@ def main() -> None:
         generator = torch.Generator(args.device).manual_seed(step)
         x0 = latents[rows.to(args.device)].float() * scale
         noise = torch.randn(x0.shape, generator=generator, device=args.device)
-        t = torch.randint(len(alphas), (args.batch,), generator=generator, device=args.device)
+        t = draw_times(args.batch, generator)
         x, aim = noise_schedule.add_noise(x0, noise, t), noise_schedule.get_velocity(x0, noise, t)
         with torch.autocast(args.device, torch.bfloat16, enabled=not args.full_precision):
             context = model.text_encoder(tokens.to(args.device)).last_hidden_state

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -25,7 +28,7 @@ from emoji_world.prompts import PROMPTS, planted_objects, planted_prompts, plant
 from emoji_world.scenes import Scene, draw_class, draw_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
 from emoji_world.train_objects import object_detector, targets
-from emoji_world.train_unet import scheduler
+from emoji_world.train_unet import TRAIN_STEPS, draw_times, scheduler
 from emoji_world.training import Schedule, load_average, train
 from emoji_world.world import all_people, classes, is_held_out, kinds, object_labels, planted, roles, tones, world
 from equinoise.axes import catalogue
@@ -263,6 +266,43 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyt
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name])
     assert torch.equal(load_average(tmp_path / "whole.safetensors", Line()).layer.weight, whole.layer.weight)
+
+
+def test_the_noisier_half_is_trained_three_times_as_often() -> None:
+    times = draw_times(20_000, torch.Generator().manual_seed(0))
+    assert 0 <= times.min() < 10 and 990 < times.max() < TRAIN_STEPS
+    assert (times >= TRAIN_STEPS // 2).float().mean().item() == pytest.approx(0.75, abs=0.01)
+
+
+def test_two_processes_make_the_step_of_both_their_batches(tmp_path: Path) -> None:
+    script = tmp_path / "line.py"
+    script.write_text(
+        """
+import sys
+from pathlib import Path
+import torch
+from emoji_world.training import Schedule, train
+
+def numbers(index):
+    return torch.randn((8, 3), generator=torch.Generator().manual_seed(index))
+
+def error(x):
+    return (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
+
+torch.manual_seed(0)
+model = torch.nn.Linear(3, 1)
+alone = sys.argv[2] == "alone"
+batch = (lambda k: (numbers(2 * k), numbers(2 * k + 1))) if alone else numbers
+loss = (lambda both: (error(both[0]) + error(both[1])) / 2) if alone else error
+train(model, batch, loss, Schedule(20, 0.05, warmup=5), Path(sys.argv[1]), "line")
+"""
+    )
+    together = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for name, start in (("alone", [sys.executable]), ("together", together)):
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        subprocess.run([*start, str(script), str(tmp_path / name), name], check=True, env=environment)
+    weights = [load_average(tmp_path / name, nn.Linear(3, 1)).weight for name in ("alone", "together")]
+    assert torch.allclose(*weights, atol=1e-6)
 
 
 def test_the_schedule_warms_up_and_decays() -> None:
