@@ -24,7 +24,7 @@ from scipy import stats
 from benchmarks.common import keep, tabulate
 from equinoise import Direction, ModelSpec, attach, load
 from equinoise.mitigation.anatomy import anatomy
-from equinoise.mitigation.direction import Origin
+from equinoise.mitigation.origin import Origin
 from equinoise.models.pipeline import require_pipeline
 
 CONCEPT, GUIDANCE, WEIGHT = "a photo of a doctor", 5.0, 3.0

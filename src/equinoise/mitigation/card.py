@@ -9,8 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from equinoise.mitigation.direction import DirectionSet, Origin
-from equinoise.mitigation.plan import Plan
+from equinoise.mitigation.origin import Origin
 
 INTENDED_USE = (
     "To shift how often classes are perceived among images of prompts such as those above, on that model with those "
@@ -44,12 +43,28 @@ class Notes:
     licence: str | None = None
 
 
-def card(value: DirectionSet | Plan, notes: Notes) -> str:
+@dataclass(frozen=True)
+class Subject:
+    """What a card is about, as the shared value says of itself.
+
+    Attributes:
+        kind: name of the class whose `from_pretrained` reads it.
+        title: the card's.
+        origins: of all directions in it, each once.
+        plan: the plan, where it is one.
+    """
+
+    kind: str
+    title: str
+    origins: Sequence[Origin]
+    plan: Any = None
+
+
+def card(subject: Subject, notes: Notes) -> str:
     """README.md: a header that the hub reads, and text for people."""
     from huggingface_hub import ModelCardData
 
-    plan = value if isinstance(value, Plan) else None
-    origins = _origins(value)
+    plan, origins = subject.plan, subject.origins
     tags = ["equinoise", "plan" if plan else "directions", "text-to-image", "fairness"]
     # text for people in Markdown: nothing is escaped
     environment = Environment(
@@ -60,8 +75,8 @@ def card(value: DirectionSet | Plan, notes: Notes) -> str:
     )
     return environment.get_template("card.md.j2").render(
         header=ModelCardData(library_name="equinoise", tags=tags, license=notes.licence).to_yaml(),
-        title=f"Plan: {plan.concept}" if plan else f"Directions: {', '.join(dict.fromkeys(o.axis for o in origins))}",
-        kind=type(value).__name__,
+        title=subject.title,
+        kind=subject.kind,
         plan=plan,
         origins=origins,
         first=origins[0] if origins else None,
@@ -73,19 +88,6 @@ def card(value: DirectionSet | Plan, notes: Notes) -> str:
         seeds=_seeds,
         accuracy=_accuracy,
     )
-
-
-def _origins(value: DirectionSet | Plan) -> list[Origin]:
-    """Of all directions, each once."""
-    if isinstance(value, Plan):
-        directions = [shift.direction for i in value.interventions for shift in i.shifts]
-    else:
-        directions = list(value.directions)
-    found: list[Origin] = []
-    for origin in (term.origin for direction in directions for term in direction.terms):
-        if origin not in found:
-            found.append(origin)
-    return found
 
 
 def _sources(origins: Sequence[Origin]) -> list[dict[str, Any]]:

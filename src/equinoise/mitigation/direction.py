@@ -13,52 +13,12 @@ from numpy.typing import NDArray
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
+from equinoise.mitigation.card import Subject
+from equinoise.mitigation.origin import Origin
 from equinoise.mitigation.sharing import Shareable
 from equinoise.models.base import Step
 
 KIND = "directions"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a direction comes from, and how well it tells its class on images it was not made from.
-
-    Attributes:
-        axis: for example `gender`.
-        label: the class it points to.
-        against: what it points away from: another class, or `rest`.
-        ordered: on an ordered axis one direction serves both ends, with opposite signs.
-        step: `T`, or k for the latents after the (k + 1)-th denoiser call.
-        estimator: `svm`, `mean` or `paired`.
-        accuracy, low, high: held-out accuracy (balanced; chance is 0.5) and its 95% interval, which counts seeds.
-        p: permutation p-value of that accuracy.
-        model: provenance of the model.
-        sampling: steps and guidance scale.
-        prompts: class → the prompt that generated it.
-        seeds: the seeds it was made from.
-        orthogonal_to: names of the directions it was made orthogonal to; its accuracy is then not known.
-    """
-
-    axis: str
-    label: str
-    against: str
-    ordered: bool
-    step: Step
-    estimator: str
-    accuracy: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    model: Mapping[str, Any]
-    sampling: Mapping[str, Any]
-    prompts: Mapping[str, str]
-    seeds: tuple[int, ...]
-    orthogonal_to: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """`woman@10`, or `woman@10⟂dark@10`."""
-        return "⟂".join([f"{self.label}@{self.step}", *self.orthogonal_to])
 
 
 @dataclass(frozen=True)
@@ -202,6 +162,12 @@ class DirectionSet(Shareable):
         totals = {d.terms[0].origin.sampling.get("steps") for d in self.directions}
         return totals.pop() if len(totals) == 1 else None
 
+    def subject(self) -> Subject:
+        """For the card."""
+        origins = origins_of(self.directions)
+        axes = ", ".join(dict.fromkeys(origin.axis for origin in origins))
+        return Subject(type(self).__name__, f"Directions: {axes}", origins)
+
     def __add__(self, other: DirectionSet) -> DirectionSet:
         return DirectionSet((*self.directions, *other.directions))
 
@@ -226,6 +192,15 @@ class DirectionSet(Shareable):
             return cls(tuple(Direction(arrays[str(index)], row) for index, row in enumerate(terms)))
         except (KeyError, TypeError) as error:
             raise EquinoiseError(f"{path} is damaged: {error}; make it again with 'equinoise fit'") from error
+
+
+def origins_of(directions: Iterable[Direction]) -> list[Origin]:
+    """Of all terms of all directions, each once."""
+    found: list[Origin] = []
+    for origin in (term.origin for direction in directions for term in direction.terms):
+        if origin not in found:  # they hold dicts, and so no hash
+            found.append(origin)
+    return found
 
 
 def describe_terms(direction: Direction) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC, SVR
 
 from equinoise.errors import EquinoiseError, EquinoiseWarning
-from equinoise.mitigation.direction import Direction, DirectionSet, Origin
+from equinoise.mitigation.direction import Direction, DirectionSet
+from equinoise.mitigation.origin import Origin
 from equinoise.mitigation.trace import Traces
 from equinoise.mitigation.validation import HeldOut, held_out
 from equinoise.models.base import Step

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import write_whole
-from equinoise.mitigation.direction import Direction, Origin
+from equinoise.mitigation.direction import Direction
+from equinoise.mitigation.origin import Origin
 from equinoise.models.base import Step
 
 IMPORTED = "imported"

@@ -19,7 +19,8 @@ import numpy as np
 from equinoise.engine.jobs import Keep, changed_name
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
-from equinoise.mitigation.direction import Direction, describe_terms, read_terms
+from equinoise.mitigation.card import Subject
+from equinoise.mitigation.direction import Direction, describe_terms, origins_of, read_terms
 from equinoise.mitigation.gate import Encoder, Gate, Match, Words
 from equinoise.mitigation.intervention import Intervention, Shift
 from equinoise.mitigation.look import EarlyLook, read_look
@@ -112,6 +113,11 @@ class Plan(Shareable):
     def selects(self) -> bool:
         """Whether runs are stopped early and drawn again."""
         return any(part.keep for part in self.parts)
+
+    def subject(self) -> Subject:
+        """For the card."""
+        directions = [shift.direction for intervention in self.interventions for shift in intervention.shifts]
+        return Subject(type(self).__name__, f"Plan: {self.concept}", origins_of(directions), self)
 
     @property
     def intrusion(self) -> float:

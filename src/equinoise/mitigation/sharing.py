@@ -5,15 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import write_whole
-
-if TYPE_CHECKING:
-    from equinoise.mitigation.card import Notes
-    from equinoise.mitigation.direction import DirectionSet
-    from equinoise.mitigation.plan import Plan
+from equinoise.mitigation.card import Notes, Subject, card
 
 CARD = "README.md"
 
@@ -36,6 +32,10 @@ class Shareable(ABC):
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
 
+    @abstractmethod
+    def subject(self) -> Subject:
+        """What its card is about."""
+
     def save_pretrained(self, save_directory: str | Path, *, notes: Notes | None = None) -> Path:
         """Write the file and its card, README.md, into a folder; the folder.
 
@@ -44,11 +44,9 @@ class Shareable(ABC):
         Raises:
             EquinoiseError: the folder cannot be written.
         """
-        from equinoise.mitigation.card import Notes, card
-
         folder = Path(save_directory)
         self.save(folder / self.FILE)
-        write_whole(folder / CARD, card(cast("DirectionSet | Plan", self), notes or Notes()).encode())
+        write_whole(folder / CARD, card(self.subject(), notes or Notes()).encode())
         return folder
 
     @classmethod
