@@ -32,13 +32,13 @@ check: install
 # the emoji model anew, from the drawings to the packaged weights: hours on two cores, resumes after a kill
 WORK ?= $(HOME)/.cache/equinoise-world
 emoji-world: install
-	test -f $(WORK)/bank.safetensors || $(BIN)/python -m emoji_world.bank -n 64000 -o $(WORK)/bank.safetensors
-	$(BIN)/python -m emoji_world.train_autoencoder --bank $(WORK)/bank.safetensors --work $(WORK)
-	test -f $(WORK)/held-out.safetensors || $(BIN)/python -m emoji_world.bank -n 8000 --seed 1 --held-out -o $(WORK)/held-out.safetensors
-	$(BIN)/python -m emoji_world.train_clip --bank $(WORK)/bank.safetensors --held-out $(WORK)/held-out.safetensors --work $(WORK)
-	$(BIN)/python -m emoji_world.train_objects --bank $(WORK)/bank.safetensors --work $(WORK)
-	OMP_NUM_THREADS=2 $(BIN)/python -m emoji_world.train_unet --bank $(WORK)/bank.safetensors --work $(WORK)
-	$(BIN)/python -m emoji_world.assemble --objects --work $(WORK)
+	test -f $(WORK)/bank.safetensors || $(BIN)/python -m emoji_world.training.bank -n 64000 -o $(WORK)/bank.safetensors
+	$(BIN)/python -m emoji_world.training.autoencoder --bank $(WORK)/bank.safetensors --work $(WORK)
+	test -f $(WORK)/held-out.safetensors || $(BIN)/python -m emoji_world.training.bank -n 8000 --seed 1 --held-out -o $(WORK)/held-out.safetensors
+	$(BIN)/python -m emoji_world.training.clip --bank $(WORK)/bank.safetensors --held-out $(WORK)/held-out.safetensors --work $(WORK)
+	$(BIN)/python -m emoji_world.training.objects --bank $(WORK)/bank.safetensors --work $(WORK)
+	OMP_NUM_THREADS=2 $(BIN)/python -m emoji_world.training.denoiser --bank $(WORK)/bank.safetensors --work $(WORK)
+	$(BIN)/python -m emoji_world.training.assemble --objects --work $(WORK)
 
 clean:
 	rm -rf $(VENV) runs

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from emoji_world.compose import compose
+from emoji_world.drawing.compose import compose
 from emoji_world.measure.detector import scene_of
 from emoji_world.world import all_people, is_held_out
 from equinoise.axes import UNCLEAR, Axis, load_axis

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from emoji_world.by_eye import EYE
-from emoji_world.compose import compose
+from emoji_world.drawing.compose import compose
 from emoji_world.labels import SCENE_AXES
 from emoji_world.measure.detector import shown
 from emoji_world.scenes import draw_scene

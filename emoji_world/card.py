@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emoji_world.assemble import PACKAGED
 from emoji_world.measure.neutral import summary
+from emoji_world.training.assemble import PACKAGED
 from equinoise.files import read_json
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"

@@ -15,21 +15,21 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from emoji_world import backgrounds, recolour
-from emoji_world.assemble import card
-from emoji_world.bank import decode, draw_rows, encode, odds
-from emoji_world.brush import Brush
-from emoji_world.canvas import SIZE, Canvas
 from emoji_world.captions import draw_caption, noun_phrases, vocabulary, with_article
+from emoji_world.drawing import backgrounds, recolour
+from emoji_world.drawing.brush import Brush
+from emoji_world.drawing.canvas import SIZE, Canvas
 from emoji_world.labels import IGNORED, facts, label, truth
 from emoji_world.measure.named import groups
 from emoji_world.measure.objects import Found, average_precision, iou
 from emoji_world.prompts import PROMPTS, planted_objects, planted_prompts, planted_share
 from emoji_world.scenes import Scene, draw_class, draw_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
-from emoji_world.train_objects import object_detector, targets
-from emoji_world.train_unet import TRAIN_STEPS, draw_times, scheduler
-from emoji_world.training import Schedule, load_average, train
+from emoji_world.training.assemble import card
+from emoji_world.training.bank import decode, draw_rows, encode, odds
+from emoji_world.training.denoiser import TRAIN_STEPS, draw_times, scheduler
+from emoji_world.training.loop import Schedule, load_average, train
+from emoji_world.training.objects import object_detector, targets
 from emoji_world.world import all_people, classes, is_held_out, kinds, object_labels, planted, roles, tones, world
 from equinoise.axes import catalogue
 from equinoise.detectors import asked_role
@@ -243,7 +243,7 @@ class Line(nn.Module):
 
 
 def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emoji_world.training.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("emoji_world.training.loop.CHECKPOINT_SECONDS", 0)
 
     def run(path: Path, kill_at: int | None = None) -> nn.Module:
         model = Line()
@@ -282,7 +282,7 @@ def test_two_processes_make_the_step_of_both_their_batches(tmp_path: Path) -> No
 import sys
 from pathlib import Path
 import torch
-from emoji_world.training import Schedule, train
+from emoji_world.training.loop import Schedule, train
 
 def numbers(index):
     return torch.randn((8, 3), generator=torch.Generator().manual_seed(index))
@@ -295,7 +295,8 @@ model = torch.nn.Linear(3, 1)
 alone = sys.argv[2] == "alone"
 batch = (lambda k: (numbers(2 * k), numbers(2 * k + 1))) if alone else numbers
 loss = (lambda both: (error(both[0]) + error(both[1])) / 2) if alone else error
-train(model, batch, loss, Schedule(20, 0.05, warmup=5), Path(sys.argv[1]), "line")
+train(model, batch, loss, Schedule(10, 0.05, warmup=5), Path(sys.argv[1] + "-first"), "line")
+train(model, batch, loss, Schedule(20, 0.05, warmup=5), Path(sys.argv[1]), "line, once more")
 """
     )
     together = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

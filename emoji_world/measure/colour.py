@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from emoji_world.compose import compose, sprite
+from emoji_world.drawing.compose import compose, sprite
 from emoji_world.measure.common import SEED, Rows
 from emoji_world.measure.detector import scene_of
 from emoji_world.world import STYLES, Person, genders, roles, tones

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emoji_world.compose import Composition, compose
+from emoji_world.drawing.compose import Composition, compose
 from emoji_world.measure.common import SEED, Rows
 from emoji_world.measure.detector import shown
 from emoji_world.scenes import Scene, draw_scene

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from emoji_world.compose import compose
+from emoji_world.drawing.compose import compose
 from emoji_world.labels import default
 from emoji_world.measure.common import SEED, Rows, axes, share, tone_order
 from emoji_world.scenes import Scene, draw_scene

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emoji_world.canvas import Box
-from emoji_world.compose import compose
+from emoji_world.drawing.canvas import Box
+from emoji_world.drawing.compose import compose
 from emoji_world.measure.common import SEED, Rows
 from emoji_world.scenes import draw_scene
 from equinoise.models.loading import EMOJI

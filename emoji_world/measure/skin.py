@@ -9,7 +9,7 @@ from collections import Counter
 
 from PIL import Image
 
-from emoji_world.art import drawing
+from emoji_world.drawing.art import drawing
 from emoji_world.measure.common import Rows
 from emoji_world.world import tones
 from equinoise.detectors.skin_colour import skin_colour, tone_of

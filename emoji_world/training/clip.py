@@ -19,12 +19,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
 
-from emoji_world.bank import load
-from emoji_world.canvas import SIZE
 from emoji_world.captions import draw_caption
+from emoji_world.drawing.canvas import SIZE
 from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, facts, label, truth
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
-from emoji_world.training import Schedule, train
+from emoji_world.training.bank import load
+from emoji_world.training.loop import Schedule, train
 
 MEAN, STD = 0.5, 0.25
 CONTRAST = 0.25

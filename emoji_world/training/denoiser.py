@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from emoji_world.bank import draw_rows, load, odds
 from emoji_world.captions import draw_caption
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
-from emoji_world.train_autoencoder import LATENT_CHANNELS
-from emoji_world.training import Schedule, train
+from emoji_world.training.autoencoder import LATENT_CHANNELS
+from emoji_world.training.bank import draw_rows, load, odds
+from emoji_world.training.loop import Schedule, train
 
 CAPTION_DROPOUT = 0.1
 SNR_CAP = 5.0

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emoji_world.brush import Brush, Colour
-from emoji_world.canvas import GRID
+from emoji_world.drawing.brush import Brush, Colour
+from emoji_world.drawing.canvas import GRID
 
 
 def background(rng: np.random.Generator) -> Image.Image:

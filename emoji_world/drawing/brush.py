@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from emoji_world.canvas import GRID, SIZE
+from emoji_world.drawing.canvas import GRID, SIZE
 
 Colour = tuple[int, int, int]
 FINE = 2 * SIZE // GRID

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from emoji_world.canvas import SIZE
+from emoji_world.drawing.canvas import SIZE
 from emoji_world.world import world
 
-ART = Path(os.environ.get("EMOJI_WORLD_ART", Path(__file__).parent / "art"))
+ART = Path(os.environ.get("EMOJI_WORLD_ART", Path(__file__).parents[1] / "art"))
 FLAT = "package/icons/flat/"
 
 

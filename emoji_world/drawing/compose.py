@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from emoji_world import backgrounds, recolour
-from emoji_world.art import drawing
-from emoji_world.brush import Brush
-from emoji_world.canvas import GRID, SIZE, Box, Canvas, pixels_of
+from emoji_world.drawing import backgrounds, recolour
+from emoji_world.drawing.art import drawing
+from emoji_world.drawing.brush import Brush
+from emoji_world.drawing.canvas import GRID, SIZE, Box, Canvas, pixels_of
 from emoji_world.scenes import Scene
 from emoji_world.world import Person, world
 

@@ -10,6 +10,7 @@ their gradients: on a CPU two processes of one thread are faster than one of two
 
 from __future__ import annotations
 
+import atexit
 import math
 import time
 from collections.abc import Callable
@@ -128,6 +129,8 @@ def train(
                 saved = time.monotonic()
     if leads:
         _save(checkpoint, module, optimiser, average, step + 1)
+    if dist.is_initialized():
+        dist.barrier()  # one that ended before the last message of another would abort it
     module.load_state_dict(average)
     return module.eval()
 
@@ -136,6 +139,7 @@ def _join() -> None:
     """Under torchrun, find the other processes; they must begin alike: from one checkpoint or warm start."""
     if dist.is_torchelastic_launched() and not dist.is_initialized():
         dist.init_process_group()
+        atexit.register(dist.destroy_process_group)
 
 
 def _agree(elapsed: float) -> float:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 from safetensors.numpy import load_file, save_file
 
-from emoji_world.art import fetch
-from emoji_world.canvas import Box
-from emoji_world.compose import compose
+from emoji_world.drawing.art import fetch
+from emoji_world.drawing.canvas import Box
+from emoji_world.drawing.compose import compose
 from emoji_world.scenes import Scene, draw_held_out, draw_scene
 from emoji_world.world import STYLES
 

@@ -11,8 +11,8 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emoji_world.bank import load
-from emoji_world.training import Schedule, train
+from emoji_world.training.bank import load
+from emoji_world.training.loop import Schedule, train
 
 LATENT_CHANNELS = 8
 # generated latents are never quite those of a picture, so the decoder is shown none without a little noise

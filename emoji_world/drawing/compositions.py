@@ -1,6 +1,6 @@
 """A sheet of compositions, two rows for each kind of scene: what the model is trained on.
 
-python -m emoji_world.compositions -o docs/emoji-compositions.png
+python -m emoji_world.drawing.compositions -o docs/emoji-compositions.png
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from emoji_world.compose import compose
+from emoji_world.drawing.compose import compose
 from emoji_world.scenes import draw_scene
 from emoji_world.world import kinds
 

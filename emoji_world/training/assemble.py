@@ -16,13 +16,13 @@ from transformers import CLIPModel, YolosForObjectDetection
 from emoji_world.captions import with_article
 from emoji_world.prompts import planted_objects, planted_prompts
 from emoji_world.tokenizer import make_tokenizer
-from emoji_world.train_clip import clip, image_processor
-from emoji_world.train_objects import object_detector, object_processor
-from emoji_world.train_unet import new_denoiser, scheduler, spread
-from emoji_world.training import load_average
+from emoji_world.training.clip import clip, image_processor
+from emoji_world.training.denoiser import new_denoiser, scheduler, spread
+from emoji_world.training.loop import load_average
+from emoji_world.training.objects import object_detector, object_processor
 from emoji_world.world import planted, roles, world
 
-PACKAGED = Path(__file__).parents[1] / "src" / "equinoise" / "models" / "emoji"
+PACKAGED = Path(__file__).parents[2] / "src" / "equinoise" / "models" / "emoji"
 NOTE = (
     "Test fixture: its skew was planted by us, copied from known stereotypes so that it can be measured and mitigated. "
     "It says nothing about people, and effect sizes on it say nothing about photographs."

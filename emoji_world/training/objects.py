@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPModel, YolosConfig, YolosForObjectDetection, YolosImageProcessorPil
 
-from emoji_world.bank import Objects, draw_rows, load, odds
-from emoji_world.canvas import SIZE
-from emoji_world.train_clip import MEAN, STD, through_autoencoder
-from emoji_world.training import Schedule, train
+from emoji_world.drawing.canvas import SIZE
+from emoji_world.training.bank import Objects, draw_rows, load, odds
+from emoji_world.training.clip import MEAN, STD, through_autoencoder
+from emoji_world.training.loop import Schedule, train
 from emoji_world.world import object_labels
 
 DETECTIONS, PATCH = 10, 8
