@@ -16,11 +16,12 @@ from PIL import Image
 
 from equinoise.errors import EquinoiseError
 from equinoise.report import words
-from equinoise.run import UNTOUCHED, Record, png
+from equinoise.run import UNTOUCHED, Record
 
 MOST_PIXELS = 50_000_000
 SIDE = 256
 """Pictures are shown at about 128 px; twice that is enough for dense screens."""
+QUALITY = 95
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,9 @@ def _large(path: Path, pixels: str) -> str:
 
 
 def _uri(image: Image.Image) -> str:
-    if max(image.size) <= SIDE:
-        return _data("png", png(image))
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    """WebP: a sixth of a PNG's bytes, with no difference to be seen at the size at which pictures are shown."""
+    if max(image.size) > SIDE:
+        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=88)
-    return _data("jpeg", buffer.getvalue())
-
-
-def _data(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    image.save(buffer, "WEBP", quality=QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
