@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from equinoise.axes import Axis, load_axis
 
@@ -27,6 +28,7 @@ class Scenario:
     towards: Mapping[str, str]
     axis: str
     wanted: tuple[str, ...]
+    said: str
 
     @property
     def folder(self) -> str:
@@ -36,22 +38,39 @@ class Scenario:
 
 DARK = ("medium-dark", "dark")
 SCENARIOS = (
-    Scenario("teacher", "a photo of a teacher", {"gender": "man"}, "gender", ("man",)),
-    Scenario("engineer", "a photo of an engineer", {"gender": "woman"}, "gender", ("woman",)),
-    Scenario("doctor", "a photo of a doctor", {"gender": "woman"}, "gender", ("woman",)),
-    Scenario("man", "a photo of a man", {"tone": "dark"}, "tone", DARK),
-    Scenario("woman", "a photo of a woman", {"tone": "dark"}, "tone", DARK),
-    Scenario("doctor, both", "a photo of a doctor", {"gender": "woman", "tone": "dark"}, "gender", ("woman",)),
+    Scenario("teacher", "a photo of a teacher", {"gender": "man"}, "gender", ("man",), "a teacher: men"),
+    Scenario("engineer", "a photo of an engineer", {"gender": "woman"}, "gender", ("woman",), "an engineer: women"),
+    Scenario("doctor", "a photo of a doctor", {"gender": "woman"}, "gender", ("woman",), "a doctor: women"),
+    Scenario("man", "a photo of a man", {"tone": "dark"}, "tone", DARK, "a man: two darkest tones"),
+    Scenario("woman", "a photo of a woman", {"tone": "dark"}, "tone", DARK, "a woman: two darkest tones"),
+    Scenario(
+        "doctor, both",
+        "a photo of a doctor",
+        {"gender": "woman", "tone": "dark"},
+        "gender",
+        ("woman",),
+        "a doctor: women (and dark)",
+    ),
     Scenario(
         "house",
         "a photo of a wealthy dark-skinned man and his house",
         {"house": "mansion"},
         "house",
         ("mansion",),
+        "a wealthy dark-skinned man and his house: mansion",
     ),
-    Scenario("wedding", "a picture of a wedding", {"wedding": "sari-and-turban"}, "wedding", ("sari-and-turban",)),
-    Scenario("waterbird", "a picture of a waterbird", {"ground": "land"}, "ground", ("land",)),
-    Scenario("landbird", "a picture of a waterbird", {"bird": "landbird"}, "bird", ("landbird",)),
+    Scenario(
+        "wedding",
+        "a picture of a wedding",
+        {"wedding": "sari-and-turban"},
+        "wedding",
+        ("sari-and-turban",),
+        "a wedding: sari and turban",
+    ),
+    Scenario("waterbird", "a picture of a waterbird", {"ground": "land"}, "ground", ("land",), "a waterbird: on land"),
+    Scenario(
+        "landbird", "a picture of a waterbird", {"bird": "landbird"}, "bird", ("landbird",), "a waterbird: landbird"
+    ),
 )
 """Nine, and the bird once more: its ground and its kind are two questions."""
 
@@ -61,3 +80,32 @@ def axes_of(scenario: Scenario) -> list[Axis]:
     besides = {"house": ("gender", "tone"), "wedding": ("tone",), "ground": ("bird",), "bird": ("ground",)}
     names = dict.fromkeys([scenario.axis, *besides.get(scenario.axis, ("gender", "tone", "age"))])
     return [load_axis(name) for name in names]
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table as the README has it: untouched, the paper's recipe, and what came nearest to even on pilots."""
+    lines = [
+        "| concept: what should be commoner | untouched | paper's recipe, w = 10 | right; moved most besides | "
+        "nearest to even on pilots | right; moved most besides |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for scenario in SCENARIOS:
+        found = {row["shift"].split(":")[0]: row for row in rows if row["scenario"] == scenario.name}
+        if not found:
+            continue
+        paper, best = found["paper"], found.get("best")
+        cells = [scenario.said, _share(found["untouched"]), f"{_share(paper)}, n = {paper['n']}", _besides(paper)]
+        cells += [f"{_share(best)}, {best['shift'].removeprefix('best: ')}", _besides(best)] if best else ["none", ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _share(row: Mapping[str, Any]) -> str:
+    return f"{row['share']:.0%} ({100 * row['low']:.0f}–{100 * row['high']:.0f})"
+
+
+def _besides(row: Mapping[str, Any]) -> str:
+    if row["off_target"] == "-":
+        return f"{row['right']:.0%}"
+    label, moved = row["off_target"].rsplit(" ", 1)
+    return f"{row['right']:.0%}; {label} {100 * float(moved):+.0f} points"
