@@ -44,6 +44,7 @@ def main() -> None:
     rows = [journal.rows[role] for role in ROLES if role in journal.rows]
     summary = summarise(rows)
     show(rows, summary)
+    print(markdown(rows))
     keep({"about": about, "summary": summary, "rows": rows}, "plans_on_emoji")
 
 
@@ -145,6 +146,35 @@ def show(rows: Sequence[Row], summary: Mapping[str, Any]) -> None:
     console.print({name: value for name, value in summary.items() if not isinstance(value, dict)})
 
 
+def markdown(rows: Sequence[Row]) -> str:
+    """The table of docs/plans.md."""
+    heads = (
+        "role", "women", "on target", "five tones, light to dark", "on target", "role right, over untouched",
+        "variety of explicitly prompted (untouched)", "extra calls", "nats", "pilots",
+    )  # fmt: skip
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        before, after = (
+            ", ".join(f"{100 * found['share']:.0f}" for found in row[side]["tone"]["classes"].values())
+            for side in ("before", "after")
+        )
+        kept, various = row["fidelity_kept"]["ratio"] if row["fidelity_kept"] else None, row["diversity"]
+        lines.append(
+            [
+                *(row["role"], f"{_moved(row, 'gender', 'woman')}%", _verdict(row, "gender")),
+                *(f"{before} → {after}%", _verdict(row, "tone"), _ends(kept)),
+                f"{_ends(various['after'])} ({various['before']['value']:.2f})" if various["before"] else "–",
+                *(f"{100 * row['extra_calls']:+.0f}%", f"{row['cost']['intrusion_nats']:.1f}"),
+                str(row["cost"]["pilots"]["images"]),
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _verdict(row: Row, axis: str) -> str:
+    return "yes" if row["on_target"][axis] else "no"
+
+
 def _moved(row: Row, axis: str, label: str) -> str:
     before, after = (row[side][axis]["classes"][label] for side in ("before", "after"))
     return (
@@ -155,7 +185,7 @@ def _moved(row: Row, axis: str, label: str) -> str:
 def _gaps(row: Row, axis: str) -> list[str]:
     sides = [row["before"][axis], row["after"][axis]]
     gaps = [f"{side[key]:.3f}" for key in ("gap_squared_unbiased", "spd") for side in sides]
-    return ["yes" if row["on_target"][axis] else "no", *gaps]
+    return [_verdict(row, axis), *gaps]
 
 
 def _ends(found: Mapping[str, float] | None, scale: float = 1.0) -> str:
