@@ -57,7 +57,7 @@ def results(name: str) -> list[Row] | None:
 def named(rows: list[Row]) -> str:
     return section(
         "What named prompts show",
-        f"`python -m emoji_world.measure named --steps {rows[0]['steps']}`: fresh seeds, guidance "
+        f"`python -m emoji_world.measure named --steps {rows[0]['steps']}`{precision(rows)}: fresh seeds, guidance "
         f"{rows[0]['guidance']:g}; the likeliest class counts.\n"
         "'A style held out': cells one drawing of which no training of the denoiser has seen.",
         ["prompts", "axis", "right", "Spearman"],
@@ -93,8 +93,8 @@ def neutral(rows: list[Row]) -> str:
     return (
         section(
             "What neutral prompts show",
-            f"`python -m emoji_world.measure neutral`, {steps} steps, the same seeds for every prompt,\n"
-            f"{n[0]}–{n[-1]} clear images a prompt: shares are uncertain by about "
+            f"`python -m emoji_world.measure neutral`, {steps} steps{precision(rows)}, the same seeds for every\n"
+            f"prompt, {n[0]}–{n[-1]} clear images a prompt: shares are uncertain by about "
             f"±{98 / n[-1] ** 0.5:.0f} points. 'Surely so': the whole interval is over 10 points off.",
             heads,
             off,
@@ -107,8 +107,8 @@ def neutral(rows: list[Row]) -> str:
 def truth(rows: list[Row]) -> str:
     return section(
         "The model's own truth",
-        f"`python -m emoji_world.measure neutral -n 4096 --steps {rows[0]['steps']}`: the shares that methods are\n"
-        "judged against, corrected for the detector's errors.",
+        f"`python -m emoji_world.measure neutral -n 4096 --steps {rows[0]['steps']}`{precision(rows)}: the shares\n"
+        "that methods are judged against, corrected for the detector's errors.",
         ["prompt", "guidance", "axis", "class", "planted", "detected", "corrected", "clear images"],
         (
             [
@@ -167,6 +167,12 @@ def confusions(calibrations: Mapping[str, Any]) -> str:
         heads = [f"{axis}, unclear below {entry['unclear_below']:.2f}", *next(iter(rows.values()))]
         parts.append(table(heads, ([true, *row.values()] for true, row in rows.items())))
     return "\n\n".join(parts)
+
+
+def precision(rows: list[Row]) -> str:
+    """In what numbers the images were made, where it is not fp32."""
+    kind = rows[0].get("dtype", "float32")
+    return "" if kind == "float32" else f" in {kind}"
 
 
 def section(title: str, about: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -29,6 +29,15 @@ def axes() -> dict[str, Axis]:
     return {"role": known} | {name: load_axis(name) for name in NAMES}
 
 
+def settings_of(session: Session) -> dict[str, Any]:
+    """What a row says of how its images were made."""
+    return {
+        "steps": session.sampling.steps,
+        "guidance": session.sampling.guidance_scale,
+        "dtype": session.spec.dtype or "float32",
+    }
+
+
 def make(session: Session, prompts: Sequence[str], seeds: Sequence[int]) -> list[Record]:
     """One image a prompt and seed, with every axis detected."""
     jobs = [Job(str(index), *job) for index, job in enumerate(zip(prompts, seeds, strict=True))]

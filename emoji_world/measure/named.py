@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from emoji_world.captions import with_article
-from emoji_world.measure.common import SEED, Rows, likeliest, make, share, tone_order
+from emoji_world.measure.common import SEED, Rows, likeliest, make, settings_of, share, tone_order
 from emoji_world.prompts import called
 from emoji_world.world import STYLES, Person, classes, genders, is_held_out, roles, tones, world
 from equinoise.run import Record
@@ -31,7 +31,7 @@ def named(n: int, scenes: int, session: Session, only: Sequence[str] = ()) -> Ro
             held = [any(is_held_out(Person(a["role"], a["gender"], a["tone"], s)) for s in STYLES) for _, a in asked]
             chosen = [i for i, take in enumerate(held) if take]
             rows += _rows("people, a style held out", [asked[i][1] for i in chosen], [records[i] for i in chosen])
-    settings = {"steps": session.sampling.steps, "guidance": session.sampling.guidance_scale}
+    settings = settings_of(session)
     return [settings | row for row in rows]
 
 

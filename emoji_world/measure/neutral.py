@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from emoji_world.measure.common import SEED, Rows
+from emoji_world.measure.common import SEED, Rows, settings_of
 from emoji_world.prompts import planted_prompts
 from equinoise.axes import load_axis
 from equinoise.console import progress
@@ -56,7 +56,7 @@ def _rows(session: Session, axes: Sequence[str], planted_shares: Mapping[str, Sh
     asked = {text: session.asked(text) for text in planted_shares}
     known = {name: confusion for name, confusion in session.reader.confusions.items() if name in axes}
     found = audit(records, [load_axis(name) for name in axes], asked=asked, confusions=known).to_json()["audits"]
-    settings = {"guidance": session.sampling.guidance_scale, "steps": session.sampling.steps}
+    settings = settings_of(session)
     return [
         settings
         | {"prompt": entry["concept"], "role_right": entry["concept_fidelity"], "axis": entry["axis"], "class": name}

@@ -37,6 +37,7 @@ def pipeline(work: Path, begun: Path | None = None) -> StableDiffusionPipeline:
     tokenizer = make_tokenizer()
     denoiser = load_average(work / "unet.safetensors", new_denoiser(tokenizer))
     vae = AutoencoderTiny.from_pretrained(work / "vae", torch_dtype=torch.float32)
+    vae.register_to_config(_name_or_path="")  # a folder of this machine's is nobody else's business
     if begun is None:
         vae.register_to_config(scaling_factor=round(1 / spread(load_file(work / "latents.safetensors")["latents"]), 6))
     return StableDiffusionPipeline(

@@ -23,7 +23,7 @@ from emoji_world.captions import draw_caption
 from emoji_world.drawing.canvas import SIZE
 from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, facts, label, truth
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
-from emoji_world.training.bank import load
+from emoji_world.training.bank import draw_rows, load, odds
 from emoji_world.training.loop import Schedule, train
 
 MEAN, STD = 0.5, 0.25
@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--emphasis", default="", help="kinds of scene to draw more often, such as person/astronaut=4")
     parser.add_argument("--warm-start", type=Path, help="folder of a CLIP to go on from, such as the packaged one")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
@@ -93,13 +94,14 @@ def main() -> None:
     tokenizer = make_tokenizer()
     model = CLIPModel.from_pretrained(args.warm_start, dtype=torch.float32) if args.warm_start else clip(tokenizer)
     model.to(args.device)
+    cumulative = odds(banks[0].scenes, args.emphasis)
     known = facts(scenes).to(args.device)
     axes = ("role", "gender", "tone", *SCENE_AXES)
     labels = {axis: torch.tensor([label(scene, axis) for scene in scenes], device=args.device) for axis in axes}
 
     def batch(step: int) -> tuple[int, Tensor, dict[str, int], Tensor]:
         rng = np.random.default_rng((3, step))
-        rows = _rows(rng, args.batch, len(banks[0].images), len(scenes))
+        rows = _rows(rng, args.batch, cumulative, len(scenes))
         prompts = axis_prompts(rng)
         texts = [text for texts in prompts.values() for text in texts] + [draw_caption(rng, scenes[r]) for r in rows]
         tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
@@ -144,10 +146,11 @@ def _told(logits: Tensor, counts: Mapping[str, int], aims: Mapping[str, Tensor])
     return torch.stack(losses).sum()
 
 
-def _rows(rng: np.random.Generator, n: int, trained: int, both: int) -> NDArray[np.int64]:
+def _rows(rng: np.random.Generator, n: int, cumulative: NDArray[np.float64], both: int) -> NDArray[np.int64]:
     """A batch of rows, a part of it from the second bank where there is one."""
+    trained = len(cumulative)
     extra = round(HELD_OUT * n) if both > trained else 0
-    return np.concatenate([rng.integers(trained, size=n - extra), rng.integers(trained, max(both, trained + 1), extra)])
+    return np.concatenate([draw_rows(rng, cumulative, n - extra), rng.integers(trained, max(both, trained + 1), extra)])
 
 
 @torch.no_grad()
