@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emoji_world.world import STYLES, Person, is_held_out, kinds, planted_scene, world
+from emoji_world.world import Person, is_held_out, kinds, planted_scene, styles_of, world
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def draw_held_out(rng: np.random.Generator) -> Scene:
     """A person whose cell is kept out of the denoiser's training: what the detector alone is shown."""
     while True:
         scene = draw_scene(rng, "person")
-        lost = [style for style in STYLES if is_held_out(replace(scene.person, style=style))]
+        lost = [style for style in styles_of(scene.person.role) if is_held_out(replace(scene.person, style=style))]
         if lost:
             return replace(scene, style=lost[rng.integers(len(lost))])
 
@@ -75,8 +75,8 @@ def _no_grown_up_children(shows: dict[str, str], names: set[str]) -> None:
 
 
 def _style(rng: np.random.Generator, shows: Mapping[str, str]) -> str:
-    """Any style in which the person, if there is a role, is not held out of training."""
-    styles = list(STYLES)
+    """Any style that shows the person's gender and, if there is a role, in which it is not held out of training."""
+    styles = styles_of(shows.get("role", "person"))
     if "role" in shows:
         cell = (shows["role"], shows["gender"], shows["tone"])
         styles = [style for style in styles if not is_held_out(Person(*cell, style))]

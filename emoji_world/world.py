@@ -100,8 +100,20 @@ def is_held_out(person: Person) -> bool:
     return person.tone == tones()[digest[0] % len(tones())] and person.style == STYLES[digest[1] % 2]
 
 
+def styles_of(role: str) -> list[str]:
+    """The styles that show a role's gender: in the others its woman and its man are one drawing."""
+    return [style for style in STYLES if role not in world()["sources"][style].get("alike", ())]
+
+
+def can_hide(role: str, axis: str) -> bool:
+    """Whether the packaged weights, trained while such drawings were in, may show a role without its gender."""
+    return axis == "gender" and len(styles_of(role)) < len(STYLES)
+
+
 def all_people() -> list[Person]:
-    return [Person(*cell) for cell in product(roles(), genders(), tones(), STYLES)]
+    """Every cell that can be drawn."""
+    cells = product(roles(), genders(), tones())
+    return [Person(role, gender, tone, style) for role, gender, tone in cells for style in styles_of(role)]
 
 
 def object_labels() -> list[str]:

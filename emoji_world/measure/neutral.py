@@ -12,6 +12,7 @@ from pathlib import Path
 
 from emoji_world.measure.common import SEED, Rows, settings_of
 from emoji_world.prompts import planted_prompts
+from emoji_world.world import can_hide
 from equinoise.axes import load_axis
 from equinoise.console import progress
 from equinoise.engine import Engine, Job
@@ -63,6 +64,7 @@ def _rows(session: Session, axes: Sequence[str], planted_shares: Mapping[str, Sh
         | {"planted": planted_shares[entry["concept"]][entry["axis"]][name], "n": entry["n"] - entry["unclear"]}
         | share
         for entry in found
+        if not can_hide(asked[entry["concept"]] or "", entry["axis"])
         for name, share in entry["classes"].items()
     ]
 
