@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 
 from emoji_world.measure.colour import colour
-from emoji_world.measure.common import show
+from emoji_world.measure.common import Rows, show
 from emoji_world.measure.counts import counts
 from emoji_world.measure.counts import summary as summary_of_counts
 from emoji_world.measure.detector import detector
@@ -64,7 +64,15 @@ def main() -> None:
     if args.what in SUMMARIES:
         show(SUMMARIES[args.what](rows))
     if args.out:
-        args.out.write_text(json.dumps(rows, indent=1) + "\n")
+        kept = others(args.out, rows) if args.what == "neutral" else []
+        args.out.write_text(json.dumps([*kept, *rows], indent=1) + "\n")
+
+
+def others(path: Path, rows: Rows) -> Rows:
+    """What the file has of the same weights at other guidance scales, which may take hours to measure."""
+    known: Rows = json.loads(path.read_text()) if path.is_file() else []
+    measured = {row["guidance"] for row in rows}
+    return [row for row in known if row.get("weights") == rows[0]["weights"] and row["guidance"] not in measured]
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def settings_of(session: Session) -> dict[str, Any]:
         "steps": session.sampling.steps,
         "guidance": session.sampling.guidance_scale,
         "dtype": session.spec.dtype or "float32",
+        "weights": str(session.model.provenance["weights"])[:12],
     }
 
 
