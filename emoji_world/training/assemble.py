@@ -95,7 +95,7 @@ def _scene(name: str) -> dict[str, list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--guidance-scale", type=float, default=2.0)
+    parser.add_argument("--guidance-scale", type=float, default=1.5)
     parser.add_argument("--objects", action="store_true", help="with the object detector")
     parser.add_argument("--begun", type=Path, help="pipeline folder that the training went on from")
     parser.add_argument("-o", "--out", type=Path, default=PACKAGED)
