@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +166,31 @@ def test_directions_of_other_models_and_settings(model: PipelineModel) -> None:
         check_fits(Intervention((Shift(direction(), 1),)), model, SAMPLING)
     with pytest.raises(EquinoiseError, match="found on another model"):
         check_fits(Intervention((Shift(direction(shape=shape), 1),)), model, SAMPLING)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+def test_workers_end_with_a_command_that_is_killed() -> None:
+    script = (
+        "import os, time; from equinoise.engine import Engine\n"
+        "with Engine(2) as engine:\n"
+        "    print(*{engine._pool.submit(os.getpid).result() for _ in range(2)}, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        workers = command.stdout.readline().split()
+        assert workers
+        assert all(map(_runs, workers))
+        command.kill()
+    deadline = time.monotonic() + 20
+    while any(map(_runs, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_runs, workers))
+
+
+def _runs(pid: str) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 from collections.abc import Sequence
+from threading import Thread
 
 import numpy as np
 import torch
@@ -23,6 +26,15 @@ def start(threads: int) -> None:
     os.environ["OPENCV_FOR_THREADS_NUM"] = str(threads)  # read when a detector that looks for faces imports it
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
+    Thread(target=_end_with_the_command, daemon=True).start()
+
+
+def _end_with_the_command() -> None:
+    """A command that is killed cannot tell its workers, which would wait for it for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None) -> list[Result]:
