@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 from PIL import Image
 
@@ -25,12 +26,14 @@ PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 0.2, 10.0, 50
 
 
 class Bench:
-    """One model with its directions; images are kept under `runs/benchmarks/scenarios` and taken from there."""
+    """One model with its directions; images are kept in a folder of its settings' own and taken from there."""
 
     def __init__(self, session: Session, engine: Engine, steps: Sequence[int]) -> None:
         self.session, self.engine = session, engine
         self.paper_step = round(PAPER_STEP * session.sampling.steps)
         self.steps = sorted({*steps, self.paper_step})
+        key = repr(session.about(steps=self.steps))
+        self.home = f"scenarios/{sha256(key.encode()).hexdigest()[:12]}"
         self._found: dict[tuple[str, str], DirectionSet] = {}
 
     def directions(self, axis: str, estimator: str) -> DirectionSet:
@@ -39,7 +42,7 @@ class Bench:
             ours = load_axis(axis)
             prompts = AXES[axis] or {label: ours.generate[label][0] for label in ours.classes}
             seeds = seed_range(COLLECT, PER_CLASS)
-            traces = gather(self.session, self.engine, ours, prompts, seeds, self.steps, f"scenarios/{axis}")
+            traces = gather(self.session, self.engine, ours, prompts, seeds, self.steps, f"{self.home}/{axis}")
             self._found[axis, estimator] = fit(traces, estimator, permutations=0)[0]
         return self._found[axis, estimator]
 
@@ -72,7 +75,7 @@ class Bench:
 
     def images(self, scenario: Scenario, change: Intervention, seeds: Sequence[int], name: str) -> list[Record]:
         """The images of one intervention, with the axes of the scenario detected."""
-        where = f"scenarios/{scenario.folder}-{name}"
+        where = f"{self.home}/{scenario.folder}-{name}"
         return shares(self.session, self.engine, scenario.concept, change, seeds, axes_of(scenario), where)[1]
 
     def _edited(
@@ -81,7 +84,7 @@ class Bench:
         """As `images`, with the difference of the ends projected out of the text as well."""
         shifts = {shift.name: shift.direction.digest for shift in change.shifts}
         about = self.session.about(concept=scenario.concept, without=list(ends), shifts=shifts, n=len(seeds))
-        run = RunFolder(RUNS / f"scenarios/{scenario.folder}-{name}", about)
+        run = RunFolder(RUNS / self.home / f"{scenario.folder}-{name}", about)
         records = without(self.session, scenario.concept, ends, change, seeds, axes_of(scenario), run)
         run.finish([record.id for record in records], {})
         return records
@@ -127,7 +130,7 @@ class Bench:
         used = {d.name: d.digest for d in directions.directions}
         about = self.session.about(weights=list(weights), steps=list(steps), n=pilots, directions=used)
         about |= {"beside": [shift.name for shift in beside], "concept": scenario.concept}
-        run = RunFolder(RUNS / f"scenarios/pilots-{scenario.folder}-{axis}-{estimator}", about)
+        run = RunFolder(RUNS / self.home / f"pilots-{scenario.folder}-{axis}-{estimator}", about)
         with progress(f"{scenario.name}: {estimator}", (1 + len(steps) * len(weights)) * pilots) as tick:
             made = sweep(
                 self.engine,
@@ -148,8 +151,7 @@ class Bench:
         run.finish(made.order, {})
         return [made.untouched, *made.cells]
 
-
-def pictured(scenario: Scenario, name: str, records: Sequence[Record], n: int = 14) -> list[Image.Image]:
-    """The first images of what `Bench.judge` made under a name."""
-    folder = RUNS / "scenarios" / f"{scenario.folder}-{name}"
-    return [Image.open(folder / record.file) for record in records[:n]]
+    def pictured(self, scenario: Scenario, name: str, records: Sequence[Record], n: int = 14) -> list[Image.Image]:
+        """The first images of what `Bench.judge` made under a name."""
+        folder = RUNS / self.home / f"{scenario.folder}-{name}"
+        return [Image.open(folder / record.file) for record in records[:n]]

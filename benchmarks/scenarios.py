@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import keep, tabulate
-from benchmarks.scenario_bench import Bench, pictured
+from benchmarks.scenario_bench import Bench
 from benchmarks.scenario_table import SCENARIOS, Scenario, axes_of, markdown
 from emoji_world.contact import sheet
 from equinoise.engine import Engine
@@ -56,7 +56,7 @@ def main() -> None:
                 for name, found in made.items()
             }
             rows += ours.values()
-            pictures += [(_caption(row), pictured(scenario, name, made[name])) for name, row in ours.items()]
+            pictures += [(_caption(row), bench.pictured(scenario, name, made[name])) for name, row in ours.items()]
             keep(rows, "scenarios")
     tabulate(rows)
     print(markdown(rows))
