@@ -23,7 +23,7 @@ from equinoise.understanding import parse_target
 
 FRACTION = 0.2
 """Of the denoising steps: where the latents are kept. Step 10 of 50, as in the paper."""
-WEIGHTS = (2.0, 4.0, 6.0, 8.0, 12.0)
+WEIGHTS = (1.0, 2.0, 4.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)
