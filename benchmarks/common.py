@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,17 @@ class Journal:
         self.rows[key] = row
         self._path.parent.mkdir(parents=True, exist_ok=True)
         append(self._path, json.dumps({"key": key, "about": self._about, "row": row}) + "\n")
+
+
+def folder_of(about: Mapping[str, Any]) -> str:
+    """A name that no other settings have."""
+    return sha256(repr(about).encode()).hexdigest()[:12]
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as the docs have it."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def axes() -> list[Axis]:

@@ -10,12 +10,11 @@ import argparse
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from benchmarks.common import RUNS, gather
+from benchmarks.common import RUNS, folder_of, gather
 from emoji_world.captions import noun_phrases, toned_phrases, with_article
 from emoji_world.prompts import called
 from equinoise.axes import Axis, load_axis
@@ -70,8 +69,8 @@ class Bench:
         self.engine = Engine(self.session.workers, self.session.spec.device)
         self.only = [name for name in args.only.split(",") if name]
         self.step = step_at(args.step, self.session.sampling.steps)
-        key = repr(self.session.about(step=self.step, n=args.n, pilots=getattr(args, "pilots", None)))
-        self.home = Path("plans") / sha256(key.encode()).hexdigest()[:12]
+        about = self.session.about(step=self.step, n=args.n, pilots=getattr(args, "pilots", None))
+        self.home = Path("plans") / folder_of(about)
 
     def __enter__(self) -> Self:
         self.engine.__enter__()

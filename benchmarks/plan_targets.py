@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import RUNS, Journal, Row, keep
+from benchmarks.common import RUNS, Journal, Row, keep, markdown
 from benchmarks.plan_bench import Bench, parser, people
 from equinoise.axes import Axis, load_axis
 from equinoise.run import Record
@@ -72,7 +72,7 @@ def main() -> None:
                 journal.add(name, measured(bench, name, ROWS[name], args.pilots, args.n))
     rows = [journal.rows[name] for name in ROWS if name in journal.rows]
     show(rows)
-    print(markdown(rows))
+    print(as_markdown(rows))
     keep({"about": about, "rows": rows}, "plan_targets")
 
 
@@ -150,29 +150,28 @@ def show(rows: Sequence[Row]) -> None:
     Console(width=170).print(table)
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def as_markdown(rows: Sequence[Row]) -> str:
     """The table of docs/plans.md."""
-    lines = [
-        "| plan | target | untouched | planned | verdict | moved besides | nats, extra calls |",
-        "|" + " --- |" * 7,
-    ]
+    heads = ("plan", "target", "untouched", "planned", "verdict", "moved besides", "nats, extra calls")
+    lines = []
     for row in rows:
         cost = f"{row['cost']['intrusion_nats']:.1f}, {100 * row['extra_calls']:+.0f}%"
         for axis, audit in row["after"].items():
             before, after = row["before"][axis]["classes"], audit["classes"]
-            cells = [
-                f"{row['name']}: {', '.join(after)}",
-                ", ".join(f"{100 * share:.0f}" for share in audit["target"].values()),
-                ", ".join(f"{100 * found['share']:.0f}" for found in before.values()),
-                ", ".join(
-                    f"{100 * f['share']:.0f} ({100 * f['low']:.0f}–{100 * f['high']:.0f})" for f in after.values()
-                ),
-                row["verdicts"][axis].replace("_", " "),
-                _most(row["off_target"]),
-                cost,
-            ]
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+            lines.append(
+                [
+                    f"{row['name']}: {', '.join(after)}",
+                    ", ".join(f"{100 * share:.0f}" for share in audit["target"].values()),
+                    ", ".join(f"{100 * found['share']:.0f}" for found in before.values()),
+                    ", ".join(
+                        f"{100 * f['share']:.0f} ({100 * f['low']:.0f}–{100 * f['high']:.0f})" for f in after.values()
+                    ),
+                    row["verdicts"][axis].replace("_", " "),
+                    _most(row["off_target"]),
+                    cost,
+                ]
+            )
+    return markdown(heads, lines)
 
 
 def _most(moved: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import Journal, Row, keep
+from benchmarks.common import Journal, Row, keep, markdown
 from benchmarks.plan_bench import EXPLICIT, Bench, concept_of, explicit_of, parser, people
 from equinoise.commands.judging import judge_quality
 from equinoise.run import Record, read_records
@@ -44,7 +44,7 @@ def main() -> None:
     rows = [journal.rows[role] for role in ROLES if role in journal.rows]
     summary = summarise(rows)
     show(rows, summary)
-    print(markdown(rows))
+    print(as_markdown(rows))
     keep({"about": about, "summary": summary, "rows": rows}, "plans_on_emoji")
 
 
@@ -146,13 +146,13 @@ def show(rows: Sequence[Row], summary: Mapping[str, Any]) -> None:
     console.print({name: value for name, value in summary.items() if not isinstance(value, dict)})
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def as_markdown(rows: Sequence[Row]) -> str:
     """The table of docs/plans.md."""
     heads = (
         "role", "women", "on target", "five tones, light to dark", "on target", "role right, over untouched",
         "variety of explicitly prompted (untouched)", "extra calls", "nats", "pilots",
     )  # fmt: skip
-    lines = [heads, ["---"] * len(heads)]
+    lines = []
     for row in rows:
         before, after = (
             ", ".join(f"{100 * found['share']:.0f}" for found in row[side]["tone"]["classes"].values())
@@ -168,7 +168,7 @@ def markdown(rows: Sequence[Row]) -> str:
                 str(row["cost"]["pilots"]["images"]),
             ]
         )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(heads, lines)
 
 
 def _verdict(row: Row, axis: str) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 from PIL import Image
 
-from benchmarks.common import RUNS, gather, shares
+from benchmarks.common import RUNS, folder_of, gather, shares
 from benchmarks.scenario_table import AXES, Scenario, axes_of
 from benchmarks.text_edit import without
 from equinoise.axes import load_axis
@@ -32,8 +31,7 @@ class Bench:
         self.session, self.engine = session, engine
         self.paper_step = round(PAPER_STEP * session.sampling.steps)
         self.steps = sorted({*steps, self.paper_step})
-        key = repr(session.about(steps=self.steps))
-        self.home = f"scenarios/{sha256(key.encode()).hexdigest()[:12]}"
+        self.home = f"scenarios/{folder_of(session.about(steps=self.steps))}"
         self._found: dict[tuple[str, str], DirectionSet] = {}
 
     def directions(self, axis: str, estimator: str) -> DirectionSet:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.common import markdown
 from equinoise.axes import Axis, load_axis
 
 AXES = {
@@ -82,13 +83,17 @@ def axes_of(scenario: Scenario) -> list[Axis]:
     return [load_axis(name) for name in names]
 
 
-def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table as the README has it: untouched, the paper's recipe, and what came nearest to even on pilots."""
-    lines = [
-        "| concept: what should be commoner | untouched | paper's recipe, w = 10 | right; moved most besides | "
-        "nearest to even on pilots | right; moved most besides |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = (
+        "concept: what should be commoner",
+        "untouched",
+        "paper's recipe, w = 10",
+        "right; moved most besides",
+        "nearest to even on pilots",
+        "right; moved most besides",
+    )
+    lines = []
     for scenario in SCENARIOS:
         found = {row["shift"].split(":")[0]: row for row in rows if row["scenario"] == scenario.name}
         if not found:
@@ -96,8 +101,8 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         paper, best = found["paper"], found.get("best")
         cells = [scenario.said, _share(found["untouched"]), f"{_share(paper)}, n = {paper['n']}", _besides(paper)]
         cells += [f"{_share(best)}, {best['shift'].removeprefix('best: ')}", _besides(best)] if best else ["none", ""]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(heads, lines)
 
 
 def _share(row: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks.common import keep, tabulate
 from benchmarks.scenario_bench import Bench
-from benchmarks.scenario_table import SCENARIOS, Scenario, axes_of, markdown
+from benchmarks.scenario_table import SCENARIOS, Scenario, as_markdown, axes_of
 from emoji_world.contact import sheet
 from equinoise.engine import Engine
 from equinoise.mitigation import Intervention
@@ -59,7 +59,7 @@ def main() -> None:
             pictures += [(_caption(row), bench.pictured(scenario, name, made[name])) for name, row in ours.items()]
             keep(rows, "scenarios")
     tabulate(rows)
-    print(markdown(rows))
+    print(as_markdown(rows))
     if args.page:
         sheet(pictures, 1).save(args.page, quality=90)
 

@@ -74,8 +74,8 @@ def neutral(rows: list[Row]) -> str:
     off = [
         [
             f"{r['guidance']:g}",
-            f"{r['mean distance']:.1%}",
-            r["over 10 points"],
+            f"{r['mean distance']:.1%} ({r['by chance']:.1%})",
+            f"{r['over 10 points']} ({r['over by chance']:.0f})",
             r["surely so"],
             r["under 5%"],
             r["classes"],
@@ -85,8 +85,8 @@ def neutral(rows: list[Row]) -> str:
     n, steps = sorted({row["n"] for row in rows}), rows[0]["steps"]
     heads = [
         "guidance",
-        "mean distance from planted",
-        "classes over 10 points off",
+        "mean distance from planted (by chance)",
+        "classes over 10 points off (by chance)",
         "surely so",
         "classes under 5%",
         "of",
@@ -95,8 +95,8 @@ def neutral(rows: list[Row]) -> str:
         section(
             "What neutral prompts show",
             f"`python -m emoji_world.measure neutral`, {steps} steps{precision(rows)}, the same seeds for every\n"
-            f"prompt, {n[0]}–{n[-1]} clear images a prompt: shares are uncertain by about "
-            f"±{98 / n[-1] ** 0.5:.0f} points. 'Surely so': the whole interval is over 10 points off.",
+            f"prompt, {n[0]}–{n[-1]} clear images a prompt: shares are uncertain by up to "
+            f"±{98 / n[-1] ** 0.5:.0f} to ±{98 / n[0] ** 0.5:.0f} points. 'Surely so': the whole interval is over 10 points off.",
             heads,
             off,
         )

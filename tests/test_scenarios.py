@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.scenario_table import AXES, SCENARIOS, axes_of, markdown
+from benchmarks.scenario_table import AXES, SCENARIOS, as_markdown, axes_of
 from benchmarks.text_edit import hidden, without
 from equinoise.axes import load_axis
 from equinoise.mitigation import Intervention
@@ -44,7 +44,7 @@ def test_a_direction_projected_out_of_a_text_is_gone(tmp_path: Path) -> None:
 def test_the_table_of_the_readme_has_a_line_a_scenario_and_says_where_no_pilot_was_better() -> None:
     row = {"scenario": "teacher", "n": 120, "low": 0.02, "high": 0.1, "right": 1.0, "off_target": "dark +0.28"}
     rows = [row | {"shift": "untouched", "share": 0.05}, row | {"shift": "paper: man@5=10", "share": 0.94}]
-    *_, line = markdown(rows).splitlines()
+    *_, line = as_markdown(rows).splitlines()
     assert line == "| a teacher: men | 5% (2–10) | 94% (2–10), n = 120 | 100%; dark +28 points | none |  |"
-    *_, line = markdown([*rows, row | {"shift": "best: man@5=2", "share": 0.5}]).splitlines()
+    *_, line = as_markdown([*rows, row | {"shift": "best: man@5=2", "share": 0.5}]).splitlines()
     assert line.endswith("| 50% (2–10), man@5=2 | 100%; dark +28 points |")

@@ -19,7 +19,8 @@ from equinoise.statistics import spearman, wilson
 
 SEED = 7_000_000
 NAMES = ("gender", "tone", "age", "house", "wedding", "bird", "ground", "place")
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+Rows = list[Row]
 
 
 def axes() -> dict[str, Axis]:

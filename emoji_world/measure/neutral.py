@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from emoji_world.measure.common import SEED, Rows, settings_of
+import numpy as np
+from scipy import stats
+
+from emoji_world.measure.common import SEED, Row, Rows, settings_of
 from emoji_world.prompts import planted_prompts
 from emoji_world.world import can_hide
 from equinoise.axes import load_axis
@@ -69,6 +72,14 @@ def _rows(session: Session, axes: Sequence[str], planted_shares: Mapping[str, Sh
     ]
 
 
+def _chance(row: Row) -> tuple[float, float]:
+    """Expected distance, and chance of one over 10 points, of a model that shows exactly what was planted."""
+    counts = np.arange(row["n"] + 1)
+    odds = stats.binom.pmf(counts, row["n"], row["planted"])
+    off = np.abs(counts / row["n"] - row["planted"])
+    return float(odds @ off), float(odds @ (off > 0.10))
+
+
 def summary(rows: Rows) -> Rows:
     """By guidance: the mean and largest distance from the planted shares, and the rarest class of all."""
     found = []
@@ -83,9 +94,11 @@ def summary(rows: Rows) -> Rows:
                 "guidance": scale,
                 "classes": len(ours),
                 "mean distance": sum(off) / len(off),
+                "by chance": sum(_chance(row)[0] for row in ours) / len(ours),
                 "largest": max(off),
                 "where": f"{worst['prompt']}: {worst['class']}",
                 "over 10 points": sum(distance > 0.10 for distance in off),
+                "over by chance": sum(_chance(row)[1] for row in ours),
                 "surely so": len(beyond),
                 "rarest share": rarest["share"],
                 "class": f"{rarest['prompt']}: {rarest['class']}",

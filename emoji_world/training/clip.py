@@ -7,7 +7,6 @@ instrument, and whether the denoiser can show them must not hang on whether the 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from emoji_world.drawing.canvas import SIZE
 from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, facts, label, truth
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
 from emoji_world.training.bank import draw_rows, load, odds
+from emoji_world.training.flags import flags
 from emoji_world.training.loop import Schedule, train
 
 MEAN, STD = 0.5, 0.25
@@ -74,17 +74,9 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bank", type=Path, required=True)
+    parser = flags(__doc__, steps=3_600, batch=64, learning_rate=1e-3)
     parser.add_argument("--held-out", type=Path, help="bank of the cells that the denoiser is not trained on")
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3_600)
-    parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--emphasis", default="", help="kinds of scene to draw more often, such as person/astronaut=4")
     parser.add_argument("--warm-start", type=Path, help="folder of a CLIP to go on from, such as the packaged one")
-    parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     args = parser.parse_args()
     banks = [load(path) for path in (args.bank, args.held_out) if path]

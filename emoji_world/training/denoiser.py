@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from emoji_world.captions import draw_caption
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
 from emoji_world.training.autoencoder import LATENT_CHANNELS
 from emoji_world.training.bank import draw_rows, load, odds
+from emoji_world.training.flags import flags
 from emoji_world.training.loop import Schedule, train
 
 CAPTION_DROPOUT = 0.1
@@ -132,18 +132,10 @@ def spread(latents: Tensor) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bank", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="folder with vae/; checkpoints and results go there")
-    parser.add_argument("--steps", type=int, default=5_150)
-    parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=6e-4)
-    parser.add_argument("--emphasis", default="", help="kinds of scene to draw more often, such as bird=2.5")
-    parser.add_argument("--device", default="cpu")
+    parser = flags(__doc__, steps=5_150, batch=64, learning_rate=6e-4)
     parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     parser.add_argument("--warm-start", type=Path, help="pipeline folder to go on from, such as the packaged one")
-    parser.add_argument("--full-precision", action="store_true", help="faster on processors without AMX")
+    parser.add_argument("--full-precision", action="store_true", help="faster on processors without bf16")
     parser.add_argument("--channels-last", action="store_true", help="faster on processors with AMX, slower without")
     args = parser.parse_args()
     bank = load(args.bank)

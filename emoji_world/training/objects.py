@@ -6,7 +6,6 @@ It is used through the ordinary `object-detection` pipeline.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from transformers import CLIPModel, YolosConfig, YolosForObjectDetection, YolosI
 from emoji_world.drawing.canvas import SIZE
 from emoji_world.training.bank import Objects, draw_rows, load, odds
 from emoji_world.training.clip import MEAN, STD, through_autoencoder
+from emoji_world.training.flags import flags
 from emoji_world.training.loop import Schedule, train
 from emoji_world.world import object_labels
 
@@ -92,17 +92,9 @@ def targets(objects: Objects) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bank", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="folder with vae/ and clip/")
-    parser.add_argument("--steps", type=int, default=2_000)
-    parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=5e-4)
-    parser.add_argument("--emphasis", default="place=3", help="kinds to draw more often: small things are rare")
+    parser = flags(__doc__, steps=2_000, batch=32, learning_rate=5e-4, emphasis="place=3")
     parser.add_argument("--eyes", type=Path, help="folder of the CLIP to begin from; default WORK/clip")
     parser.add_argument("--warm-start", type=Path, help="folder of an object detector to go on from instead")
-    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     bank = load(args.bank)
     images = torch.from_numpy(bank.images).to(args.device)
