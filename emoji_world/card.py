@@ -96,7 +96,8 @@ def neutral(rows: list[Row]) -> str:
             "What neutral prompts show",
             f"`python -m emoji_world.measure neutral`, {steps} steps{precision(rows)}, the same seeds for every\n"
             f"prompt, {n[0]}–{n[-1]} clear images a prompt: shares are uncertain by up to "
-            f"±{98 / n[-1] ** 0.5:.0f} to ±{98 / n[0] ** 0.5:.0f} points. 'Surely so': the whole interval is over 10 points off.",
+            f"±{98 / n[-1] ** 0.5:.0f} to ±{98 / n[0] ** 0.5:.0f} points.\n"
+            "'Surely so': the whole interval is over 10 points off.",
             heads,
             off,
         )
