@@ -34,10 +34,11 @@ WORK ?= $(HOME)/.cache/equinoise-world
 emoji-world: install
 	test -f $(WORK)/bank.safetensors || $(BIN)/python -m emoji_world.training.bank -n 64000 -o $(WORK)/bank.safetensors
 	$(BIN)/python -m emoji_world.training.autoencoder --bank $(WORK)/bank.safetensors --work $(WORK)
-	test -f $(WORK)/held-out.safetensors || $(BIN)/python -m emoji_world.training.bank -n 8000 --seed 1 --held-out -o $(WORK)/held-out.safetensors
+	test -f $(WORK)/held-out.safetensors || $(BIN)/python -m emoji_world.training.bank -n 8000 --seed 1 --scenes held-out -o $(WORK)/held-out.safetensors
 	$(BIN)/python -m emoji_world.training.clip --bank $(WORK)/bank.safetensors --held-out $(WORK)/held-out.safetensors --work $(WORK)
 	$(BIN)/python -m emoji_world.training.objects --bank $(WORK)/bank.safetensors --work $(WORK)
-	OMP_NUM_THREADS=2 $(BIN)/python -m emoji_world.training.denoiser --bank $(WORK)/bank.safetensors --work $(WORK)
+	test -f $(WORK)/asked.safetensors || $(BIN)/python -m emoji_world.training.bank -n 28000 --seed 6 --scenes asked -o $(WORK)/asked.safetensors
+	OMP_NUM_THREADS=2 $(BIN)/python -m emoji_world.training.denoiser --bank $(WORK)/bank.safetensors $(WORK)/asked.safetensors --work $(WORK)
 	$(BIN)/python -m emoji_world.training.assemble --objects --work $(WORK)
 
 clean:

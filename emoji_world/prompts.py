@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emoji_world.captions import with_article
+from emoji_world.scenes import Scene
 from emoji_world.world import classes, planted, planted_scene, roles, world
 
 
@@ -25,6 +26,8 @@ class Prompt:
     names: Mapping[str, str]
     axes: tuple[str, ...]
 
+
+PEOPLE = ("gender", "tone")
 
 # the design document's table, and near wordings
 PROMPTS = (
@@ -62,8 +65,22 @@ PROMPTS = (
 
 def planted_prompts() -> dict[str, dict[str, dict[str, float]]]:
     """Prompt → axis → class → planted share: one prompt for each role, and those of the scenes."""
-    people = {f"a photo of {with_article(called(role))}": planted(role) for role in roles() if role != "person"}
-    return people | {prompt.text: {axis: planted_share(prompt, axis) for axis in prompt.axes} for prompt in PROMPTS}
+    return {prompt.text: {axis: planted_share(prompt, axis) for axis in prompt.axes} for prompt in all_prompts()}
+
+
+def all_prompts() -> list[Prompt]:
+    """One for each role, and those of the scenes."""
+    named = [role for role in roles() if role != "person"]
+    return [*(Prompt(f"a photo of {with_article(called(r))}", "person", {"role": r}, PEOPLE) for r in named), *PROMPTS]
+
+
+def is_asked(prompt: Prompt, scene: Scene) -> bool:
+    """Whether the captions of a scene say what a prompt says, no more and no less."""
+    if (prompt.kind, prompt.names.get("role")) != (scene.kind, scene.shows.get("role")):
+        return False
+    words = world()["words"]
+    says = {a: c for a, c in prompt.names.items() if a not in words or c in words[a]}
+    return {**says, "role": ""} == {**scene.said, "role": ""}
 
 
 def called(role: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from emoji_world.drawing.art import fetch
 from emoji_world.drawing.canvas import Box
 from emoji_world.drawing.compose import compose
+from emoji_world.prompts import all_prompts, is_asked
 from emoji_world.scenes import Scene, draw_held_out, draw_scene
 from emoji_world.world import STYLES
 
@@ -34,12 +35,12 @@ class Bank:
     objects: Sequence[Objects]
 
 
-def make(path: Path, n: int, seed: int, workers: int, held_out: bool = False) -> None:
-    """Draw n scenes and compose them; chunk c always uses the generator (seed, c)."""
+def make(path: Path, n: int, seed: int, workers: int, which: str = "all") -> None:
+    """Draw n scenes and compose them; chunk c always uses the generator (seed, c). `which`: one of `SCENES`."""
     for style in STYLES:
         fetch(style)
     with ProcessPoolExecutor(workers) as pool:
-        jobs = pool.map(_chunk, range(n // CHUNK), [seed] * (n // CHUNK), [held_out] * (n // CHUNK))
+        jobs = pool.map(_chunk, range(n // CHUNK), [seed] * (n // CHUNK), [which] * (n // CHUNK))
         chunks = list(track(jobs, total=n // CHUNK, description=f"composing {n} pictures"))
     save(path, np.concatenate([c[0] for c in chunks]), [row for c in chunks for row in c[1]])
 
@@ -53,12 +54,12 @@ def save(path: Path, images: NDArray[np.uint8], rows: Sequence[dict[str, Any]]) 
     partial.replace(path)
 
 
-def load(path: Path) -> Bank:
-    tensors = load_file(path)
-    rows = json.loads(tensors["rows"].tobytes())
-    return Bank(
-        tensors["images"], [decode(row) for row in rows], [[(n, tuple(b)) for n, b in r["objects"]] for r in rows]
-    )
+def load(paths: Sequence[Path]) -> Bank:
+    """The pictures of one or more files, one after the other."""
+    files = [load_file(path) for path in paths]
+    rows = [row for tensors in files for row in json.loads(tensors["rows"].tobytes())]
+    images = files[0]["images"] if len(files) == 1 else np.concatenate([tensors["images"] for tensors in files])
+    return Bank(images, [decode(row) for row in rows], [[(n, tuple(b)) for n, b in r["objects"]] for r in rows])
 
 
 def odds(scenes: Sequence[Scene], emphasis: str) -> NDArray[np.float64]:
@@ -77,11 +78,27 @@ def draw_rows(rng: np.random.Generator, cumulative: NDArray[np.float64], n: int)
     return np.minimum(np.searchsorted(cumulative, rng.random(n)), len(cumulative) - 1)
 
 
-def _chunk(index: int, seed: int, held_out: bool) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
+def _draw_asked(rng: np.random.Generator) -> Scene:
+    """What one of the planted prompts, each as often as the others, asks for: its axes fall as planted."""
+    prompts = all_prompts()
+    prompt = prompts[rng.integers(len(prompts))]
+    while not is_asked(prompt, scene := draw_scene(rng, prompt.kind)):
+        pass
+    return scene
+
+
+SCENES: Mapping[str, Callable[[np.random.Generator], Scene]] = {
+    "all": draw_scene,
+    "asked": _draw_asked,
+    "held-out": draw_held_out,
+}
+
+
+def _chunk(index: int, seed: int, which: str) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
     rng = np.random.default_rng((seed, index))
     images, rows = [], []
     for _ in range(CHUNK):
-        scene = draw_held_out(rng) if held_out else draw_scene(rng)
+        scene = SCENES[which](rng)
         made = compose(rng, scene)
         images.append(np.asarray(made.image))
         rows.append(encode(scene, made.objects))
@@ -103,7 +120,10 @@ if __name__ == "__main__":
     parser.add_argument("-n", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--held-out", action="store_true", help="the cells that the denoiser is not trained on")
+    parser.add_argument(
+        "--scenes", choices=SCENES, default="all",
+        help="all; those that planted prompts ask for; or the cells that the denoiser is not trained on",
+    )  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, required=True)
     args = parser.parse_args()
-    make(args.out, args.n, args.seed, args.workers, args.held_out)
+    make(args.out, args.n, args.seed, args.workers, args.scenes)

@@ -42,7 +42,7 @@ all() { # FOLDER, then the seconds of autoencoder, its decoder, clip, objects, a
 cp "$work/try/bank.safetensors" "$work/try/held-out.safetensors"
 echo "$SECONDS s: a try-out bank"
 ( "$python" -m emoji_world.training.bank -n 80000 -o "$work/bank.safetensors" --workers $((cores - 3))
-  "$python" -m emoji_world.training.bank -n 8000 --seed 1 --held-out -o "$work/held-out.safetensors" --workers $((cores - 3))
+  "$python" -m emoji_world.training.bank -n 8000 --seed 1 --scenes held-out -o "$work/held-out.safetensors" --workers $((cores - 3))
 ) > "$work/bank.log" 2>&1 & bank=$!
 all "$work/try" 3 3 3 3 $((SECONDS + 25)) || { kill -- -$$ 2> /dev/null; exit 1; }
 echo "$SECONDS s: tried"

@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--warm-start", type=Path, help="folder of a CLIP to go on from, such as the packaged one")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     args = parser.parse_args()
-    banks = [load(path) for path in (args.bank, args.held_out) if path]
+    banks = [load(args.bank), *([load([args.held_out])] if args.held_out else [])]
     scenes = [scene for bank in banks for scene in bank.scenes]
     images = torch.cat([torch.from_numpy(bank.images).to(args.device) for bank in banks])
     vae = AutoencoderTiny.from_pretrained(args.work / "vae").to(args.device)

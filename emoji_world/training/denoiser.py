@@ -18,12 +18,14 @@ from emoji_world.captions import draw_caption
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
 from emoji_world.training.autoencoder import LATENT_CHANNELS
 from emoji_world.training.bank import draw_rows, load, odds
+from emoji_world.training.expected import alike, companions, expected_picture
 from emoji_world.training.flags import flags
 from emoji_world.training.loop import Schedule, train
 
 CAPTION_DROPOUT = 0.1
 SNR_CAP = 5.0
 TRAIN_STEPS = 1000
+COMPANIONS = 63  # pictures of the same captions that the target of each is averaged with
 NOISY_SHARE = 0.5  # of the pictures of a batch have more noise than half of all: there the class is decided
 
 
@@ -126,6 +128,12 @@ def draw_times(n: int, generator: torch.Generator) -> Tensor:
     return (torch.where(noisy, 0.5 + anywhere / 2, anywhere) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
 
 
+def velocity(noisy: Tensor, picture: Tensor, kept: Tensor) -> Tensor:
+    """v = √ᾱ ε − √(1 − ᾱ) x₀, with the noise ε = (x_t − √ᾱ x₀) / √(1 − ᾱ) between a picture and a noisy latent."""
+    kept = kept.view(-1, 1, 1, 1)
+    return (kept.sqrt() * noisy - picture) / (1 - kept).sqrt()
+
+
 def spread(latents: Tensor) -> float:
     """Standard deviation of all latents: one over it is the scaling factor."""
     return latents.float().std().item()
@@ -144,7 +152,7 @@ def main() -> None:
     latents = encode(vae, bank.images, cache, args.device, args.full_precision).to(args.device)
     # another bank's latents spread a little otherwise: a denoiser that goes on keeps the scale it knows
     scale = vae.config.scaling_factor if args.warm_start else 1 / spread(latents)
-    cumulative = odds(bank.scenes, args.emphasis)
+    cumulative, groups = odds(bank.scenes, args.emphasis), alike(bank.scenes)
     tokenizer = make_tokenizer()
     model = packaged_denoiser(args.warm_start) if args.warm_start else new_denoiser(tokenizer)
     model.to(args.device)
@@ -154,7 +162,7 @@ def main() -> None:
         # plain matrix products are a fifth faster than the fused kernel on so few positions (CPU, bf16)
         model.unet.set_attn_processor(AttnProcessor())
     noise_schedule = scheduler()
-    # what add_noise and get_velocity read, on the device once
+    # what add_noise reads, on the device once
     noise_schedule.alphas_cumprod = alphas = noise_schedule.alphas_cumprod.to(args.device)
     # the velocity's own weight is SNR + 1 in units of the noise-free picture: capped, so that no step counts for more,
     # and never near 0, as min-SNR's is at pure noise, where the class is decided
@@ -165,15 +173,16 @@ def main() -> None:
         rows = draw_rows(rng, cumulative, args.batch)
         captions = ["" if rng.random() < CAPTION_DROPOUT else draw_caption(rng, bank.scenes[row]) for row in rows]
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        return step, torch.from_numpy(rows), tokens
+        return step, torch.from_numpy(companions(rng, rows, groups, COMPANIONS)), tokens
 
     def loss(given: tuple[int, Tensor, Tensor]) -> Tensor:
         step, rows, tokens = given
         generator = torch.Generator(args.device).manual_seed(step)
-        x0 = latents[rows.to(args.device)].float() * scale
-        noise = torch.randn(x0.shape, generator=generator, device=args.device)
+        pictures = latents[rows.to(args.device)].float() * scale
+        noise = torch.randn(pictures[:, 0].shape, generator=generator, device=args.device)
         t = draw_times(args.batch, generator)
-        x, aim = noise_schedule.add_noise(x0, noise, t), noise_schedule.get_velocity(x0, noise, t)
+        x = noise_schedule.add_noise(pictures[:, 0], noise, t)
+        aim = velocity(x, expected_picture(x, pictures, alphas[t]), alphas[t])
         with torch.autocast(args.device, torch.bfloat16, enabled=not args.full_precision):
             context = model.text_encoder(tokens.to(args.device)).last_hidden_state
             predicted = model.unet(x.contiguous(memory_format=layout), t, context).sample

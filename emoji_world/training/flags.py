@@ -9,7 +9,7 @@ from pathlib import Path
 def flags(doc: str | None, steps: int, batch: int, learning_rate: float, emphasis: str = "") -> argparse.ArgumentParser:
     """A parser with this trainer's defaults; it adds what only it has."""
     parser = argparse.ArgumentParser(description=doc)
-    parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--bank", type=Path, nargs="+", required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder with vae/; checkpoints and results go there")
     parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")

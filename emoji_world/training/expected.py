@@ -1,0 +1,55 @@
+"""The picture behind a noisy latent, on average: what the denoiser is to say, with less chance in it.
+
+The best answer by least squares is the mean over all pictures that a noisy latent may have come from. One of them says
+little about it where noise is strong, and that is where a network learns with what odds classes come. So pictures of
+the same captions stand beside it, each weighed by how probably the latent came from it: the same mean with less
+variance (Xu, Tong and Jaakkola, "Stable Target Field for Reduced Variance Score Estimation in Diffusion Models",
+ICLR 2023, arXiv 2302.00670). The latent's own picture was drawn like its companions, so that the target is unbiased
+however few they are: it is the picture's conditional expectation, given the latent and who was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emoji_world.scenes import Scene
+
+
+def alike(scenes: Sequence[Scene]) -> list[NDArray[np.int64]]:
+    """For each scene the rows of all that have the same captions; the same array for each of them."""
+    found: dict[Hashable, list[int]] = {}
+    keys = [_said(scene) for scene in scenes]
+    for row, key in enumerate(keys):
+        found.setdefault(key, []).append(row)
+    arrays = {key: np.array(rows) for key, rows in found.items()}
+    return [arrays[key] for key in keys]
+
+
+def _said(scene: Scene) -> Hashable:
+    """The role is shown by every caption that may name it, since one that does not is of a plain person."""
+    named = tuple(sorted((axis, scene.shows[axis]) for axis in scene.names if axis in scene.shows))
+    return scene.kind, scene.shows.get("role"), named
+
+
+def companions(
+    rng: np.random.Generator, rows: NDArray[np.int64], groups: Sequence[NDArray[np.int64]], count: int
+) -> NDArray[np.int64]:
+    """(len(rows), count + 1) rows: each row first, then `count` drawn from those of the same captions, with return."""
+    drawn = [rng.choice(groups[row], count) for row in rows]
+    return np.concatenate([rows[:, None], np.array(drawn, np.int64).reshape(len(rows), count)], axis=1)
+
+
+def expected_picture(noisy: Tensor, pictures: Tensor, kept: Tensor) -> Tensor:
+    """E[x₀ | x_t] among candidates, by Bayes: noisy (n, c, h, w), pictures (n, k, c, h, w), kept = ᾱ_t (n,).
+
+    Where nothing of the picture is left (ᾱ = 0) that is the candidates' mean, where no noise is, the nearest of them.
+    """
+    scale = kept.sqrt().view(-1, 1, 1, 1, 1)
+    distances = (noisy[:, None] - scale * pictures).pow(2).flatten(2).sum(2)
+    odds = torch.softmax(-distances / (2 * (1 - kept)[:, None]), dim=1)
+    return torch.einsum("nk,nkchw->nchw", odds, pictures)

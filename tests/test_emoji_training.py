@@ -1,0 +1,100 @@
+"""The target that the denoiser learns, and the pictures that planted prompts ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import logsumexp
+
+from emoji_world.captions import draw_caption
+from emoji_world.prompts import all_prompts, is_asked, planted_share
+from emoji_world.scenes import Scene, draw_scene
+from emoji_world.training.bank import SCENES
+from emoji_world.training.denoiser import scheduler, velocity
+from emoji_world.training.expected import alike, companions, expected_picture
+
+
+def pictures(n: int, k: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn((n, k, 2, 3, 3), generator=torch.Generator().manual_seed(seed))
+
+
+def test_without_a_trace_of_the_picture_its_expectation_is_the_mean() -> None:
+    known = pictures(3, 7)
+    found = expected_picture(torch.randn(3, 2, 3, 3), known, torch.zeros(3))
+    torch.testing.assert_close(found, known.mean(1))
+
+
+def test_without_noise_it_is_the_picture_itself() -> None:
+    known = pictures(3, 7)
+    kept = torch.full((3,), 0.9999)
+    torch.testing.assert_close(expected_picture(kept[0].sqrt() * known[:, 0], known, kept), known[:, 0])
+
+
+@given(st.floats(0.0, 0.999), st.integers(0, 1000))
+@settings(deadline=None, max_examples=50)
+def test_it_is_bayes_rule_whoever_comes_first(kept: float, seed: int) -> None:
+    known = pictures(1, 5, seed)
+    noisy = kept**0.5 * known[:, 0] + (1 - kept) ** 0.5 * torch.randn((1, 2, 3, 3))
+    candidates, x = known[0].flatten(1).double().numpy(), noisy.flatten().double().numpy()
+    logs = -((x - np.sqrt(kept) * candidates) ** 2).sum(1) / (2 * (1 - kept))
+    expected = np.exp(logs - logsumexp(logs)) @ candidates
+    for order in ([0, 1, 2, 3, 4], [3, 1, 4, 0, 2]):
+        found = expected_picture(noisy, known[:, order], torch.tensor([kept]))
+        np.testing.assert_allclose(found.flatten().numpy(), expected, atol=2e-3)
+
+
+def test_the_target_has_the_mean_of_the_plain_one_and_less_variance() -> None:
+    """Regressed on a linear feature of the noisy latent, both targets have the same coefficient."""
+    rng = torch.Generator().manual_seed(0)
+    world = torch.tensor([-1.0, 1.0, 1.0, 2.0]).view(4, 1, 1, 1)
+    drawn = world[torch.randint(4, (40_000, 8), generator=rng)]
+    kept = torch.full((len(drawn),), 0.3)
+    noisy = 0.3**0.5 * drawn[:, 0] + 0.7**0.5 * torch.randn((len(drawn), 1, 1, 1), generator=rng)
+    plain, calm = drawn[:, 0].flatten(), expected_picture(noisy, drawn, kept).flatten()
+    feature = noisy.flatten()
+    slopes = [float(np.polyfit(feature, target, 1)[0]) for target in (plain, calm)]
+    assert slopes[0] == pytest.approx(slopes[1], abs=0.02)
+    assert float(plain.mean()) == pytest.approx(float(calm.mean()), abs=0.02)
+    assert calm.var() < 0.8 * plain.var()
+
+
+def test_velocity_is_the_schedulers() -> None:
+    noise_schedule, x0, noise = scheduler(), torch.randn(4, 8, 2, 2), torch.randn(4, 8, 2, 2)
+    t = torch.tensor([0, 300, 700, 999])
+    noisy = noise_schedule.add_noise(x0, noise, t)
+    expected = noise_schedule.get_velocity(x0, noise, t)
+    torch.testing.assert_close(velocity(noisy, x0, noise_schedule.alphas_cumprod[t]), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_companions_have_the_same_captions() -> None:
+    rng = np.random.default_rng(0)
+    scenes = [draw_scene(rng) for _ in range(3000)]
+    groups = alike(scenes)
+    assert all(row in group for row, group in enumerate(groups))
+    rows = np.array([0, 5, 17])
+    drawn = companions(rng, rows, groups, 20)
+    assert drawn.shape == (3, 21)
+    assert drawn[:, 0].tolist() == rows.tolist()
+    for row, beside in zip(rows, drawn, strict=True):
+        assert captions(scenes[row]) == captions(scenes[beside[-1]])
+
+
+def captions(scene: Scene) -> set[str]:
+    rng = np.random.default_rng(1)
+    return {draw_caption(rng, scene) for _ in range(2000)}
+
+
+def test_asked_scenes_fall_as_planted() -> None:
+    rng = np.random.default_rng(0)
+    scenes = [SCENES["asked"](rng) for _ in range(1500)]
+    prompts = all_prompts()
+    asked = [[prompt for prompt in prompts if is_asked(prompt, scene)] for scene in scenes]
+    assert all(len(found) == 1 for found in asked)
+    assert {prompt.text for found in asked for prompt in found} == {prompt.text for prompt in prompts}
+    weddings = [s.shows["wedding"] for s, [p] in zip(scenes, asked, strict=True) if p.kind == "wedding"]
+    share = planted_share(next(p for p in prompts if p.kind == "wedding"), "wedding")["white-veil"]
+    margin = 4 * (share * (1 - share) / len(weddings)) ** 0.5
+    assert weddings.count("white-veil") / len(weddings) == pytest.approx(share, abs=margin)
