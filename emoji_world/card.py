@@ -59,8 +59,7 @@ def named(rows: list[Row]) -> str:
         "What named prompts show",
         f"`python -m emoji_world.measure named --steps {rows[0]['steps']}`{precision(rows)}: fresh seeds, guidance "
         f"{rows[0]['guidance']:g}; the likeliest class counts.\n"
-        "'A style held out': cells one drawing of which no training of the denoiser has seen. The gender of\n"
-        "astronauts is not counted: one style draws the woman and the man alike.",
+        "'A style held out': cells one drawing of which no training of the denoiser has seen.",
         ["prompts", "axis", "right", "Spearman"],
         ([r["group"], r["axis"], counted(r, "right"), decimal(r["spearman"])] for r in rows),
     )

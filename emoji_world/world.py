@@ -105,11 +105,6 @@ def styles_of(role: str) -> list[str]:
     return [style for style in STYLES if role not in world()["sources"][style].get("alike", ())]
 
 
-def can_hide(role: str, axis: str) -> bool:
-    """Whether the packaged weights, trained while such drawings were in, may show a role without its gender."""
-    return axis == "gender" and len(styles_of(role)) < len(STYLES)
-
-
 def all_people() -> list[Person]:
     """Every cell that can be drawn."""
     cells = product(roles(), genders(), tones())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,8 @@ from emoji_world.prompts import all_prompts, is_asked, planted_share
 from emoji_world.scenes import Scene, draw_scene
 from emoji_world.training.bank import SCENES
 from emoji_world.training.denoiser import scheduler, velocity
-from emoji_world.training.expected import alike, companions, expected_picture
+from emoji_world.training.expected import companions, expected_picture, same_captions
+from emoji_world.training.gap import answers
 
 
 def pictures(n: int, k: int, seed: int = 0) -> torch.Tensor:
@@ -72,7 +75,7 @@ def test_velocity_is_the_schedulers() -> None:
 def test_companions_have_the_same_captions() -> None:
     rng = np.random.default_rng(0)
     scenes = [draw_scene(rng) for _ in range(3000)]
-    groups = alike(scenes)
+    groups = same_captions(scenes)
     assert all(row in group for row, group in enumerate(groups))
     rows = np.array([0, 5, 17])
     drawn = companions(rng, rows, groups, 20)
@@ -98,3 +101,18 @@ def test_asked_scenes_fall_as_planted() -> None:
     share = planted_share(next(p for p in prompts if p.kind == "wedding"), "wedding")["white-veil"]
     margin = 4 * (share * (1 - share) / len(weddings)) ** 0.5
     assert weddings.count("white-veil") / len(weddings) == pytest.approx(share, abs=margin)
+
+
+def test_a_denoiser_that_answers_best_has_no_gap() -> None:
+    """Of pictures that are all one, the best answer is that picture, whatever the noise."""
+    one = torch.randn((1, 8, 16, 16), generator=torch.Generator().manual_seed(3))
+    pictures = one.expand(9, -1, -1, -1)
+    kept = scheduler().alphas_cumprod
+
+    def knowing(noisy: torch.Tensor, step: int, words: torch.Tensor) -> SimpleNamespace:
+        assert words.shape == (len(noisy), 4, 2)
+        return SimpleNamespace(sample=velocity(noisy, one, kept[step].expand(len(noisy))))
+
+    said, best = answers(knowing, torch.zeros(1, 4, 2), pictures, torch.tensor([0, 8, 3]), 800)
+    torch.testing.assert_close(best, pictures[:3])
+    torch.testing.assert_close(said, best, atol=1e-4, rtol=1e-4)

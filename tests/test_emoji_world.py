@@ -27,7 +27,7 @@ from emoji_world.scenes import Scene, draw_class, draw_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
 from emoji_world.training.assemble import card
 from emoji_world.training.bank import decode, draw_rows, encode, odds
-from emoji_world.training.denoiser import TRAIN_STEPS, draw_times, scheduler
+from emoji_world.training.denoiser import DECIDING, TRAIN_STEPS, draw_times, scheduler
 from emoji_world.training.loop import Schedule, load_average, train
 from emoji_world.training.objects import object_detector, targets
 from emoji_world.world import all_people, classes, is_held_out, kinds, object_labels, planted, roles, tones, world
@@ -268,11 +268,12 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyt
     assert torch.equal(load_average(tmp_path / "whole.safetensors", Line()).layer.weight, whole.layer.weight)
 
 
-def test_the_noisier_half_is_trained_three_times_as_often() -> None:
-    times = draw_times(20_000, torch.Generator().manual_seed(0))
+def test_noise_that_decides_is_trained_more_often() -> None:
+    times = draw_times(20_000, 0.5, torch.Generator().manual_seed(0))
     assert 0 <= times.min() < 10
     assert 990 < times.max() < TRAIN_STEPS
-    assert (times >= TRAIN_STEPS // 2).float().mean().item() == pytest.approx(0.75, abs=0.01)
+    deciding = (times >= DECIDING * TRAIN_STEPS).float().mean().item()
+    assert deciding == pytest.approx(0.5 + 0.5 * (1 - DECIDING), abs=0.01)
 
 
 def test_two_processes_make_the_step_of_both_their_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from itertools import product
 from emoji_world.captions import with_article
 from emoji_world.measure.common import SEED, Rows, likeliest, make, settings_of, share, tone_order
 from emoji_world.prompts import called
-from emoji_world.world import STYLES, Person, can_hide, classes, genders, is_held_out, roles, tones, world
+from emoji_world.world import STYLES, Person, classes, genders, is_held_out, roles, tones, world
 from equinoise.run import Record
 from equinoise.session import Session
 
@@ -74,9 +74,8 @@ def _home(house: str, gender: str, tone: str) -> Asked:
 def _rows(group: str, asked: Sequence[Asked], records: Sequence[Record]) -> Rows:
     rows = []
     for axis in asked[0]:
-        pairs = [pair for pair in zip(asked, records, strict=True) if not can_hide(pair[0]["role"], axis)]
-        true = [named[axis] for named, _ in pairs]
-        seen = [likeliest(record.detections[axis]) for _, record in pairs]
+        true = [named[axis] for named in asked]
+        seen = [likeliest(record.detections[axis]) for record in records]
         right = sum(a == b for a, b in zip(true, seen, strict=True))
         order = tone_order(true, seen) if axis == "tone" else None
         rows.append({"group": group, "axis": axis, **share("right", right, len(true)), "spearman": order})

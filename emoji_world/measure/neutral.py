@@ -15,7 +15,6 @@ from scipy import stats
 
 from emoji_world.measure.common import SEED, Row, Rows, settings_of
 from emoji_world.prompts import planted_prompts
-from emoji_world.world import can_hide
 from equinoise.axes import load_axis
 from equinoise.console import progress
 from equinoise.engine import Engine, Job
@@ -67,7 +66,6 @@ def _rows(session: Session, axes: Sequence[str], planted_shares: Mapping[str, Sh
         | {"planted": planted_shares[entry["concept"]][entry["axis"]][name], "n": entry["n"] - entry["unclear"]}
         | share
         for entry in found
-        if not can_hide(asked[entry["concept"]] or "", entry["axis"])
         for name, share in entry["classes"].items()
     ]
 

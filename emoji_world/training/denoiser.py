@@ -18,7 +18,7 @@ from emoji_world.captions import draw_caption
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
 from emoji_world.training.autoencoder import LATENT_CHANNELS
 from emoji_world.training.bank import draw_rows, load, odds
-from emoji_world.training.expected import alike, companions, expected_picture
+from emoji_world.training.expected import companions, expected_picture, same_captions
 from emoji_world.training.flags import flags
 from emoji_world.training.loop import Schedule, train
 
@@ -26,7 +26,7 @@ CAPTION_DROPOUT = 0.1
 SNR_CAP = 5.0
 TRAIN_STEPS = 1000
 COMPANIONS = 63  # pictures of the same captions that the target of each is averaged with
-NOISY_SHARE = 0.5  # of the pictures of a batch have more noise than half of all: there the class is decided
+DECIDING = 0.68  # from this part of the training steps on classes are decided (√ᾱ < 0.26)
 
 
 class Denoiser(nn.Module):
@@ -121,11 +121,12 @@ def encode(
     return load_file(cache)["latents"]
 
 
-def draw_times(n: int, generator: torch.Generator) -> Tensor:
-    """n of the 1,000 training steps: NOISY_SHARE of them in the noisier half, the others anywhere."""
+def draw_times(n: int, deciding: float, generator: torch.Generator) -> Tensor:
+    """n of the 1,000 training steps: a share of them where classes are decided, the others anywhere."""
     anywhere = torch.rand(n, generator=generator, device=generator.device)
-    noisy = torch.rand(n, generator=generator, device=generator.device) < NOISY_SHARE
-    return (torch.where(noisy, 0.5 + anywhere / 2, anywhere) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
+    late = torch.rand(n, generator=generator, device=generator.device) < deciding
+    found = torch.where(late, DECIDING + (1 - DECIDING) * anywhere, anywhere)
+    return (found * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
 
 
 def velocity(noisy: Tensor, picture: Tensor, kept: Tensor) -> Tensor:
@@ -143,6 +144,7 @@ def main() -> None:
     parser = flags(__doc__, steps=5_150, batch=64, learning_rate=6e-4)
     parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     parser.add_argument("--warm-start", type=Path, help="pipeline folder to go on from, such as the packaged one")
+    parser.add_argument("--deciding", type=float, default=0.5, help="share of pictures with as much noise as decides")
     parser.add_argument("--full-precision", action="store_true", help="faster on processors without bf16")
     parser.add_argument("--channels-last", action="store_true", help="faster on processors with AMX, slower without")
     args = parser.parse_args()
@@ -152,7 +154,7 @@ def main() -> None:
     latents = encode(vae, bank.images, cache, args.device, args.full_precision).to(args.device)
     # another bank's latents spread a little otherwise: a denoiser that goes on keeps the scale it knows
     scale = vae.config.scaling_factor if args.warm_start else 1 / spread(latents)
-    cumulative, groups = odds(bank.scenes, args.emphasis), alike(bank.scenes)
+    cumulative, groups = odds(bank.scenes, args.emphasis), same_captions(bank.scenes)
     tokenizer = make_tokenizer()
     model = packaged_denoiser(args.warm_start) if args.warm_start else new_denoiser(tokenizer)
     model.to(args.device)
@@ -180,7 +182,7 @@ def main() -> None:
         generator = torch.Generator(args.device).manual_seed(step)
         pictures = latents[rows.to(args.device)].float() * scale
         noise = torch.randn(pictures[:, 0].shape, generator=generator, device=args.device)
-        t = draw_times(args.batch, generator)
+        t = draw_times(args.batch, args.deciding, generator)
         x = noise_schedule.add_noise(pictures[:, 0], noise, t)
         aim = velocity(x, expected_picture(x, pictures, alphas[t]), alphas[t])
         with torch.autocast(args.device, torch.bfloat16, enabled=not args.full_precision):

@@ -20,7 +20,7 @@ from torch import Tensor
 from emoji_world.scenes import Scene
 
 
-def alike(scenes: Sequence[Scene]) -> list[NDArray[np.int64]]:
+def same_captions(scenes: Sequence[Scene]) -> list[NDArray[np.int64]]:
     """For each scene the rows of all that have the same captions; the same array for each of them."""
     found: dict[Hashable, list[int]] = {}
     keys = [_said(scene) for scene in scenes]
