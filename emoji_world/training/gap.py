@@ -23,6 +23,7 @@ import torch
 from diffusers import AutoencoderTiny
 from rich.console import Console
 from rich.table import Table
+from scipy import stats
 from torch import Tensor
 
 from emoji_world.prompts import all_prompts, is_asked
@@ -91,9 +92,9 @@ def main() -> None:
     for step in LEVELS:
         said, best = answers(model.unet, words, pictures, rows, step)
         error = (said - best).pow(2).sum() / (best - best.mean(0)).pow(2).sum()
-        places = [(found.flatten(1) @ line).numpy() for found in (best, said)]
+        slope = stats.linregress((best.flatten(1) @ line).numpy(), (said.flatten(1) @ line).numpy()).slope
         root = float(scheduler().alphas_cumprod[step] ** 0.5)
-        table.add_row(str(step), f"{root:.3f}", f"{error:.2f}", f"{np.polyfit(*places, 1)[0]:.2f}")
+        table.add_row(str(step), f"{root:.3f}", f"{error:.2f}", f"{slope:.2f}")
     table.caption = f"{args.prompt}: {args.n} of {len(pictures)} pictures"
     Console(width=100).print(table)
 
