@@ -50,7 +50,7 @@ def answers(
     kept = scheduler().alphas_cumprod[step]
     generator = torch.Generator().manual_seed(seed)
     said, best = [], []
-    for part in rows.split(PART):
+    for part in torch.split(rows, PART):
         own = pictures[part]
         noisy = kept.sqrt() * own + (1 - kept).sqrt() * torch.randn(own.shape, generator=generator)
         velocity = unet(noisy, step, words.expand(len(part), -1, -1)).sample
