@@ -35,7 +35,7 @@ PART = 64
 def directions(bench: Bench, axis: Axis, label: str, role: str) -> dict[str, Direction]:
     """Method → unit direction towards a class (on a scale its last), for one axis and the concept of a role."""
     other = load_axis("tone" if axis.name == "gender" else "gender")
-    early, late = step_at("0", bench.session.sampling.steps), step_at("0.2", bench.session.sampling.steps)
+    early, late = step_at("0", bench.session.sampling.steps), step_at("0.4", bench.session.sampling.steps)
     paired = {step: _found(bench, axis, label, step, "paired") for step in (early, bench.step, late)}
     beside = _found(bench, other, other.classes[-1], bench.step, "paired")
     own = {name: _named(axis, name, role) for name in axis.classes}

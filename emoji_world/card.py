@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emoji_world.measure.neutral import summary
+from emoji_world.measure.neutral import shown, summary
 from emoji_world.training.assemble import PACKAGED
 from equinoise.files import read_json
 
@@ -69,7 +69,7 @@ def neutral(rows: list[Row]) -> str:
     scales, lines = sorted({row["guidance"] for row in rows}), []
     for key in dict.fromkeys((r["prompt"], r["axis"], r["class"], r["planted"]) for r in rows):
         ours = {r["guidance"]: r for r in rows if (r["prompt"], r["axis"], r["class"], r["planted"]) == key}
-        lines.append([*key[:3], f"{key[3]:.0%}", *(f"{ours[scale]['share']:.0%}" for scale in scales)])
+        lines.append([*key[:3], f"{key[3]:.0%}", *(f"{shown(ours[scale]):.0%}" for scale in scales)])
     off = [
         [
             f"{r['guidance']:g}",
@@ -96,6 +96,7 @@ def neutral(rows: list[Row]) -> str:
             f"`python -m emoji_world.measure neutral`, {steps} steps{precision(rows)}, the same seeds for every\n"
             f"prompt, {n[0]}–{n[-1]} clear images a prompt: shares are uncertain by up to "
             f"±{98 / n[-1] ** 0.5:.0f} to ±{98 / n[0] ** 0.5:.0f} points.\n"
+            "All shares are corrected for what the detector is known to get wrong or to leave unclear.\n"
             "'Surely so': the whole interval is over 10 points off.",
             heads,
             off,

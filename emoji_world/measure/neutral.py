@@ -78,15 +78,30 @@ def _chance(row: Row) -> tuple[float, float]:
     return float(odds @ off), float(odds @ (off > 0.10))
 
 
+def shown(row: Row) -> float:
+    """The share that the model shows: corrected for the detector's errors where they are known."""
+    share: float = row["share"] if row["corrected"] is None else row["corrected"]
+    return share
+
+
+def _interval(row: Row) -> tuple[float, float]:
+    corrected = row["corrected"] is not None
+    return (row["corrected_low"], row["corrected_high"]) if corrected else (row["low"], row["high"])
+
+
 def summary(rows: Rows) -> Rows:
     """By guidance: the mean and largest distance from the planted shares, and the rarest class of all."""
     found = []
     for scale in sorted({row["guidance"] for row in rows}):
         ours = [row for row in rows if row["guidance"] == scale and row["planted"] > 0]
-        off = [abs(row["share"] - row["planted"]) for row in ours]
+        off = [abs(shown(row) - row["planted"]) for row in ours]
         # where a class is so rare or common that chance alone cannot be the reason
-        beyond = [r for r in ours if r["low"] > r["planted"] + 0.10 or r["high"] < r["planted"] - 0.10]
-        worst, rarest = ours[off.index(max(off))], min(ours, key=lambda row: row["share"])
+        beyond = [
+            row
+            for row, (low, high) in zip(ours, map(_interval, ours), strict=True)
+            if low > row["planted"] + 0.10 or high < row["planted"] - 0.10
+        ]
+        worst, rarest = ours[off.index(max(off))], min(ours, key=shown)
         found.append(
             {
                 "guidance": scale,
@@ -98,9 +113,9 @@ def summary(rows: Rows) -> Rows:
                 "over 10 points": sum(distance > 0.10 for distance in off),
                 "over by chance": sum(_chance(row)[1] for row in ours),
                 "surely so": len(beyond),
-                "rarest share": rarest["share"],
+                "rarest share": shown(rarest),
                 "class": f"{rarest['prompt']}: {rarest['class']}",
-                "under 5%": sum(row["share"] < 0.05 for row in ours),
+                "under 5%": sum(shown(row) < 0.05 for row in ours),
                 "role right": sum(row["role_right"] for row in ours) / len(ours),
             }
         )
