@@ -46,7 +46,7 @@ def parser(doc: str | None, n: int) -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("-n", type=int, default=n, help="fresh images a row")
     found.add_argument("--steps", type=int, default=25, help="denoising steps an image")
-    found.add_argument("--step", default="0.2", help="of the directions, as a fraction of the steps")
+    found.add_argument("--step", default="0.4", help="of the directions, as a fraction of the steps")
     found.add_argument("--device", default="cpu")
     found.add_argument("--dtype", help="bfloat16 is twice as fast where the device has it")
     found.add_argument("--batch-size", type=int, default=16)

@@ -35,14 +35,14 @@ PART = 64
 def directions(bench: Bench, axis: Axis, label: str, role: str) -> dict[str, Direction]:
     """Method → unit direction towards a class (on a scale its last), for one axis and the concept of a role."""
     other = load_axis("tone" if axis.name == "gender" else "gender")
-    early, late = step_at("0", bench.session.sampling.steps), step_at("0.4", bench.session.sampling.steps)
-    paired = {step: _found(bench, axis, label, step, "paired") for step in (early, bench.step, late)}
+    early, sooner = step_at("0", bench.session.sampling.steps), step_at("0.2", bench.session.sampling.steps)
+    paired = {step: _found(bench, axis, label, step, "paired") for step in (early, sooner, bench.step)}
     beside = _found(bench, other, other.classes[-1], bench.step, "paired")
     own = {name: _named(axis, name, role) for name in axis.classes}
     return {
         "paired": paired[bench.step],
         "paired, first call": paired[early],
-        "paired, later": paired[late],
+        "paired, sooner": paired[sooner],
         "svm": _found(bench, axis, label, bench.step, "svm"),
         "shrunk": shrunk(bench, axis, label),
         "orthogonalised": paired[bench.step].orthogonal_to([beside]),
