@@ -48,7 +48,8 @@ def neutral_sessions(guidance: Sequence[float], steps: int, dtype: str | None) -
 def _records(session: Session, axes: Sequence[str], texts: Sequence[str], n: int) -> list[Record]:
     """n images of every prompt, the same seeds for each."""
     about = session.about(prompts=list(texts), axes=list(axes), n=n, seed=FIRST)
-    scale, which = session.sampling.guidance_scale, sha256("\n".join(texts).encode()).hexdigest()[:8]
+    scale, made = session.sampling.guidance_scale, [session.model.provenance["weights"], *texts]
+    which = sha256("\n".join(made).encode()).hexdigest()[:8]
     run = RunFolder(Path("runs") / "neutral" / f"{scale:g}-{session.sampling.steps}-{n}-{which}", about)
     jobs = [Job(f"{index}-{FIRST + i}", text, FIRST + i) for index, text in enumerate(texts) for i in range(n)]
     with Engine(session.workers) as engine, progress(f"guidance {scale:g}", len(jobs)) as tick:
