@@ -191,4 +191,6 @@ def _both_ways(directions: Sequence[Direction]) -> Iterator[Direction]:
         yield direction
         origin = direction.terms[0].origin
         if not origin.ordered and origin.against != "rest" and "-vs-" not in origin.label:
-            yield Direction.unit(-direction.vector, replace(origin, label=origin.against, against=origin.label))
+            turned = replace(origin, label=origin.against, against=origin.label)
+            # not scaled again: rounding would keep the two from cancelling to the last bit
+            yield Direction(-direction.vector, (replace(direction.terms[0], origin=turned),))
