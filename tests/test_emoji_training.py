@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,9 +16,10 @@ from emoji_world.captions import draw_caption
 from emoji_world.prompts import all_prompts, is_asked, planted_share
 from emoji_world.scenes import Scene, draw_scene
 from emoji_world.training.bank import SCENES
-from emoji_world.training.denoiser import scheduler, velocity
+from emoji_world.training.denoiser import picture, scheduler, velocity
 from emoji_world.training.expected import companions, expected_picture, same_captions
 from emoji_world.training.gap import answers
+from emoji_world.training.latents import encode
 
 
 def pictures(n: int, k: int, seed: int = 0) -> torch.Tensor:
@@ -69,7 +71,9 @@ def test_velocity_is_the_schedulers() -> None:
     t = torch.tensor([0, 300, 700, 999])
     noisy = noise_schedule.add_noise(x0, noise, t)
     expected = noise_schedule.get_velocity(x0, noise, t)
-    torch.testing.assert_close(velocity(noisy, x0, noise_schedule.alphas_cumprod[t]), expected, atol=1e-3, rtol=1e-3)
+    kept = noise_schedule.alphas_cumprod[t]
+    torch.testing.assert_close(velocity(noisy, x0, kept), expected, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(picture(noisy, expected, kept), x0, atol=1e-4, rtol=1e-4)
 
 
 def test_companions_have_the_same_captions() -> None:
@@ -82,7 +86,7 @@ def test_companions_have_the_same_captions() -> None:
     assert drawn.shape == (3, 21)
     assert drawn[:, 0].tolist() == rows.tolist()
     for row, beside in zip(rows, drawn, strict=True):
-        assert captions(scenes[row]) == captions(scenes[beside[-1]])
+        assert all(captions(scenes[row]) == captions(scenes[other]) for other in set(beside.tolist()))
 
 
 def captions(scene: Scene) -> set[str]:
@@ -116,3 +120,26 @@ def test_a_denoiser_that_answers_best_has_no_gap() -> None:
     said, best = answers(knowing, torch.zeros(1, 4, 2), pictures, torch.tensor([0, 8, 3]), 800)
     torch.testing.assert_close(best, pictures[:3])
     torch.testing.assert_close(said, best, atol=1e-4, rtol=1e-4)
+
+
+def test_latents_are_kept_and_those_of_other_pictures_refused(tmp_path: Path) -> None:
+    calls = []
+
+    class Encoder:
+        def to(self, *_: object, **__: object) -> Encoder:
+            return self
+
+        def encode(self, x: torch.Tensor) -> SimpleNamespace:
+            calls.append(len(x))
+            return SimpleNamespace(latents=x.mean(1, keepdim=True)[..., ::8, ::8])
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (70, 16, 16, 3), np.uint8)
+    first = encode(Encoder(), images, tmp_path, "cpu", full_precision=True)
+    assert calls == [64, 6]
+    assert first.shape == (70, 1, 2, 2)
+    assert torch.equal(encode(Encoder(), images, tmp_path, "cpu"), first)
+    assert calls == [64, 6]
+    for others in (images[:69], images[::-1]):
+        with pytest.raises(SystemExit, match="of other pictures"):
+            encode(Encoder(), others, tmp_path, "cpu")

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
-from safetensors.torch import load_file
 from transformers import CLIPModel, YolosForObjectDetection
 
 from emoji_world.captions import with_article
 from emoji_world.prompts import planted_objects, planted_prompts
 from emoji_world.tokenizer import make_tokenizer
 from emoji_world.training.clip import clip, image_processor
-from emoji_world.training.denoiser import new_denoiser, scheduler, spread
+from emoji_world.training.denoiser import new_denoiser, scheduler
+from emoji_world.training.latents import load_latents, spread
 from emoji_world.training.loop import load_average
 from emoji_world.training.objects import object_detector, object_processor
 from emoji_world.world import planted, roles, world
@@ -39,7 +39,7 @@ def pipeline(work: Path, begun: Path | None = None) -> StableDiffusionPipeline:
     vae = AutoencoderTiny.from_pretrained(work / "vae", torch_dtype=torch.float32)
     vae.register_to_config(_name_or_path="")  # a folder of this machine's is nobody else's business
     if begun is None:
-        vae.register_to_config(scaling_factor=round(1 / spread(load_file(work / "latents.safetensors")["latents"]), 6))
+        vae.register_to_config(scaling_factor=round(1 / spread(load_latents(work)), 6))
     return StableDiffusionPipeline(
         vae=vae,
         text_encoder=denoiser.text_encoder,

@@ -8,9 +8,6 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from numpy.typing import NDArray
-from rich.progress import track
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -20,6 +17,7 @@ from emoji_world.training.autoencoder import LATENT_CHANNELS
 from emoji_world.training.bank import draw_rows, load, odds
 from emoji_world.training.expected import companions, expected_picture, same_captions
 from emoji_world.training.flags import flags
+from emoji_world.training.latents import encode, spread
 from emoji_world.training.loop import Schedule, train
 
 CAPTION_DROPOUT = 0.1
@@ -103,24 +101,6 @@ def scheduler() -> DDIMScheduler:
     )
 
 
-@torch.no_grad()
-def encode(
-    vae: AutoencoderTiny, images: NDArray[np.uint8], cache: Path, device: str, full_precision: bool = False
-) -> Tensor:
-    """All pictures as latents (n, 8, 16, 16) in fp16, kept in a file."""
-    if not cache.exists():
-        vae.to(device, memory_format=torch.channels_last)
-        chunks = []
-        for start in track(range(0, len(images), 64), description="encoding"):
-            x = torch.from_numpy(images[start : start + 64]).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
-            with torch.autocast(device, torch.bfloat16, enabled=not full_precision):
-                chunks.append(vae.encode(x.contiguous(memory_format=torch.channels_last)).latents.half().cpu())
-        partial = cache.with_suffix(".partial")
-        save_file({"latents": torch.cat(chunks).contiguous()}, partial)
-        partial.replace(cache)
-    return load_file(cache)["latents"]
-
-
 def draw_times(n: int, deciding: float, generator: torch.Generator) -> Tensor:
     """n of the 1,000 training steps: a share of them where classes are decided, the others anywhere."""
     anywhere = torch.rand(n, generator=generator, device=generator.device)
@@ -135,9 +115,10 @@ def velocity(noisy: Tensor, picture: Tensor, kept: Tensor) -> Tensor:
     return (kept.sqrt() * noisy - picture) / (1 - kept).sqrt()
 
 
-def spread(latents: Tensor) -> float:
-    """Standard deviation of all latents: one over it is the scaling factor."""
-    return latents.float().std().item()
+def picture(noisy: Tensor, velocity: Tensor, kept: Tensor) -> Tensor:
+    """x₀ = √ᾱ x_t − √(1 − ᾱ) v: what `velocity` was made of."""
+    kept = kept.view(-1, 1, 1, 1)
+    return kept.sqrt() * noisy - (1 - kept).sqrt() * velocity
 
 
 def main() -> None:
@@ -150,8 +131,7 @@ def main() -> None:
     args = parser.parse_args()
     bank = load(args.bank)
     vae = AutoencoderTiny.from_pretrained(args.work / "vae")
-    cache = args.work / "latents.safetensors"
-    latents = encode(vae, bank.images, cache, args.device, args.full_precision).to(args.device)
+    latents = encode(vae, bank.images, args.work, args.device, args.full_precision).to(args.device)
     # another bank's latents spread a little otherwise: a denoiser that goes on keeps the scale it knows
     scale = vae.config.scaling_factor if args.warm_start else 1 / spread(latents)
     cumulative, groups = odds(bank.scenes, args.emphasis), same_captions(bank.scenes)

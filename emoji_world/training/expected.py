@@ -32,7 +32,7 @@ def same_captions(scenes: Sequence[Scene]) -> list[NDArray[np.int64]]:
 
 def _said(scene: Scene) -> Hashable:
     """The role is shown by every caption that may name it, since one that does not is of a plain person."""
-    named = tuple(sorted((axis, scene.shows[axis]) for axis in scene.names if axis in scene.shows))
+    named = tuple(sorted((axis, scene.shows[axis]) for axis in scene.names))
     return scene.kind, scene.shows.get("role"), named
 
 

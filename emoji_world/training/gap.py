@@ -8,7 +8,7 @@ will come too rarely.
 
     python -m emoji_world.training.gap --bank WORK/asked.safetensors --work WORK --prompt "a photo of a farmer"
 
-WORK has vae/, and latents.safetensors of the bank, which is made where it is missing.
+WORK has vae/, and latents.safetensors of this very bank, which is made where it is missing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from torch import Tensor
 from emoji_world.prompts import all_prompts, is_asked
 from emoji_world.tokenizer import make_tokenizer
 from emoji_world.training.bank import load
-from emoji_world.training.denoiser import encode, packaged_denoiser, scheduler
+from emoji_world.training.denoiser import packaged_denoiser, picture, scheduler
 from emoji_world.training.expected import expected_picture
+from emoji_world.training.latents import encode
 from emoji_world.world import classes
 from equinoise.models.loading import EMOJI
 
@@ -54,7 +55,7 @@ def answers(
         own = pictures[part]
         noisy = kept.sqrt() * own + (1 - kept).sqrt() * torch.randn(own.shape, generator=generator)
         velocity = unet(noisy, step, words.expand(len(part), -1, -1)).sample
-        said.append(kept.sqrt() * noisy - (1 - kept).sqrt() * velocity)
+        said.append(picture(noisy, velocity, kept))
         best += [
             expected_picture(one[None], torch.cat([pictures[:row], pictures[row + 1 :]])[None], kept[None])
             for one, row in zip(noisy, part.tolist(), strict=True)
@@ -76,7 +77,7 @@ def main() -> None:
         parser.error(f"no planted prompt '{args.prompt}' leaves {args.axis} open; see python -m emoji_world.prompts")
     bank = load(args.bank)
     vae = AutoencoderTiny.from_pretrained(args.work / "vae")
-    latents = encode(vae, bank.images, args.work / "latents.safetensors", "cpu")
+    latents = encode(vae, bank.images, args.work, "cpu")
     asked = [row for row, scene in enumerate(bank.scenes) if is_asked(prompt, scene)]
     pictures = latents[asked].float() * vae.config.scaling_factor
     names = classes(args.axis)
