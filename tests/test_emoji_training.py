@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,13 +15,14 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 from emoji_world.captions import draw_caption
-from emoji_world.prompts import all_prompts, is_asked, planted_share
+from emoji_world.prompts import Prompt, all_prompts, is_asked, planted_share
 from emoji_world.scenes import Scene, draw_scene
-from emoji_world.training.bank import SCENES
-from emoji_world.training.denoiser import picture, scheduler, velocity
+from emoji_world.training.bank import SCENES, draw_rows, odds
+from emoji_world.training.denoiser import loss_weights, picture, scheduler, velocity
 from emoji_world.training.expected import companions, expected_picture, same_captions
 from emoji_world.training.gap import answers
 from emoji_world.training.latents import encode
+from emoji_world.training.tilt import read_tilts, tilt
 
 
 def pictures(n: int, k: int, seed: int = 0) -> torch.Tensor:
@@ -79,8 +82,11 @@ def test_velocity_is_the_schedulers() -> None:
 def test_companions_have_the_same_captions() -> None:
     rng = np.random.default_rng(0)
     scenes = [draw_scene(rng) for _ in range(3000)]
-    groups = same_captions(scenes)
-    assert all(row in group for row, group in enumerate(groups))
+    factors = np.ones(len(scenes))
+    factors[7] = 1e9
+    groups = same_captions(scenes, factors)
+    assert all(row in group.rows for row, group in enumerate(groups))
+    assert set(companions(rng, np.array([7]), groups, 20)[0].tolist()) == {7}
     rows = np.array([0, 5, 17])
     drawn = companions(rng, rows, groups, 20)
     assert drawn.shape == (3, 21)
@@ -105,6 +111,61 @@ def test_asked_scenes_fall_as_planted() -> None:
     share = planted_share(next(p for p in prompts if p.kind == "wedding"), "wedding")["white-veil"]
     margin = 4 * (share * (1 - share) / len(weddings)) ** 0.5
     assert weddings.count("white-veil") / len(weddings) == pytest.approx(share, abs=margin)
+
+
+def test_what_was_shown_too_rarely_is_drawn_more_often(tmp_path: Path) -> None:
+    """Rows of one prompt fall as planted times planted / shown; those of other prompts as before."""
+    rng = np.random.default_rng(0)
+    scenes = [SCENES["asked"](rng) for _ in range(3000)]
+    birds, house = "a picture of a bird", "a photo of a house"
+    path = tmp_path / "neutral.json"
+    path.write_text(json.dumps([*measured(birds, "bird", n=100_000, waterbird=0.9, landbird=0.1)]))
+    measurement = read_tilts(path)
+    planted = planted_share(asked(birds), "bird")
+    for name, share in {"waterbird": 0.9, "landbird": 0.1}.items():
+        assert measurement[birds, "bird", name] == pytest.approx(np.log(planted[name] / share), rel=0.01)
+    factors = tilt(scenes, [measurement, measurement])
+    of = {text: np.array([is_asked(asked(text), scene) for scene in scenes]) for text in (birds, house)}
+    assert factors[of[house]] == pytest.approx(1.0)
+    assert factors[of[birds]].mean() == pytest.approx(1.0)
+    water = np.array([scene.shows.get("bird") == "waterbird" for scene in scenes])
+    ratio = factors[of[birds] & ~water][0] / factors[of[birds] & water][0]
+    assert ratio == pytest.approx((planted["landbird"] / 0.1 / (planted["waterbird"] / 0.9)) ** 2, rel=0.05)
+    drawn = draw_rows(rng, odds(scenes, "", factors), 40_000)
+    now = drawn[of[birds][drawn]]
+    expected = factors[of[birds] & ~water].sum() / factors[of[birds]].sum()
+    assert np.mean(~water[now]) == pytest.approx(expected, abs=0.03)
+
+
+def test_chance_is_not_corrected(tmp_path: Path) -> None:
+    path = tmp_path / "neutral.json"
+    path.write_text(json.dumps([*measured("a picture of a bird", "bird", n=20, waterbird=0.5, landbird=0.5)]))
+    assert set(read_tilts(path).values()) == {0.0}
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="guidance 1"):
+        read_tilts(path)
+
+
+def asked(text: str) -> Prompt:
+    return next(prompt for prompt in all_prompts() if prompt.text == text)
+
+
+def measured(text: str, axis: str, n: int, **shares: float) -> Iterator[dict[str, object]]:
+    """Rows of `measure neutral`, of a detector whose errors are not known."""
+    planted = planted_share(asked(text), axis)
+    for name, share in shares.items():
+        half = 1.96 * (share * (1 - share) / n) ** 0.5
+        found = {"share": share, "low": share - half, "high": share + half, "corrected": None}
+        yield {"guidance": 1.0, "prompt": text, "axis": axis, "class": name, "planted": planted[name], **found}
+
+
+def test_errors_count_by_what_can_be_known() -> None:
+    kept = scheduler().alphas_cumprod
+    weights = loss_weights(kept)
+    plain = torch.minimum(kept / (1 - kept), torch.tensor(5.0)).add(1) * (1 - kept)
+    assert float(weights[-1]) == pytest.approx(10, rel=0.01)  # pure noise: what is known there is next to nothing
+    torch.testing.assert_close(weights[:600], plain[:600], rtol=1e-3, atol=1e-3)
+    assert float(weights[700:].diff().min()) > -1e-4
 
 
 def test_a_denoiser_that_answers_best_has_no_gap() -> None:

@@ -328,6 +328,8 @@ def test_some_kinds_are_drawn_more_often_and_alike_within() -> None:
     scenes = [scene("bird"), scene("person", role="doctor"), scene("person", role="person"), scene("bird")]
     cumulative = odds(scenes, "bird=2,person/person=3")
     assert np.diff(cumulative, prepend=0).tolist() == pytest.approx([2 / 8, 1 / 8, 3 / 8, 2 / 8])
+    named = [scene("person", names="gender", gender="man"), scene("person", gender="man")]
+    assert odds(named, "person+gender=3").tolist() == pytest.approx([0.75, 1.0])
     rows = draw_rows(np.random.default_rng(0), cumulative, 4000)
     assert np.bincount(rows, minlength=4) / 4000 == pytest.approx([2 / 8, 1 / 8, 3 / 8, 2 / 8], abs=0.03)
 

@@ -85,7 +85,7 @@ def shown(row: Row) -> float:
     return share
 
 
-def _interval(row: Row) -> tuple[float, float]:
+def interval(row: Row) -> tuple[float, float]:
     corrected = row["corrected"] is not None
     return (row["corrected_low"], row["corrected_high"]) if corrected else (row["low"], row["high"])
 
@@ -99,7 +99,7 @@ def summary(rows: Rows) -> Rows:
         # where a class is so rare or common that chance alone cannot be the reason
         beyond = [
             row
-            for row, (low, high) in zip(ours, map(_interval, ours), strict=True)
+            for row, (low, high) in zip(ours, map(interval, ours), strict=True)
             if low > row["planted"] + 0.10 or high < row["planted"] - 0.10
         ]
         worst, rarest = ours[off.index(max(off))], min(ours, key=shown)

@@ -62,20 +62,31 @@ def load(paths: Sequence[Path]) -> Bank:
     return Bank(images, [decode(row) for row in rows], [[(n, tuple(b)) for n, b in r["objects"]] for r in rows])
 
 
-def odds(scenes: Sequence[Scene], emphasis: str) -> NDArray[np.float64]:
-    """Cumulative odds of drawing each picture; "bird=1.8,person/person=2": some kinds, or roles, more often.
+def odds(
+    scenes: Sequence[Scene], emphasis: str, factors: NDArray[np.float64] | float = 1.0
+) -> NDArray[np.float64]:
+    """Cumulative odds of drawing each picture; "bird=1.8,person/person=2,person+gender=1.5": some more often.
 
-    Within a kind and role all pictures are drawn alike, so that the planted shares stay what they are.
+    A kind, or a role of it, and besides those whose captions name an axis. Of pictures with the same captions all are
+    drawn alike, so that the planted shares stay what they are, but for a factor of each picture's own.
     """
-    factors = {name: float(value) for name, value in (part.split("=") for part in emphasis.split(",") if part)}
-    weights = [factors.get(f"{s.kind}/{s.shows.get('role')}", factors.get(s.kind, 1.0)) for s in scenes]
+    table = {name: float(value) for name, value in (part.split("=") for part in emphasis.split(",") if part)}
+    weights = [
+        table.get(f"{s.kind}/{s.shows.get('role')}", table.get(s.kind, 1.0))
+        * float(np.prod([table.get(f"{s.kind}+{axis}", 1.0) for axis in s.names]))
+        for s in scenes
+    ]
+    return cumulative(np.array(weights) * factors)
+
+
+def cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     shares: NDArray[np.float64] = np.cumsum(weights) / np.sum(weights)
     return shares
 
 
-def draw_rows(rng: np.random.Generator, cumulative: NDArray[np.float64], n: int) -> NDArray[np.int64]:
-    """n rows of the bank by their odds."""
-    return np.minimum(np.searchsorted(cumulative, rng.random(n)), len(cumulative) - 1)
+def draw_rows(rng: np.random.Generator, shares: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """n rows by their cumulative odds."""
+    return np.minimum(np.searchsorted(shares, rng.random(n)), len(shares) - 1)
 
 
 def _draw_asked(rng: np.random.Generator) -> Scene:

@@ -19,12 +19,15 @@ from emoji_world.training.expected import companions, expected_picture, same_cap
 from emoji_world.training.flags import flags
 from emoji_world.training.latents import encode, spread
 from emoji_world.training.loop import Schedule, train
+from emoji_world.training.tilt import read_tilts, tilt
 
 CAPTION_DROPOUT = 0.1
 SNR_CAP = 5.0
 TRAIN_STEPS = 1000
-COMPANIONS = 63  # pictures of the same captions that the target of each is averaged with
+COMPANIONS = 127  # pictures of the same captions that the target of each is averaged with
 DECIDING = 0.68  # from this part of the training steps on classes are decided (√ᾱ < 0.26)
+KNOWN_FROM = 0.115  # √ᾱ by which a noisy latent tells most of the picture (`training.gap`)
+LEAST_KNOWN = 0.1
 
 
 class Denoiser(nn.Module):
@@ -109,6 +112,18 @@ def draw_times(n: int, deciding: float, generator: torch.Generator) -> Tensor:
     return (found * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
 
 
+def loss_weights(kept: Tensor) -> Tensor:
+    """The weight of the velocity's squared error, by ᾱ (steps,) of the training steps.
+
+    In units of the noise-free picture the velocity's own weight is SNR + 1: capped, so that no step counts for more,
+    and never near 0, as min-SNR's is at pure noise. There, where classes are decided, the best answer varies little: by
+    1 − exp(−(√ᾱ / 0.115)²) of what pictures vary by, about. Errors count in proportion to that, up to tenfold.
+    """
+    capped = ((kept / (1 - kept)).clamp(max=SNR_CAP) + 1) * (1 - kept)
+    known = 1 - torch.exp(-kept / KNOWN_FROM**2)
+    return capped / known.clamp(min=LEAST_KNOWN)
+
+
 def velocity(noisy: Tensor, picture: Tensor, kept: Tensor) -> Tensor:
     """v = √ᾱ ε − √(1 − ᾱ) x₀, with the noise ε = (x_t − √ᾱ x₀) / √(1 − ᾱ) between a picture and a noisy latent."""
     kept = kept.view(-1, 1, 1, 1)
@@ -126,6 +141,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     parser.add_argument("--warm-start", type=Path, help="pipeline folder to go on from, such as the packaged one")
     parser.add_argument("--deciding", type=float, default=0.5, help="share of pictures with as much noise as decides")
+    parser.add_argument("--tilt", type=Path, nargs="+", default=[], help="what measure neutral wrote: see training.tilt")
     parser.add_argument("--full-precision", action="store_true", help="faster on processors without bf16")
     parser.add_argument("--channels-last", action="store_true", help="faster on processors with AMX, slower without")
     args = parser.parse_args()
@@ -134,7 +150,8 @@ def main() -> None:
     latents = encode(vae, bank.images, args.work, args.device, args.full_precision).to(args.device)
     # another bank's latents spread a little otherwise: a denoiser that goes on keeps the scale it knows
     scale = vae.config.scaling_factor if args.warm_start else 1 / spread(latents)
-    cumulative, groups = odds(bank.scenes, args.emphasis), same_captions(bank.scenes)
+    factors = tilt(bank.scenes, [read_tilts(path) for path in args.tilt])
+    shares, groups = odds(bank.scenes, args.emphasis, factors), same_captions(bank.scenes, factors)
     tokenizer = make_tokenizer()
     model = packaged_denoiser(args.warm_start) if args.warm_start else new_denoiser(tokenizer)
     model.to(args.device)
@@ -146,13 +163,11 @@ def main() -> None:
     noise_schedule = scheduler()
     # what add_noise reads, on the device once
     noise_schedule.alphas_cumprod = alphas = noise_schedule.alphas_cumprod.to(args.device)
-    # the velocity's own weight is SNR + 1 in units of the noise-free picture: capped, so that no step counts for more,
-    # and never near 0, as min-SNR's is at pure noise, where the class is decided
-    weights = ((alphas / (1 - alphas)).clamp(max=SNR_CAP) + 1) * (1 - alphas)
+    weights = loss_weights(alphas)
 
     def batch(step: int) -> tuple[int, Tensor, Tensor]:
         rng = np.random.default_rng((2, step))
-        rows = draw_rows(rng, cumulative, args.batch)
+        rows = draw_rows(rng, shares, args.batch)
         captions = ["" if rng.random() < CAPTION_DROPOUT else draw_caption(rng, bank.scenes[row]) for row in rows]
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         return step, torch.from_numpy(companions(rng, rows, groups, COMPANIONS)), tokens

@@ -11,6 +11,7 @@ however few they are: it is the picture's conditional expectation, given the lat
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,16 +19,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emoji_world.scenes import Scene
+from emoji_world.training.bank import cumulative, draw_rows
 
 
-def same_captions(scenes: Sequence[Scene]) -> list[NDArray[np.int64]]:
-    """For each scene the rows of all that have the same captions; the same array for each of them."""
+@dataclass(frozen=True)
+class Group:
+    """Rows of the bank whose captions say the same, and their cumulative odds."""
+
+    rows: NDArray[np.int64]
+    odds: NDArray[np.float64]
+
+
+def same_captions(scenes: Sequence[Scene], factors: NDArray[np.float64]) -> list[Group]:
+    """For each scene those that have the same captions; the same group for each of them. Drawn by their factors (n,)."""
     found: dict[Hashable, list[int]] = {}
     keys = [_said(scene) for scene in scenes]
     for row, key in enumerate(keys):
         found.setdefault(key, []).append(row)
-    arrays = {key: np.array(rows) for key, rows in found.items()}
-    return [arrays[key] for key in keys]
+    groups = {key: Group(np.array(rows), cumulative(factors[rows])) for key, rows in found.items()}
+    return [groups[key] for key in keys]
 
 
 def _said(scene: Scene) -> Hashable:
@@ -37,10 +47,10 @@ def _said(scene: Scene) -> Hashable:
 
 
 def companions(
-    rng: np.random.Generator, rows: NDArray[np.int64], groups: Sequence[NDArray[np.int64]], count: int
+    rng: np.random.Generator, rows: NDArray[np.int64], groups: Sequence[Group], count: int
 ) -> NDArray[np.int64]:
     """(len(rows), count + 1) rows: each row first, then `count` drawn from those of the same captions, with return."""
-    drawn = [rng.choice(groups[row], count) for row in rows]
+    drawn = [group.rows[draw_rows(rng, group.odds, count)] for group in (groups[row] for row in rows)]
     return np.concatenate([rows[:, None], np.array(drawn, np.int64).reshape(len(rows), count)], axis=1)
 
 
