@@ -62,9 +62,7 @@ def load(paths: Sequence[Path]) -> Bank:
     return Bank(images, [decode(row) for row in rows], [[(n, tuple(b)) for n, b in r["objects"]] for r in rows])
 
 
-def odds(
-    scenes: Sequence[Scene], emphasis: str, factors: NDArray[np.float64] | float = 1.0
-) -> NDArray[np.float64]:
+def odds(scenes: Sequence[Scene], emphasis: str, factors: NDArray[np.float64] | float = 1.0) -> NDArray[np.float64]:
     """Cumulative odds of drawing each picture; "bird=1.8,person/person=2,person+gender=1.5": some more often.
 
     A kind, or a role of it, and besides those whose captions name an axis. Of pictures with the same captions all are

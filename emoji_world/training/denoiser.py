@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that draw captions ahead")
     parser.add_argument("--warm-start", type=Path, help="pipeline folder to go on from, such as the packaged one")
     parser.add_argument("--deciding", type=float, default=0.5, help="share of pictures with as much noise as decides")
-    parser.add_argument("--tilt", type=Path, nargs="+", default=[], help="what measure neutral wrote: see training.tilt")
+    parser.add_argument("--tilt", type=Path, nargs="+", default=[], help="files of measure neutral: see training.tilt")
     parser.add_argument("--full-precision", action="store_true", help="faster on processors without bf16")
     parser.add_argument("--channels-last", action="store_true", help="faster on processors with AMX, slower without")
     args = parser.parse_args()

@@ -31,7 +31,7 @@ class Group:
 
 
 def same_captions(scenes: Sequence[Scene], factors: NDArray[np.float64]) -> list[Group]:
-    """For each scene those that have the same captions; the same group for each of them. Drawn by their factors (n,)."""
+    """For each scene those that have the same captions, drawn by their factors (n,); one group for all of them."""
     found: dict[Hashable, list[int]] = {}
     keys = [_said(scene) for scene in scenes]
     for row, key in enumerate(keys):
