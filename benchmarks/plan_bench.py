@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.common import RUNS, folder_of, gather
+from benchmarks.own_prompts import own_prompts
 from emoji_world.captions import noun_phrases, toned_phrases, with_article
 from emoji_world.prompts import called
 from equinoise.axes import Axis, load_axis
@@ -46,7 +47,7 @@ def parser(doc: str | None, n: int) -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("-n", type=int, default=n, help="fresh images a row")
     found.add_argument("--steps", type=int, default=25, help="denoising steps an image")
-    found.add_argument("--step", default="0.4", help="of the directions, as a fraction of the steps")
+    found.add_argument("--step", default="0", help="of the directions: the first call, or a fraction of the steps")
     found.add_argument("--device", default="cpu")
     found.add_argument("--dtype", help="bfloat16 is twice as fast where the device has it")
     found.add_argument("--batch-size", type=int, default=16)
@@ -119,10 +120,21 @@ class Bench:
     def _at(self, step: int | None) -> int:
         return self.step if step is None else step
 
-    def directions_file(self, axes: Sequence[Axis]) -> Path:
-        """Those of several axes in one file, for a plan."""
-        path = RUNS / self.home / f"directions-{'-'.join(axis.name for axis in axes)}.safetensors"
-        sum((self.directions(axis) for axis in axes), DirectionSet(())).save(path)
+    def own_traces(self, axis: Axis, concept: str, pairs: int = PAIRS, step: int | None = None) -> Traces:
+        """Of prompts of the concept itself with the class named in them."""
+        return self.traces(axis, own_prompts(axis, concept), _slug(axis, concept), pairs, step)
+
+    def own_directions(
+        self, axis: Axis, concept: str, estimator: str = "paired", pairs: int = PAIRS, step: int | None = None
+    ) -> DirectionSet:
+        """Fitted on `own_traces`."""
+        return self.directions(axis, own_prompts(axis, concept), _slug(axis, concept), estimator, pairs, step)
+
+    def directions_file(self, axes: Sequence[Axis], concept: str) -> Path:
+        """The concept's own of several axes in one file, for a plan."""
+        name = "-".join([*(axis.name for axis in axes), concept.replace(" ", "-")])
+        path = RUNS / self.home / f"directions-{name}.safetensors"
+        sum((self.own_directions(axis, concept) for axis in axes), DirectionSet(())).save(path)
         return path
 
     def plan(
@@ -188,6 +200,10 @@ class Bench:
         question = ask([axis.name for axis in axes])
         audit_model(self.session, [concept], question, len(seeds), seeds[0], out, plan_file=plan_file)
         return out
+
+
+def _slug(axis: Axis, concept: str) -> str:
+    return f"{axis.name}-{concept.replace(' ', '-')}"
 
 
 def people() -> list[Axis]:

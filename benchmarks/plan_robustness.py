@@ -63,7 +63,7 @@ def main() -> None:
     gender = load_axis("gender")
     with Bench(args, [gender]) as bench:
         about = bench.about(pilots=args.pilots, n=args.n)
-        journal, directions = Journal("plan_robustness", about), bench.directions_file([gender])
+        journal, directions = Journal("plan_robustness", about), bench.directions_file([gender], CONCEPT)
         bench.plan("robust", CONCEPT, ["gender=uniform"], args.pilots, VERIFIED, directions)
         for name in bench.wanted(list(USES)):
             if name not in journal.rows:

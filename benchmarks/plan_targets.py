@@ -81,7 +81,7 @@ def measured(bench: Bench, name: str, asked: Asked, pilots: int, n: int) -> Row:
     slug, axes = name.replace("/", "-").replace(" ", "-"), [load_axis(axis) for axis in asked.axes]
     besides = [load_axis(axis) for axis in asked.besides]
     texts = [*(_written(bench, text) for text in asked.targets), *_as_it_is(bench, asked)]
-    made = bench.plan(slug, asked.concept, texts, pilots, n, bench.directions_file(axes))
+    made = bench.plan(slug, asked.concept, texts, pilots, n, bench.directions_file(axes, asked.concept))
     run = bench.draw(f"neutral-{asked.concept.replace(' ', '-')}", [asked.concept], (), seed_range(VERIFY, n))
     before, after = (bench.read(part, [*axes, *besides]) for part in (run, bench.verification(slug)))
     return {

@@ -10,7 +10,6 @@ from __future__ import annotations
 from benchmarks.common import Journal, Row, keep, tabulate
 from benchmarks.plan_bench import Bench, concept_of, parser
 from benchmarks.shifts import seen
-from emoji_world.captions import noun_phrases, with_article
 from emoji_world.world import roles
 from equinoise.axes import UNCLEAR, load_axis
 from equinoise.mitigation import Direction, Intervention, Shift
@@ -40,9 +39,8 @@ def measured(bench: Bench, role: str, weight: float, n: int) -> Row:
     untouched = seen(bench, role, None, n)
     labels = untouched["labels"]["gender"]
     rarer = min(gender.classes, key=labels.count)
-    prompts = {name: f"a photo of {with_article(noun_phrases(role, name)[0])}" for name in gender.classes}
     general = bench.directions(gender).find(rarer, bench.step)
-    own = bench.directions(gender, prompts, f"gender-{role}").find(rarer, bench.step)
+    own = bench.own_directions(gender, concept_of(role)).find(rarer, bench.step)
     row: Row = {"role": role, "rarer": rarer, "untouched": labels.count(rarer) / (n - labels.count(UNCLEAR))}
     for name, direction in {"general": general, "own": own}.items():
         value, ends, right = _moved(bench, role, direction, weight, rarer, untouched)

@@ -1,7 +1,8 @@
 """Ten roles, gender 50/50 and tone uniform together: python -m benchmarks.plans_on_emoji
 
-For each role one plan (at most --pilots pilots), verified once on -n fresh seeds; beside it the untouched images of
-the same seeds, and as many images whose prompts name gender and tone, against which variety and realism are measured.
+For each role one plan (directions from its own prompts with the class named, at most --pilots pilots), verified once on
+-n fresh seeds; beside it the untouched images of the same seeds, and as many images whose prompts name gender and tone,
+against which variety and realism are measured.
 "On target": the whole interval of every class within ±10 points, all classes at once.
 
     python -m benchmarks.plans_on_emoji --device cuda --batch-size 128 --dtype bfloat16
@@ -10,7 +11,6 @@ the same seeds, and as many images whose prompts name gender and tone, against w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,10 +37,10 @@ def main() -> None:
     args = flags.parse_args()
     with Bench(args, people()) as bench:
         about = bench.about(pilots=args.pilots, n=args.n)
-        journal, directions = Journal("plans_on_emoji", about), bench.directions_file(people())
+        journal = Journal("plans_on_emoji", about)
         for role in bench.wanted(ROLES):
             if role not in journal.rows:
-                journal.add(role, measured(bench, role, args.pilots, args.n, directions))
+                journal.add(role, measured(bench, role, args.pilots, args.n))
     rows = [journal.rows[role] for role in ROLES if role in journal.rows]
     summary = summarise(rows)
     show(rows, summary)
@@ -48,10 +48,10 @@ def main() -> None:
     keep({"about": about, "summary": summary, "rows": rows}, "plans_on_emoji")
 
 
-def measured(bench: Bench, role: str, pilots: int, n: int, directions: Path) -> Row:
+def measured(bench: Bench, role: str, pilots: int, n: int) -> Row:
     """One role: plan, verify, and the images to compare with."""
     concept, axes = concept_of(role), people()
-    made = bench.plan(role, concept, TARGETS, pilots, n, directions)
+    made = bench.plan(role, concept, TARGETS, pilots, n, bench.directions_file(axes, concept))
     before = bench.draw(f"untouched-{role}", [concept], axes, seed_range(VERIFY, n))
     explicit = explicit_of(role)
     named = bench.draw(f"named-{role}", explicit, axes, seed_range(EXPLICIT, -(-n // len(explicit))))

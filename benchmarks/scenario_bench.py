@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from benchmarks.common import RUNS, folder_of, gather, shares
+from benchmarks.own_prompts import own_prompts
 from benchmarks.scenario_table import AXES, Scenario, axes_of
 from benchmarks.text_edit import without
 from equinoise.axes import load_axis
@@ -22,6 +23,7 @@ from equinoise.understanding import parse_target
 
 PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 0.2, 10.0, 50
 """Step 10 of 50 as a fraction, so that the recipe means the same with fewer denoising steps."""
+OWN = "own"
 
 
 class Bench:
@@ -32,17 +34,22 @@ class Bench:
         self.paper_step = round(PAPER_STEP * session.sampling.steps)
         self.steps = sorted({*steps, self.paper_step})
         self.home = f"scenarios/{folder_of(session.about(steps=self.steps))}"
-        self._found: dict[tuple[str, str], DirectionSet] = {}
+        self._found: dict[tuple[str, str, str], DirectionSet] = {}
 
-    def directions(self, axis: str, estimator: str) -> DirectionSet:
-        """Of the two ends of an axis, from the same seeds."""
-        if (axis, estimator) not in self._found:
+    def directions(self, axis: str, estimator: str, concept: str = "") -> DirectionSet:
+        """Of the two ends of an axis, from the same seeds; `own` is paired, on the concept's own prompts."""
+        key = axis, estimator, concept if estimator == OWN else ""
+        if key not in self._found:
             ours = load_axis(axis)
             prompts = AXES[axis] or {label: ours.generate[label][0] for label in ours.classes}
+            where = f"{self.home}/{axis}"
+            if estimator == OWN:
+                prompts = {label: text for label, text in own_prompts(ours, concept).items() if label in prompts}
+                where += f"-{concept.replace(' ', '-')}"
             seeds = seed_range(COLLECT, PER_CLASS)
-            traces = gather(self.session, self.engine, ours, prompts, seeds, self.steps, f"{self.home}/{axis}")
-            self._found[axis, estimator] = fit(traces, estimator, permutations=0)[0]
-        return self._found[axis, estimator]
+            traces = gather(self.session, self.engine, ours, prompts, seeds, self.steps, where)
+            self._found[key] = fit(traces, "paired" if estimator == OWN else estimator, permutations=0)[0]
+        return self._found[key]
 
     def judge(
         self,
@@ -109,7 +116,8 @@ class Bench:
                 continue
             estimator, cell = min(found, key=lambda item: (item[1].audit["tv"], item[1].intrusion))
             assert cell.step is not None
-            shifts += (Shift(self.directions(axis, estimator).find(label, cell.step), cell.weight),)
+            direction = self.directions(axis, estimator, scenario.concept).find(label, cell.step)
+            shifts += (Shift(direction, cell.weight),)
         return Intervention(shifts) if shifts else None
 
     def _sweep(
@@ -124,7 +132,7 @@ class Bench:
         beside: tuple[Shift, ...],
     ) -> list[Cell]:
         ours, seeds = load_axis(axis), seed_range(PILOT, pilots)
-        directions = self.directions(axis, estimator)
+        directions = self.directions(axis, estimator, scenario.concept)
         used = {d.name: d.digest for d in directions.directions}
         about = self.session.about(weights=list(weights), steps=list(steps), n=pilots, directions=used)
         about |= {"beside": [shift.name for shift in beside], "concept": scenario.concept}

@@ -1,7 +1,8 @@
 """The nine scenarios of the paper's first figure, before and after: python -m benchmarks.scenarios
 
 Each concept has a planted bias and a direction against it. `paper`: 50 images a class, SVM at step 10, w = 10. `best`:
-estimator, step and weight that come nearest to an even axis on pilot seeds while the concept stays what it is. Both are
+estimator, step and weight that come nearest to an even axis on pilot seeds while the concept stays what it is; `own`
+directions are from the concept's own prompts with the class named in them. Both are
 then judged once on fresh seeds: the share of the wanted classes, its paired change, concept fidelity, and how far the
 largest share of any other axis moved. A waterbird's ground is changed in its text embedding too (the water–land
 direction projected out, as Chuang et al. 2023), alone and with the shift.
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--total", type=int, default=50, help="denoising steps an image")
     parser.add_argument("--steps", default="0,0.2,0.4", help="steps of the directions, as fractions of --total")
     parser.add_argument("--weights", default="2,4,6,9")
-    parser.add_argument("--estimators", default="paired,svm")
+    parser.add_argument("--estimators", default="own,svm", help="own: paired, on the concept's own prompts")
     parser.add_argument("--page", type=Path, help="a page of pictures, .jpg")
     parser.add_argument("--only", default="", help="names of scenarios, comma-separated")
     parser.add_argument("--workers", type=int)

@@ -1,8 +1,9 @@
 """Ways to a shift, for `benchmarks.shifts`: how the direction was found, and how the noise is moved along it.
 
 After the first denoiser call the latents of two prompts from the same noise differ by the model's two predictions,
-times a number of the sampler's: "paired, first call" *is* the difference of the model's conditional predictions there.
+times a number of the sampler's, so that their mean difference *is* that of the model's conditional predictions there.
 Later the two prompts' latents have gone apart; "conditional" takes both predictions at those of the neutral prompt.
+"own prompts" are of the concept itself ("a photo of a woman doctor"), "general" ones of a person.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from scipy import optimize, stats
 from torch import Tensor
 
 from benchmarks.common import RUNS
+from benchmarks.own_prompts import own_prompts
 from benchmarks.plan_bench import Bench, concept_of
-from emoji_world.captions import noun_phrases, toned_phrases, with_article
 from equinoise.axes import Axis, load_axis
-from equinoise.mitigation import Direction, Intervention, Shift, fit
+from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, fit
 from equinoise.mitigation.collect import Keep, collect_detected
 from equinoise.models.base import NOISE, Generated, Held, Sampling, Step, draw_noise, step_at
 from equinoise.models.pipeline import PipelineModel, require_pipeline
 from equinoise.seeds import COLLECT, DETECTED, seed_range
 
 PAIRS, DETECTED_N = 32, 256
+LATER = "0.4"
 RIDGE = 1.0
 """On a Gram matrix of mean diagonal 1: half way from the support vector machine to the difference of means."""
 PART = 64
@@ -34,65 +36,51 @@ PART = 64
 
 def directions(bench: Bench, axis: Axis, label: str, role: str) -> dict[str, Direction]:
     """Method → unit direction towards a class (on a scale its last), for one axis and the concept of a role."""
+    concept, late = concept_of(role), step_at(LATER, bench.session.sampling.steps)
     other = load_axis("tone" if axis.name == "gender" else "gender")
-    early, sooner = step_at("0", bench.session.sampling.steps), step_at("0.2", bench.session.sampling.steps)
-    paired = {step: _found(bench, axis, label, step, "paired") for step in (early, sooner, bench.step)}
-    beside = _found(bench, other, other.classes[-1], bench.step, "paired")
-    own = {name: _named(axis, name, role) for name in axis.classes}
+
+    def of(found: DirectionSet, step: int) -> Direction:
+        return found.find(label if not axis.ordered else axis.classes[-1], step)
+
+    own = of(bench.own_directions(axis, concept, step=bench.step), bench.step)
+    beside = bench.own_directions(other, concept, step=bench.step).find(other.classes[-1], bench.step)
     return {
-        "paired": paired[bench.step],
-        "paired, first call": paired[early],
-        "paired, sooner": paired[sooner],
-        "svm": _found(bench, axis, label, bench.step, "svm"),
-        "shrunk": shrunk(bench, axis, label),
-        "orthogonalised": paired[bench.step].orthogonal_to([beside]),
-        "own prompts": _found(bench, axis, label, bench.step, "paired", own, f"{axis.name}-{role}"),
-        "conditional": conditional(bench, axis, label),
+        "own prompts": own,
+        "own prompts, later": of(bench.own_directions(axis, concept, step=late), late),
+        "own prompts, later, svm": of(bench.own_directions(axis, concept, "svm", step=late), late),
+        "own prompts, later, shrunk": shrunk(bench, axis, label, role, late),
+        "own prompts, orthogonalised": own.orthogonal_to([beside]),
+        "general": of(bench.directions(axis, step=bench.step), bench.step),
+        "general, later": of(bench.directions(axis, step=late), late),
+        "general, later, svm": of(bench.directions(axis, estimator="svm", step=late), late),
+        "conditional, later": conditional(bench, axis, label, role, late),
         "detected at T": detected(bench, axis, label, role, NOISE),
-        "detected": detected(bench, axis, label, role, bench.step),
+        "detected, later": detected(bench, axis, label, role, late),
     }
 
 
 def shifts(found: Mapping[str, Direction], nats: float) -> dict[str, Intervention]:
-    """Method → intervention of so many nats; along the paired direction also the truncated draw."""
+    """Method → intervention of so many nats; along the concept's own direction also the truncated draw."""
     weight = float(np.sqrt(2 * nats))
     made = {name: Intervention((Shift(direction, weight),)) for name, direction in found.items()}
     bound = optimize.brentq(lambda a: -stats.norm.logsf(a) - nats, -8, 8)
-    made["paired, truncated"] = Intervention((Shift(found["paired"], float(bound), "truncate"),))
+    made["own prompts, truncated"] = Intervention((Shift(found["own prompts"], float(bound), "truncate"),))
     return made
 
 
 def reflected(found: Mapping[str, Direction]) -> dict[str, Intervention]:
     """The reflection has log 2 nats whatever the weight: beside it what else is done with as many."""
+    beside = ("own prompts", "own prompts, truncated")
     return {
-        **{name: change for name, change in shifts(found, float(np.log(2))).items() if name.startswith("paired")},
-        "paired, reflected": Intervention((Shift(found["paired"], 0.0, "reflect"),)),
+        **{name: change for name, change in shifts(found, float(np.log(2))).items() if name in beside},
+        "own prompts, reflected": Intervention((Shift(found["own prompts"], 0.0, "reflect"),)),
     }
 
 
-def _found(
-    bench: Bench,
-    axis: Axis,
-    label: str,
-    step: int,
-    estimator: str,
-    prompts: Mapping[str, str] | None = None,
-    name: str | None = None,
-) -> Direction:
-    made = bench.directions(axis, prompts, name, estimator, PAIRS, step)
-    return made.find(label if not axis.ordered else axis.classes[-1], step)
-
-
-def _named(axis: Axis, label: str, role: str) -> str:
-    """'a photo of a woman doctor', 'a photo of a dark-skinned doctor'."""
-    noun = noun_phrases(role, label if axis.name == "gender" else None)[0]
-    return f"a photo of {with_article(noun if axis.name == 'gender' else toned_phrases(noun, label)[0])}"
-
-
-def shrunk(bench: Bench, axis: Axis, label: str) -> Direction:
+def shrunk(bench: Bench, axis: Axis, label: str, role: str, step: int) -> Direction:
     """Ridge regression of the score on the latents, in the dual, seeds centred: α = (K + λI)⁻¹ y."""
-    traces = bench.traces(axis)
-    x = traces.latents[bench.step].reshape(len(traces.labels), -1).astype(np.float64)
+    traces = bench.own_traces(axis, concept_of(role), step=step)
+    x = traces.latents[step].reshape(len(traces.labels), -1).astype(np.float64)
     towards = np.where(np.arange(len(axis.classes)) == axis.classes.index(label), 1.0, -1.0)
     scores = (np.linspace(-1, 1, len(axis.classes)) if axis.ordered else towards)[traces.labels]
     for seed in np.unique(traces.seeds):
@@ -102,13 +90,20 @@ def shrunk(bench: Bench, axis: Axis, label: str) -> Direction:
     gram = x @ x.T
     gram /= np.trace(gram) / len(gram)
     alpha = np.linalg.solve(gram + RIDGE * np.eye(len(gram)), scores)
-    like = _found(bench, axis, label, bench.step, "paired")
-    return Direction.unit((x.T @ alpha).reshape(like.vector.shape), like.terms[0].origin)
+    return _like(bench, axis, label, role, x.T @ alpha)
+
+
+def _like(bench: Bench, axis: Axis, label: str, role: str, vector: NDArray[np.float64]) -> Direction:
+    """A vector as a direction with the provenance of the concept's own one."""
+    own = bench.own_directions(axis, concept_of(role), step=bench.step)
+    like = own.find(label if not axis.ordered else axis.classes[-1], bench.step)
+    return Direction.unit(vector.reshape(like.vector.shape), like.terms[0].origin)
 
 
 def detected(bench: Bench, axis: Axis, label: str, role: str, step: Step) -> Direction:
     """Difference of means over images of the neutral prompt itself, labelled by the detector."""
-    session, steps = bench.session, (NOISE, bench.step)
+    session = bench.session
+    steps = (NOISE, step_at(LATER, session.sampling.steps))
     about = bench.about(concept=concept_of(role), axis=axis.digest, n=DETECTED_N)
     keep = Keep(RUNS / bench.home / f"detected-{axis.name}-{role}", about)
     request, seeds = session.request([axis], steps), seed_range(DETECTED, DETECTED_N)
@@ -117,22 +112,21 @@ def detected(bench: Bench, axis: Axis, label: str, role: str, step: Step) -> Dir
 
 
 @torch.inference_mode()
-def conditional(bench: Bench, axis: Axis, label: str) -> Direction:
-    """Mean difference of the predicted noise under the two ends' prompts, at the latents of "a photo of a person".
+def conditional(bench: Bench, axis: Axis, label: str, role: str, step: int) -> Direction:
+    """Mean difference of the predicted noise under the two ends' prompts, at the latents of the neutral one.
 
     The sampler subtracts the predicted noise, so the latents go the other way than the difference of predictions does.
     """
-    model, session = require_pipeline(bench.session.model), bench.session
+    model, session, said = require_pipeline(bench.session.model), bench.session, own_prompts(axis, concept_of(role))
     ends = (axis.classes[-1], axis.classes[0]) if axis.ordered else (label, next(c for c in axis.classes if c != label))
     seeds, total = seed_range(COLLECT, PAIRS), np.zeros(model.latent_shape)
     for start in range(0, len(seeds), PART):
         noise = draw_noise(seeds[start : start + PART], model.latent_shape)
-        texts = ["a photo of a person"] * len(noise)
-        latents = model.generate(texts, noise, session.sampling, [bench.step], decode=False).captured[bench.step]
-        seen = [_predicted(model, latents, axis.generate[end][0], bench.step, session.sampling.steps) for end in ends]
+        texts = [concept_of(role)] * len(noise)
+        latents = model.generate(texts, noise, session.sampling, [step], decode=False).captured[step]
+        seen = [_predicted(model, latents, said[end], step, session.sampling.steps) for end in ends]
         total += (seen[1] - seen[0]).sum(0).double().cpu().numpy()
-    like = _found(bench, axis, label, bench.step, "paired")
-    return Direction.unit(total, like.terms[0].origin)
+    return _like(bench, axis, label, role, total)
 
 
 def _predicted(model: PipelineModel, latents: Tensor, text: str, step: int, steps: int) -> Tensor:

@@ -2,8 +2,9 @@
 
 Every method moves the noise of the same fresh seeds by the same intrusion: how much commoner the wanted class becomes
 (paired), how many images keep their role, and how far the largest change of the other axis goes. Directions are found
-from 32 seeds ("a photo of a woman" and so on) unless their name says otherwise; "detected" takes 256 images of the
-concept itself, labelled by the detector. Gender: towards the rarer; tone: the two darkest.
+from 32 seeds, after the first call or "later" (two fifths of the run), from prompts of the concept with the class named
+in them or from "general" ones ("a photo of a woman"); "detected" takes 256 images of the neutral prompt, labelled by
+the detector. Gender: towards the rarer; tone: the two darkest.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ CASES = (
 )
 """Axis, role, and what should become commoner; the last of these names the direction."""
 MIDWAY = {
-    "paired, at step 0": ("0",),
-    "paired, at 0.2": ("0.2",),
-    "paired, at five steps": ("0", "0.1", "0.2", "0.3", "0.4"),
+    "own prompts, added after step 0": ("0",),
+    "own prompts, added at 0.2": ("0.2",),
+    "own prompts, added at five steps": ("0", "0.1", "0.2", "0.3", "0.4"),
 }
 
 
@@ -80,7 +81,7 @@ def measure(
         for name, change in changes.items():
             made(name, nats, change)
         for name, steps in MIDWAY.items():
-            made(name, nats, changes["paired"], steps)
+            made(name, nats, changes["own prompts"], steps)
 
 
 def seen(bench: Bench, role: str, change: Intervention | None, n: int, midway: Sequence[str] = ()) -> Row:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from factories import direction
 
+from benchmarks.own_prompts import own_prompts
 from benchmarks.plan_bench import concept_of, explicit_of
 from benchmarks.plan_targets import DEPENDENT, ROWS
 from benchmarks.plans_on_emoji import ROLES, parity_floor
@@ -24,10 +25,10 @@ from equinoise.statistics import sampling_floor
 
 
 def test_all_methods_move_the_noise_by_the_same_nats() -> None:
-    found = {"paired": direction(), "svm": direction()}
+    found = {"own prompts": direction(), "general": direction()}
     for nats in (0.5, 2.0, 4.5):
         made = shifts(found, nats)
-        assert set(made) == {"paired", "svm", "paired, truncated"}
+        assert set(made) == {"own prompts", "general", "own prompts, truncated"}
         for change in made.values():
             assert change.intrusion == pytest.approx(nats, rel=1e-5)
     for change in reflected(found).values():
@@ -58,6 +59,29 @@ def test_prompts_name_the_role_and_the_classes_and_neutral_ones_do_not() -> None
         assert len(set(named)) == 10
         assert {reader.asked(prompt) for prompt in named} == {role}
         assert not any(gate.decide(prompt).touch for prompt in named)
+
+
+def test_own_prompts_name_the_class_and_what_the_concept_names() -> None:
+    reader = open_reader("emoji")
+    wanted = {
+        ("gender", "a photo of a doctor", "woman"): "a photo of a woman doctor",
+        ("gender", "a photo of a person", "man"): "a photo of a man",
+        ("tone", "a photo of an engineer", "dark"): "a photo of a dark-skinned engineer",
+        ("tone", "a photo of a man", "light"): "a photo of a light-skinned man",
+        (
+            "tone",
+            "a photo of a wealthy man and his house",
+            "dark",
+        ): "a photo of a wealthy dark-skinned man and his house",
+        ("house", "a photo of a poor man and his house", "mansion"): "a photo of a poor man and his mansion",
+        ("ground", "a picture of a waterbird", "land"): "a picture of a waterbird on land",
+        ("bird", "a picture of a waterbird", "landbird"): "a picture of a landbird",
+    }
+    for (axis, concept, label), text in wanted.items():
+        assert own_prompts(load_axis(axis), concept)[label] == text
+        assert reader.asked(text) == reader.asked(concept)
+    weddings = own_prompts(load_axis("wedding"), "a picture of a wedding")
+    assert weddings["white-veil"] == "a picture of a wedding with a white veil and a tuxedo"
 
 
 def test_the_dependent_table_has_even_margins_and_every_row_its_axes() -> None:

@@ -75,7 +75,7 @@ def test_a_plan_meets_its_target_by_formula_and_says_what_it_took(made: Path, fo
     assert result["verdicts"][0]["verdict"] in ("on_target", "not_shown")
     cost = result["cost"]
     assert cost["images"] == 16 + cost["pilots"]["images"] + 128
-    assert cost["denoiser_calls"] == 16 * 6 + 10 * (cost["pilots"]["images"] + 128)
+    assert cost["denoiser_calls"] == 16 * 1 + 10 * (cost["pilots"]["images"] + 128)
     assert cost["directions"]["denoiser_calls"] / 10 + cost["pilots"]["images"] + 128 <= 224
     assert plan.provenance["verified"] == result["verified"]
     assert set(plan.seeds) == set(range(PILOT, PILOT + cost["pilots"]["images"]))
@@ -137,11 +137,24 @@ def test_a_dry_run_says_what_it_would_take(cli: Callable[..., Ran], tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+def test_directions_are_collected_from_the_prompts_that_are_given(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    said = "a photo of a woman doctor"
+    ran = cli(*COMMAND, *SMALL, "--prompt", f"woman={said}", "-o", tmp_path / "plan.safetensors", "--json")
+    assert ran.code == 0, ran.err
+    plan = Plan.load(tmp_path / "plan.safetensors")
+    origins = [term.origin for part in plan.parts for s in part.intervention.shifts for term in s.direction.terms]
+    assert origins
+    for found in origins:
+        assert found.step == 0
+        assert found.prompts["woman"] == said
+        assert found.prompts["man"] == "a photo of a man"
+
+
 BAD = [
     (["--target", "gender=woman:2,man:-1"], "share in 0–1"),
     (["--target", "gender=uniform", "--budget", "0"], "--budget 0"),
     (["--target", "gender=uniform", "--budget", "64", "--verify", "64"], "leaves nothing"),
-    (["--target", "gender=uniform", "--budget", "80", "--verify", "75"], "nothing is left for pilots"),
+    (["--target", "gender=uniform", "--budget", "80", "--verify", "78"], "nothing is left for pilots"),
     (["--target", "gender=uniform", "--verify", "0"], "--verify 0"),
     (["--target", "gender=uniform", "--margin", "0"], "--margin 0"),
     (["--target", "gender=uniform", "--round", "10"], "--round 10"),
@@ -149,6 +162,9 @@ BAD = [
     (["--target", "gender=uniform", "--step", "T"], "T cannot tell it"),
     (["--target", "gender=uniform", "--step", "77"], "step 77 does not exist"),
     (["--target", "gender=uniform", "--direction", "missing.safetensors"], "no such file"),
+    (["--target", "gender=uniform", "--prompt", "nobody=a photo"], "names no class of the targets: woman, man"),
+    (["--target", "gender=uniform", "--prompt", "woman= "], "is not CLASS=TEXT"),
+    (["--target", "gender=uniform", "--prompt", "woman=a photo", "--direction", "x"], "with --direction none are"),
     (["--target", "gender=uniform", "-o", "."], "is a folder"),
 ]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from equinoise.mitigation.response import UNCLEAR_INDEX, Form, Pilots, fit_response
+from equinoise.mitigation.response import UNCLEAR_INDEX, Form, Pilots, better_response, fit_response
 from equinoise.mitigation.span import around, candidates, span_of
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
@@ -89,6 +89,21 @@ def test_a_wrong_form_is_noticed() -> None:
     made = fit_response(Form(2, False, 1), Pilots(v, (np.abs(v[:, 0]) > 1).astype(int), arms))
     assert made.fit.p < 1e-6
     assert made.fit.spread > 2
+
+
+def test_a_scale_out_of_its_order_is_told_by_the_logit() -> None:
+    """The class in the middle lies at the far end: no cumulative form has its share right."""
+    edges, wanted = [-0.6, 0.6], np.array([[0.0, 0.0], [1.5, 0.0]])
+    ordered = pilots([0.9, 0.1], edges, 600)
+    swapped = Pilots(ordered.positions, np.array([0, 2, 1])[ordered.labels], ordered.arms)
+    form, truth = Form(3, True, 2), formula([0.9, 0.1], edges, wanted)[:, [0, 2, 1]]
+    found, plain = better_response(form, swapped), fit_response(form, swapped)
+    assert not found.form.ordered
+    assert found.aic < plain.aic
+    assert np.abs(found.shares(wanted) - truth).max() < 0.06 < np.abs(plain.shares(wanted) - truth).max()
+    assert better_response(form, ordered).form == form
+    again = better_response(form, swapped, before=found)
+    np.testing.assert_allclose(again.shares(wanted), found.shares(wanted), atol=1e-3)
 
 
 @settings(max_examples=15)

@@ -259,7 +259,10 @@ def plan(
     direction: Annotated[
         list[Path] | None, typer.Option("--direction", help="file of directions; without one they are collected")
     ] = None,
-    step: Annotated[str | None, typer.Option("--step", help="of the directions; default 5")] = None,
+    step: Annotated[str | None, typer.Option("--step", help="of the directions; default 0, the first call")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", help="CLASS=TEXT: what directions are collected from instead")
+    ] = None,
     budget: Annotated[int, typer.Option("--budget", help="images for directions, pilots and verification")] = 1024,
     verify: Annotated[
         int | None, typer.Option("--verify", help="of these, how many verify on untouched seeds; default: half")
@@ -283,7 +286,7 @@ def plan(
     from equinoise.understanding import parse_targets
 
     targets = parse_targets(target, concept)
-    ask = Ask(concept, targets, direction or (), step, budget, verify, margin, pairs, round_, selection)
+    ask = Ask(concept, targets, direction or (), step, budget, verify, margin, pairs, round_, selection, prompt or ())
     session = options.open(model, detector, unclear_below, list(ask.axes.values()), confusion or ())
     show(make(session, ask, out, options.dry_run), json, tables.dry if options.dry_run else tables.plan_table)
 

@@ -17,12 +17,18 @@ from equinoise.session import open_session
 from equinoise.understanding import audit, change
 
 STORIES = (
-    Story("doctor", "a photo of a doctor", {"gender": "woman"}, besides=("tone",)),
+    Story(
+        "doctor",
+        "a photo of a doctor",
+        {"gender": "woman"},
+        {"gender": {"woman": "a photo of a woman doctor", "man": "a photo of a man doctor"}},
+        besides=("tone",),
+    ),
     Story(
         "house",
         "a photo of a wealthy dark-skinned man and his house",
         {"house": "mansion"},
-        {"house": ("hut", "mansion")},
+        {"house": {name: f"a photo of a wealthy dark-skinned man and his {name}" for name in ("hut", "mansion")}},
     ),
 )
 DENOISING_STEPS = 25

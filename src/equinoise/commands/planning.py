@@ -31,8 +31,10 @@ from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.session import Session, require_concepts
 from equinoise.understanding import Target, audit_counts, cross, tally
 
-STEP = 5
-"""Directions are taken here unless told otherwise: six denoiser calls, and hardly worse than any later step."""
+STEP = 0
+"""Directions are taken here unless told otherwise. After the first call the latents of two prompts from the same noise
+differ by the model's two predictions there, and that difference is the slope of the log odds of the prompts along the
+noise (Tweedie's formula): what a small shift should follow, for one call. docs/plans.md has what was measured."""
 
 ROUND = 100_000
 """Seeds between one round of planning and the next."""
@@ -48,7 +50,8 @@ class Ask:
     Attributes:
         concept, targets: what is wanted of which prompt.
         directions: files of directions; none are collected where any is given.
-        step: of the directions; None takes step 5 or what the files have.
+        step: of the directions; None takes step 0, the first call, or what the files have.
+        prompts: `CLASS=TEXT` in place of the prompts of the axes' own; of the concept itself they are worth most.
         budget: images in all; one that is stopped early counts for its part of the denoiser calls.
         verify: how many of them are kept for the verification; None keeps half.
         margin: "on target" is a whole interval within the target ± this.
@@ -67,6 +70,7 @@ class Ask:
     pairs: int = 32
     round: int = 0
     selection: bool = True
+    prompts: Sequence[str] = ()
 
     @property
     def axes(self) -> dict[str, Axis]:
@@ -91,6 +95,12 @@ class Ask:
             raise EquinoiseError(f"--margin {self.margin:g}: a margin is a share between 0 and 1, such as 0.1")
         if not 0 <= self.round < 10:
             raise EquinoiseError(f"--round {self.round}: rounds go from 0 to 9")
+        if self.prompts and self.directions:
+            raise EquinoiseError("--prompt says what directions are collected from; with --direction none are")
+        known = [label for axis in self.axes.values() for label in axis.classes]
+        for entry in self.prompts:
+            if entry.partition("=")[0] not in known:
+                raise EquinoiseError(f"--prompt '{entry}' names no class of the targets: {', '.join(known)}")
         if self.pairs < 2:
             raise EquinoiseError(f"--pairs {self.pairs}: at least two are needed")
         if not 0 < self.budget <= ROUND:
@@ -203,7 +213,8 @@ def _directions(session: Session, engine: Engine, ask: Ask, work: Path) -> list[
         return found
     step, found = _collected_step(session, ask), []
     for axis in ask.axes.values():
-        prompts, seeds = prompts_of(axis, ()), seed_range(COLLECT, ask.pairs, "--pairs")
+        own = [entry for entry in ask.prompts if entry.partition("=")[0] in axis.classes]
+        prompts, seeds = prompts_of(axis, own), seed_range(COLLECT, ask.pairs, "--pairs")
         about = session.about(
             command="plan", axis={axis.name: axis.digest}, prompts=prompts, n=len(seeds), capture=[step]
         )

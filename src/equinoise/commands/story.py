@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,14 @@ WEIGHTS = (1.0, 2.0, 4.0, 6.0, 8.0)
 class Story:
     """A concept with a planted skew, and for each axis the class that should become commoner.
 
-    `between`: the classes that the direction of an axis is learnt from, where they are not all of it. `besides`: axes
-    that are read too, since a shift can move more than was meant.
+    `prompts`: axis → class → what its direction is learnt from: the concept with the class named, which tells more than
+    a person's (docs/plans.md). `besides`: axes that are read too, since a shift can move more than was meant.
     """
 
     name: str
     concept: str
     towards: Mapping[str, str]
-    between: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prompts: Mapping[str, Mapping[str, str]]
     besides: tuple[str, ...] = ()
 
     @property
@@ -113,12 +113,12 @@ def _draw(stage: Stage, story: Story, name: str, change: Intervention) -> list[R
 
 
 def _traces(stage: Stage, story: Story, axis: Axis) -> Traces:
-    prompts = {label: axis.generate[label][0] for label in story.between.get(axis.name, axis.classes)}
+    prompts = dict(story.prompts[axis.name])
     seeds = seed_range(COLLECT, stage.pairs)
     session = stage.session
     about = session.about(command="collect", axis=axis.digest, prompts=prompts, n=len(seeds), capture=[stage.step])
     with progress(f"{axis.name}: latents of {len(prompts)} classes", len(seeds) * len(prompts)) as tick:
-        keep, provenance = Keep(stage.folder / "traces" / axis.name, about), session.model.provenance
+        keep, provenance = Keep(stage.folder / "traces" / f"{story.name}-{axis.name}", about), session.model.provenance
         return collect(
             stage.engine, session.request([axis], [stage.step]), axis, prompts, seeds, provenance, keep, tick
         )

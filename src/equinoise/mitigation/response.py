@@ -20,6 +20,8 @@ without an order it is a multinomial logit in v, averaged over u.
 **Shrinkage.** Normal priors on κ, on the steps between thresholds and on the slopes keep it finite where a class was
 not seen or a direction tells everything. The most probable parameters are taken, with the normal approximation about
 them; where the pilots disagree with the form more than chance allows, its spread is widened by as much (`Fit.spread`).
+A scale whose classes do not lie in their order along the directions is better told by the logit: of the two forms the
+one with the smaller AIC is taken (`better_response`).
 
 **The detector.** Where its confusion matrix M is known, what is seen has P(seen j | v) = Σ_k g_k(v) M_kj, so that g and
 all shares are of the true classes. Without M unclear images are left out: shares are over the clear ones.
@@ -28,7 +30,7 @@ all shares are of the true classes. Without M unclear images are left out: share
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -65,6 +67,11 @@ class Form:
     def probit(self) -> bool:
         """Two classes and scales have the probit, more classes without an order the logit."""
         return self.ordered or self.classes == 2
+
+    @property
+    def free(self) -> int:
+        """Parameters that the shares hang on: of a logit's rows only differences count."""
+        return self.size if self.probit else self.size - self.size // self.classes
 
     @property
     def size(self) -> int:
@@ -108,6 +115,7 @@ class Response:
     theta: Array
     covariance: Array
     fit: Fit
+    aic: float
 
     @property
     def slopes(self) -> Array:
@@ -155,12 +163,14 @@ def fit_response(
     positions, labels = _t(pilots.positions[kept]), torch.from_numpy(pilots.labels[kept])
     known = None if given is None else torch.from_numpy(given[kept])
 
-    def loss(theta: Tensor) -> Tensor:
+    def likely(theta: Tensor) -> Tensor:
         seen = conditional(form, theta, positions, known)
         if rates is not None:
             seen = seen @ rates
-        likely = seen.gather(1, (labels % seen.shape[1])[:, None]).clamp_min(1e-12).log().sum()
-        return _prior(form, theta) - likely
+        return seen.gather(1, (labels % seen.shape[1])[:, None]).clamp_min(1e-12).log().sum()
+
+    def loss(theta: Tensor) -> Tensor:
+        return _prior(form, theta) - likely(theta)
 
     def value_and_slope(theta: Array) -> tuple[float, Array]:
         at = torch.from_numpy(theta.copy()).requires_grad_()
@@ -174,8 +184,25 @@ def fit_response(
     curvature = hessian(loss, torch.from_numpy(theta)).numpy()
     expected = conditional(form, torch.from_numpy(theta), positions, known)
     seen = (expected if rates is None else expected @ rates).numpy()
-    checked = _check(seen, pilots.labels[kept] % seen.shape[1], pilots.arms[kept], form.size)
-    return Response(form, theta, _inverse(curvature), checked)
+    checked = _check(seen, pilots.labels[kept] % seen.shape[1], pilots.arms[kept], form.free)
+    aic = 2 * (form.free - float(likely(torch.from_numpy(theta))))
+    return Response(form, theta, _inverse(curvature), checked, aic)
+
+
+def better_response(
+    form: Form,
+    pilots: Pilots,
+    confusion: Confusion | None = None,
+    given: NDArray[np.int64] | None = None,
+    before: Response | None = None,
+) -> Response:
+    """As `fit_response`; of a scale without its order, where that has the smaller AIC. `before` is an earlier fit."""
+    forms = [form] if not form.ordered or form.classes == 2 else [form, replace(form, ordered=False)]
+    found = []
+    for one in forms:
+        start = before.theta if before is not None and before.form == one else None
+        found.append(fit_response(one, pilots, confusion, given, start))
+    return min(found, key=lambda response: response.aic)
 
 
 def conditional(form: Form, theta: Tensor, positions: Tensor, given: Tensor | None = None) -> Tensor:

@@ -22,8 +22,8 @@ from equinoise.mitigation.response import (
     Form,
     Pilots,
     Response,
+    better_response,
     conditional,
-    fit_response,
     nodes,
 )
 from equinoise.statistics import Confusion
@@ -92,8 +92,8 @@ def fit_table(
     for place, axis in enumerate(axes):
         form = Form(len(axis.classes), axis.ordered, m, earlier if given is not None else 0)
         pilots = Pilots(positions[kept], labels[axis.name][kept], arms[kept])
-        start = before.responses[place].theta if before else None
-        found.append(fit_response(form, pilots, confusion, given, start))
+        earlier_fit = before.responses[place] if before else None
+        found.append(better_response(form, pilots, confusion, given, earlier_fit))
         given = pilots.labels if given is None else given * len(axis.classes) + pilots.labels
         earlier *= len(axis.classes)
     return Table(tuple(found))
