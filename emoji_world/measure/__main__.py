@@ -69,10 +69,14 @@ def main() -> None:
 
 
 def others(path: Path, rows: Rows) -> Rows:
-    """What the file has of the same weights at other guidance scales, which may take hours to measure."""
+    """What the file has of the same weights at other guidance scales and prompts, which may take hours to measure."""
     known: Rows = json.loads(path.read_text()) if path.is_file() else []
-    measured = {row["guidance"] for row in rows}
-    return [row for row in known if row.get("weights") == rows[0]["weights"] and row["guidance"] not in measured]
+    measured = {(row["guidance"], row["prompt"]) for row in rows}
+    return [
+        row
+        for row in known
+        if row.get("weights") == rows[0]["weights"] and (row["guidance"], row["prompt"]) not in measured
+    ]
 
 
 if __name__ == "__main__":
