@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emoji_world.measure.__main__ import others
 from emoji_world.measure.neutral import shown, summary
 
 
@@ -51,3 +54,17 @@ def test_chance_alone_is_beside_the_distance() -> None:
     assert few["by chance"] == pytest.approx(10 * many["by chance"], rel=0.05)
     assert few["over by chance"] > 0.2
     assert many["over by chance"] < 1e-6
+
+
+def test_what_was_measured_of_other_prompts_and_scales_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "neutral.json"
+    judge, doctor = ({"prompt": f"a photo of a {role}"} for role in ("judge", "doctor"))
+    known = [
+        row(0.3, 0.2, weights="new", **doctor),
+        row(0.3, 0.2, weights="new", **judge),
+        row(0.3, 0.2, weights="new", **judge) | {"guidance": 3.0},
+        row(0.3, 0.2, weights="old", **doctor),
+    ]
+    assert others(path, known[:1]) == []
+    path.write_text(json.dumps(known))
+    assert others(path, [row(0.3, 0.4, weights="new", **judge)]) == [known[0], known[2]]
