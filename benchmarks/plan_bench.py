@@ -122,18 +122,17 @@ class Bench:
 
     def own_traces(self, axis: Axis, concept: str, pairs: int = PAIRS, step: int | None = None) -> Traces:
         """Of prompts of the concept itself with the class named in them."""
-        return self.traces(axis, own_prompts(axis, concept), _slug(axis, concept), pairs, step)
+        return self.traces(axis, own_prompts(axis, concept), _slug([axis], concept), pairs, step)
 
     def own_directions(
         self, axis: Axis, concept: str, estimator: str = "paired", pairs: int = PAIRS, step: int | None = None
     ) -> DirectionSet:
         """Fitted on `own_traces`."""
-        return self.directions(axis, own_prompts(axis, concept), _slug(axis, concept), estimator, pairs, step)
+        return self.directions(axis, own_prompts(axis, concept), _slug([axis], concept), estimator, pairs, step)
 
     def directions_file(self, axes: Sequence[Axis], concept: str) -> Path:
         """The concept's own of several axes in one file, for a plan."""
-        name = "-".join([*(axis.name for axis in axes), concept.replace(" ", "-")])
-        path = RUNS / self.home / f"directions-{name}.safetensors"
+        path = RUNS / self.home / f"directions-{_slug(axes, concept)}.safetensors"
         sum((self.own_directions(axis, concept) for axis in axes), DirectionSet(())).save(path)
         return path
 
@@ -202,8 +201,8 @@ class Bench:
         return out
 
 
-def _slug(axis: Axis, concept: str) -> str:
-    return f"{axis.name}-{concept.replace(' ', '-')}"
+def _slug(axes: Sequence[Axis], concept: str) -> str:
+    return "-".join([*(axis.name for axis in axes), concept.replace(" ", "-")])
 
 
 def people() -> list[Axis]:

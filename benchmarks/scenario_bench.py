@@ -24,6 +24,7 @@ from equinoise.understanding import parse_target
 PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 0.2, 10.0, 50
 """Step 10 of 50 as a fraction, so that the recipe means the same with fewer denoising steps."""
 OWN = "own"
+"""Among the estimators: the paired one, on the concept's own prompts."""
 
 
 class Bench:

@@ -29,6 +29,7 @@ from equinoise.seeds import COLLECT, DETECTED, seed_range
 
 PAIRS, DETECTED_N = 32, 256
 LATER = "0.4"
+"""Of the run, where a direction is not from the first call."""
 RIDGE = 1.0
 """On a Gram matrix of mean diagonal 1: half way from the support vector machine to the difference of means."""
 PART = 64
