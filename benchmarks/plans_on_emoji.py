@@ -33,7 +33,7 @@ TARGETS = ("gender=uniform", "tone=uniform")
 def main() -> None:
     """Measure what is not kept yet, print the tables, write the JSON."""
     flags = parser(__doc__, 512)
-    flags.add_argument("--pilots", type=int, default=512)
+    flags.add_argument("--pilots", type=int, default=1024)
     args = flags.parse_args()
     with Bench(args, people()) as bench:
         about = bench.about(pilots=args.pilots, n=args.n)
@@ -72,6 +72,8 @@ def measured(bench: Bench, role: str, pilots: int, n: int) -> Row:
         **{name: {"after": quality[name], "before": quality["untouched"][name]} for name in ("diversity", "kid")},
         "off_target": quality["off_target"],
         "cost": made["cost"],
+        "ended_early": made["pilots"]["ended_early"],
+        "pilots_worth": made["cost"]["pilots"]["denoiser_calls"] / bench.session.calls,
         "extra_calls": made["cost"]["verification"]["denoiser_calls"] / (n * bench.session.calls) - 1,
     }
 
@@ -111,7 +113,8 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         "extra_calls": _mean(row["extra_calls"] for row in rows),
         "nats": _mean(row["cost"]["intrusion_nats"] for row in rows),
         "pilots": _mean(row["cost"]["pilots"]["images"] for row in rows),
-        "planning_calls": _mean(row["cost"]["pilots"]["denoiser_calls"] for row in rows),
+        "pilots_worth": _mean(row["pilots_worth"] for row in rows),
+        "ended_early": {name: sum(row["ended_early"][name] for row in rows) for name in ("images", "checked", "wrong")},
     }
 
 
@@ -150,7 +153,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
     """The table of docs/plans.md."""
     heads = (
         "role", "women", "on target", "five tones, light to dark", "on target", "role right, over untouched",
-        "variety of explicitly prompted (untouched)", "extra calls", "nats", "pilots",
+        "variety of explicitly prompted (untouched)", "extra calls", "nats", "pilots (worth in whole images)",
     )  # fmt: skip
     lines = []
     for row in rows:
@@ -165,7 +168,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
                 *(f"{before} → {after}%", _verdict(row, "tone"), _ends(kept)),
                 f"{_ends(various['after'])} ({various['before']['value']:.2f})" if various["before"] else "–",
                 *(f"{100 * row['extra_calls']:+.0f}%", f"{row['cost']['intrusion_nats']:.1f}"),
-                str(row["cost"]["pilots"]["images"]),
+                f"{row['cost']['pilots']['images']} ({row['pilots_worth']:.0f})",
             ]
         )
     return markdown(heads, lines)

@@ -28,8 +28,10 @@ from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.console import progress
 from equinoise.engine.worker import start
 from equinoise.mitigation import Direction, Origin
-from equinoise.mitigation.pilots import Seen, allot, explore
+from equinoise.mitigation.certain import Certain
+from equinoise.mitigation.pilots import allot, explore
 from equinoise.mitigation.programme import REACHED, Goal, choose
+from equinoise.mitigation.seeing import Seen
 from equinoise.mitigation.settle import Chosen, Settings
 from equinoise.mitigation.span import Span, candidates, span_of
 from equinoise.models.base import draw_noise
@@ -147,7 +149,7 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     targets = [target_of(load_axis(name), rng) for name in axes]
     first, settings = PILOT + 10_000 * number, Settings(pilots)
 
-    def draw(asked: Sequence[tuple[Array, int]]) -> list[Seen]:
+    def draw(asked: Sequence[tuple[Array, int]], _: Certain | None) -> list[Seen]:
         return made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)
 
     started = perf_counter()

@@ -22,11 +22,13 @@ from benchmarks.common import RESULTS, keep, tabulate
 from benchmarks.plans_on_mixture import MARGIN, NAMES, World, target_of, world
 from equinoise.axes import load_axis
 from equinoise.console import progress
+from equinoise.mitigation.certain import Certain
 from equinoise.mitigation.mixture import extra_of, parts_of
 from equinoise.mitigation.offers import Price
-from equinoise.mitigation.pilots import Seen, explore
+from equinoise.mitigation.pilots import explore
 from equinoise.mitigation.plan import Part
 from equinoise.mitigation.response import Array
+from equinoise.mitigation.seeing import Seen
 from equinoise.mitigation.settle import Chosen, Selecting, Settings
 from equinoise.seeds import PILOT
 from equinoise.understanding.targets import Target
@@ -51,8 +53,8 @@ def tried(number: int, pilots: int) -> dict[str, Any]:
     return row
 
 
-def looked(made: World, rng: np.random.Generator, asked: Sequence[tuple[Array, int]]) -> list[Seen]:
-    """Pilots, with what a look would have said of them."""
+def looked(made: World, rng: np.random.Generator, asked: Sequence[tuple[Array, int]], _: Certain | None) -> list[Seen]:
+    """Pilots, all of them whole, with what a look would have said of them."""
     seen = made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)
     axes = [load_axis(name) for name in NAMES]
     final = [np.array([axis.classes.index(found.labels[axis.name]) for found in seen]) for axis in axes]

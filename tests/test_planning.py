@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load, load_axis
 from equinoise.commands.planning import verdict
-from equinoise.mitigation.pilots import Seen, allot, explore
+from equinoise.mitigation.certain import Certain
+from equinoise.mitigation.pilots import allot, explore
 from equinoise.mitigation.response import UNCLEAR_INDEX
+from equinoise.mitigation.seeing import Seen
 from equinoise.mitigation.settle import Settings
 from equinoise.mitigation.span import span_of
 from equinoise.mitigation.tables import fit_table
@@ -241,7 +243,7 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
     basis = np.stack([d.vector.ravel() for d in span.directions])
     edges = np.array([-0.7, 0.0, 0.7, 1.2])
 
-    def look(asked: Sequence[tuple[np.ndarray, int]]) -> list[Seen]:
+    def look(asked: Sequence[tuple[np.ndarray, int]], _: Certain | None = None) -> list[Seen]:
         z = draw_noise([seed for _, seed in asked], (36,)).double().numpy() + np.stack([w for w, _ in asked]) @ basis
         gender, tone = (z @ places[0] > -0.9).astype(int), ((z @ places[1])[:, None] > edges).sum(1)
         return [Seen({"gender": GENDER.classes[a], "tone": TONE.classes[b]}) for a, b in zip(gender, tone, strict=True)]
@@ -264,4 +266,4 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
 def test_too_few_pilots_are_refused() -> None:
     span = span_of([Direction.unit(np.ones((4, 3, 3)), origin())])
     with pytest.raises(EquinoiseError, match="5 pilots are too few for 1 directions; allow 12 or more"):
-        explore(parse_targets(["gender=uniform"], DOCTOR), span, lambda _: [], range(9), Settings(5))
+        explore(parse_targets(["gender=uniform"], DOCTOR), span, lambda *_: [], range(9), Settings(5))

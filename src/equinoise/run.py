@@ -41,7 +41,6 @@ class Record:
         labels: axis → the class read off the detections, or `unclear`.
         source: where an image came from that was not made here.
         objects: what an object detector found: phrase, score and box in pixels; None where none has looked.
-        previews: step → axis → class → probability, read off the image that the model predicted; None where none was.
         draws: where draws were selected by an early look, each one's `seed` of the noise, `seen` (axis → class) and
             whether it was `kept`; the last is this image. None where the first draw was taken unseen.
     """
@@ -54,7 +53,6 @@ class Record:
     labels: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
     objects: Sequence[Mapping[str, Any]] | None = None
-    previews: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None
     draws: Sequence[Mapping[str, Any]] | None = None
 
     @property
@@ -189,7 +187,7 @@ def rewrite_records(path: Path, records: Sequence[Record]) -> None:
 
 def _line(record: Record) -> str:
     row = {"file_name": f"{record.id}.png", **vars(record)}
-    for name in ("source", "objects", "previews", "draws"):
+    for name in ("source", "objects", "draws"):
         if row[name] is None:
             del row[name]
     return json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n"

@@ -1,24 +1,29 @@
-"""The pilots of a plan: images in a run folder, looked at on their way where draws may be selected."""
+"""The pilots of a plan: images in a run folder, looked at on their way where draws may be selected.
+
+Beside the images the folder keeps in `early/` what each pilot looked like on its way, those too that ended there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equinoise.axes import Axis
 from equinoise.engine import Engine, Job, Request, Result
 from equinoise.engine.images import Tick, make_images
-from equinoise.engine.jobs import Preview
+from equinoise.engine.jobs import Halted, Preview
+from equinoise.engine.selecting import beginning, halted
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
+from equinoise.mitigation.certain import Certain, goes_on
 from equinoise.mitigation.offers import Price
-from equinoise.mitigation.pilots import Seen, explore
+from equinoise.mitigation.pilots import explore
 from equinoise.mitigation.response import Array
+from equinoise.mitigation.seeing import Seen
 from equinoise.mitigation.settle import Chosen, Selecting, Settings, summary
 from equinoise.mitigation.span import Span
 from equinoise.models.base import step_at
@@ -38,13 +43,16 @@ def draw_pilots(
     targets: Sequence[Target],
     span: Span,
     seeds: Sequence[int],
+    pilots: int,
     precision: float,
     selection: bool,
     folder: Path,
     more: Mapping[str, Any],
     tick: Tick,
 ) -> Chosen:
-    """Draw pilots from the seeds and choose the mixture; `more` is what else the record of the run says.
+    """Draw pilots from the seeds, as many as come to `pilots` images, and choose the mixture.
+
+    `more` is what else the record of the run says.
 
     Raises:
         EquinoiseError: too few pilots, or the folder holds those of another plan.
@@ -57,29 +65,22 @@ def draw_pilots(
         axes={axis.name: axis.digest for axis in axes},
         targets={target.name: dict(target.shares) for target in targets},
         directions={d.name: d.digest for d in span.directions},
-        pilots=len(seeds),
+        pilots=pilots,
         looks=list(looks),
         **more,
     )
-    run, order, latents = RunFolder(folder, about), list[str](), folder / "latents"
-    request = _request(session, axes, looks)
+    run, order = RunFolder(folder, about), list[str]()
+    place = _Place(session, engine, tuple(axes), looks, run, tick)
 
-    def keep(result: Result) -> None:
-        if looks:
-            write_arrays(latents / f"{result.job.id}.safetensors", _named(result), {})
-
-    def draw(wanted: Sequence[tuple[Array, int]]) -> list[Seen]:
+    def draw(wanted: Sequence[tuple[Array, int]], certain: Certain | None) -> list[Seen]:
         jobs = [Job(str(seed), concept, seed, span.intervention(arm)) for arm, seed in wanted]
-        records = make_images(engine, request, jobs, run, tick, keep)
-        order.extend(job.id for job in jobs)
-        for job, record in zip(jobs, records, strict=True):
-            if record.intervention != job.name:
-                raise EquinoiseError(f"{folder} holds pilots of another version of equinoise; remove it and go again")
-        return [_seen(record, axes, session.asked(concept), latents if looks else None) for record in records]
+        seen = place.looked(jobs, certain) if certain and session.model.resumable else place.whole(jobs)
+        order.extend(job.id for job in jobs if job.id in run.records)
+        return seen
 
     price = Price(session.calls, session.model.resumable)
     selecting = Selecting(price, session.detector.name) if looks else None
-    settings = Settings(len(seeds), precision=precision, selecting=selecting)
+    settings = Settings(pilots, precision=precision, selecting=selecting)
     chosen = explore(targets, span, draw, seeds, settings, session.reader.confusions)
     run.finish(order, {"pilots": summary(chosen), **session.results(concept)})
     return chosen
@@ -91,20 +92,92 @@ def _looks(session: Session) -> tuple[int, ...]:
     return tuple(step for step in steps if step < session.calls - 1)
 
 
-def _request(session: Session, axes: Sequence[Axis], looks: tuple[int, ...]) -> Request:
-    request = session.request(axes, looks)
-    return replace(request, preview=Preview(looks, tuple(axes), session.detector)) if looks else request
+@dataclass(frozen=True)
+class _Place:
+    """Where pilots are made and kept."""
+
+    session: Session
+    engine: Engine
+    axes: tuple[Axis, ...]
+    looks: tuple[int, ...]
+    run: RunFolder
+    tick: Tick
+
+    @property
+    def request(self) -> Request:
+        """Whole images, looked at on their way."""
+        found = self.session.request(list(self.axes), self.looks)
+        return replace(found, preview=Preview(self.looks, self.axes, self.session.detector)) if self.looks else found
+
+    def whole(self, jobs: Sequence[Job]) -> list[Seen]:
+        """All of them to their end."""
+        records = self._made(self.request, jobs)
+        return [self._seen(job, record) for job, record in zip(jobs, records, strict=True)]
+
+    def looked(self, jobs: Sequence[Job], certain: Certain) -> list[Seen]:
+        """Begun, and gone on with where their classes are not certain, or to see whether they are what was told."""
+        held = self._begun([job for job in jobs if not self._done(job, certain)], certain.step)
+        told = {job.id: self._told(job, certain) for job in jobs}
+        going = [job for job in jobs if told[job.id] is None or goes_on(job.seed)]
+        rest = replace(self.request, capture=(), preview=None)
+        records = {r.id: r for r in self._made(rest, [replace(job, held=held.get(job.id)) for job in going])}
+        part = (certain.step + 1) / self.session.calls
+        self.tick(round(part * (len(jobs) - len(going))))
+        found = []
+        for job in jobs:
+            seen, fair = self._seen(job, records.get(job.id)), goes_on(job.seed)
+            labels = seen.labels if job.id in records else told[job.id] or {}
+            # runs of which one is not certain lose the concept more often than others: only a fair sample tells
+            faithful = seen.faithful if fair else None
+            took = 1.0 if job.id in records else part
+            found.append(replace(seen, labels=labels, faithful=faithful, told=told[job.id], fair=fair, took=took))
+        return found
+
+    def _begun(self, jobs: Sequence[Job], step: int) -> dict[str, Halted]:
+        """What they go on from, by job; what was seen of them is kept."""
+        held = {}
+        for result in self.engine.run(beginning(self.request), jobs):
+            self._keep(result)
+            held[result.job.id] = halted(result, step)
+        return held
+
+    def _done(self, job: Job, certain: Certain) -> bool:
+        """Whether nothing is left to be computed: it is made, or was begun and ends there."""
+        if job.id in self.run.records:
+            return True
+        return self._file(job.id).exists() and not goes_on(job.seed) and self._told(job, certain) is not None
+
+    def _told(self, job: Job, certain: Certain) -> dict[str, str] | None:
+        predicted = read_arrays(self._file(job.id))[1]
+        return certain.tell(predicted[str(certain.step)])
+
+    def _made(self, request: Request, jobs: Sequence[Job]) -> list[Record]:
+        records = make_images(self.engine, request, jobs, self.run, self.tick, self._keep if request.preview else _not)
+        for job, record in zip(jobs, records, strict=True):
+            if record.intervention != job.name:
+                raise EquinoiseError(
+                    f"{self.run.path} holds pilots of another version of equinoise; remove it and go again"
+                )
+        return records
+
+    def _seen(self, job: Job, record: Record | None) -> Seen:
+        labels = {axis.name: record.labels[axis.name] for axis in self.axes} if record else {}
+        asked = self.session.asked(job.prompt)
+        faithful = likeliest(record, "role") == asked if asked and record else None
+        if not self.looks:
+            return Seen(labels, faithful)
+        kept, predicted = read_arrays(self._file(job.id))
+        latents = {int(step): array for step, array in kept.items()}
+        return Seen(labels, faithful, {int(step): found for step, found in predicted.items()}, latents)
+
+    def _file(self, job: str) -> Path:
+        return self.run.path / "early" / f"{job}.safetensors"
+
+    def _keep(self, result: Result) -> None:
+        """Its latents, in half precision, and what was read off its predicted images."""
+        latents = {str(step): array.astype(np.float16) for step, array in result.latents.items()}
+        write_arrays(self._file(result.job.id), latents, {str(step): read for step, read in result.previews.items()})
 
 
-def _named(result: Result) -> dict[str, NDArray[np.floating]]:
-    return {str(step): latents for step, latents in result.latents.items()}
-
-
-def _seen(record: Record, axes: Sequence[Axis], asked: str | None, latents: Path | None) -> Seen:
-    labels = {axis.name: record.labels[axis.name] for axis in axes}
-    faithful = likeliest(record, "role") == asked if asked else None
-    if latents is None:
-        return Seen(labels, faithful)
-    kept, _ = read_arrays(latents / f"{record.id}.safetensors")
-    predicted = {int(step): found for step, found in (record.previews or {}).items()}
-    return Seen(labels, faithful, predicted, {int(step): array for step, array in kept.items()})
+def _not(result: Result) -> None:
+    """Nothing is kept of a run that was only gone on with."""

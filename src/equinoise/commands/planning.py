@@ -39,6 +39,9 @@ noise (Tweedie's formula): what a small shift should follow, for one call. docs/
 ROUND = 100_000
 """Seeds between one round of planning and the next."""
 
+MOST_BEGUN = 4
+"""Pilots that are begun for each whole image of their budget, at most: they may end at a third of the way."""
+
 PLANNED = "plan"
 """The intervention of a verification's images, all of a mixture taken together."""
 
@@ -117,6 +120,7 @@ class Bill:
     collected: int = 0
     collected_calls: int = 0
     pilots: int = 0
+    pilots_calls: int | None = None
     verification: int = 0
     verification_calls: int | None = None
 
@@ -127,7 +131,7 @@ class Bill:
 
     def to_json(self) -> dict[str, Any]:
         """`cost` of the command line."""
-        piloting = self.pilots * self.steps
+        piloting = self.pilots * self.steps if self.pilots_calls is None else self.pilots_calls
         verifying = self.verification * self.steps if self.verification_calls is None else self.verification_calls
         return {
             "images": self.collected + self.pilots + self.verification,
@@ -164,17 +168,23 @@ def plan(session: Session, ask: Ask, out: Path, dry_run: bool = False) -> dict[s
         span = span_of(_directions(session, engine, ask, work))
         check(session, [span.intervention(np.ones(len(span.directions)))], ask.verification)
         with progress("pilots, at most", pilots) as tick:
-            seeds = seed_range(ask.first_pilot, pilots, "--budget")
+            seeds = seed_range(ask.first_pilot, min(ROUND, MOST_BEGUN * pilots), "--budget")
             more = {"margin": ask.margin, "round": ask.round}
             chosen = draw_pilots(
-                session, engine, ask.concept, ask.targets, span, seeds, ask.margin / 6, ask.selection,
-                work / "pilots", more, tick,
+                session, engine, ask.concept, ask.targets, span, seeds, pilots, ask.margin / 6,
+                ask.selection, work / "pilots", more, tick,
             )  # fmt: skip
         parts = parts_of(chosen, span)
         made = _plan(session, ask, chosen, parts)
         verified = _verify(session, engine, ask, made, work / "verification")
     verifying = verified["drawn"]["denoiser_calls"]
-    bill = replace(bill, pilots=len(chosen.seeing.weights), verification_calls=verifying)
+    took = chosen.seeing.took
+    bill = replace(
+        bill,
+        pilots=len(took),
+        pilots_calls=round(took.sum() * session.sampling.steps),
+        verification_calls=verifying,
+    )
     result = _result(ask, made, chosen, parts, verified, bill)
     known = {key: result[key] for key in ("expected", "expected_distance", "feasible", "verified", "verdicts", "cost")}
     known |= {"model": session.model.provenance, "sampling": made.provenance["sampling"], "pilots": summary(chosen)}

@@ -58,6 +58,5 @@ def _record(request: Request, result: Result) -> Record:
         result.job.name,
         result.detections,
         {axis: read_label(found, spec.threshold(axis) if spec else 0.0) for axis, found in result.detections.items()},
-        previews={str(step): found for step, found in result.previews.items()} or None,
         draws=[asdict(draw) for draw in result.job.draws] or None,
     )

@@ -42,6 +42,14 @@ class Draw:
     kept: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Halted:
+    """A run that stopped after a step: its latents there, (*latent_shape)."""
+
+    step: int
+    latents: NDArray[np.float32]
+
+
 @dataclass(frozen=True)
 class Job:
     """One image to make: a unique id, the prompt, the seed of its noise and what is done to the noise.
@@ -49,7 +57,7 @@ class Job:
     Attributes:
         keep: which draws the request's look keeps; the others are stopped and drawn again.
         draws: those that were made for it, the last of them taken; none where its first is taken unseen.
-        held: latents of the last draw after the look's step, (*latent_shape), to go on from.
+        held: latents after a step that the run got to before, to go on from.
     """
 
     id: str
@@ -58,7 +66,7 @@ class Job:
     change: NoiseChange | None = None
     keep: Keep = field(default_factory=dict)
     draws: tuple[Draw, ...] = ()
-    held: NDArray[np.float32] | None = None
+    held: Halted | None = None
 
     @property
     def name(self) -> str:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
-from equinoise.engine.jobs import Draw, Job, Keep, Look, Request, Result
+from equinoise.engine.jobs import Draw, Halted, Job, Keep, Look, Request, Result
 from equinoise.engine.local import Engine
 
 
@@ -45,15 +44,7 @@ def select(engine: Engine, request: Request, jobs: Sequence[Job]) -> list[Job]:
     """The jobs with their draws, and what they go on from. `request.look` must be there."""
     look = request.look
     assert look is not None
-    early = replace(
-        request,
-        capture=(look.step,),
-        decode=False,
-        preview=look.preview(request.model.device),
-        detector=None,
-        look=None,
-        exact=True,
-    )
+    early = beginning(replace(request, capture=(look.step,), preview=look.preview(request.model.device), look=None))
     waiting = [_Waiting(job, look.most) for job in jobs]
     while open_ := [one for one in waiting if one.ready is None]:
         asked = _ask(open_, request.batch_size)
@@ -63,6 +54,16 @@ def select(engine: Engine, request: Request, jobs: Sequence[Job]) -> list[Job]:
         for one in open_:
             one.settle(look.step)
     return [one.ready for one in waiting if one.ready is not None]
+
+
+def beginning(request: Request) -> Request:
+    """The same up to the last step that it captures or previews: no images, and latents that can be gone on from."""
+    return replace(request, decode=False, detector=None, exact=True)
+
+
+def halted(result: Result, step: int) -> Halted:
+    """What a run that was begun goes on from."""
+    return Halted(step, result.latents[step].astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,7 @@ class _Waiting:
         while (found := self.looked.get(len(draws))) is not None:
             draws.append(Draw(redraw(self.job.seed, len(draws)), found.seen, kept(self.job.keep, found.seen)))
             if draws[-1].kept or len(draws) == self.most:
-                latents: NDArray[np.float32] = found.result.latents[step].astype(np.float32)
-                self.ready = replace(self.job, draws=tuple(draws), held=latents)
+                self.ready = replace(self.job, draws=tuple(draws), held=halted(found.result, step))
                 return
 
 

@@ -58,7 +58,7 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
             request.decode,
             generators,
             request.preview.steps if request.preview else (),
-            _held(request, padded) if model.resumable else None,
+            _held(padded) if model.resumable else None,
         )
     except torch.OutOfMemoryError as error:
         raise EquinoiseError(
@@ -82,10 +82,10 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
     ]
 
 
-def _held(request: Request, jobs: Sequence[Job]) -> Held | None:
-    """What the jobs go on from; they all hold latents, or none does."""
-    held = [torch.from_numpy(job.held) for job in jobs if job.held is not None]
-    return Held(request.look.step, torch.stack(held)) if held and request.look else None
+def _held(jobs: Sequence[Job]) -> Held | None:
+    """What the jobs go on from; they all hold latents of one step, or none does."""
+    held = [job.held for job in jobs if job.held is not None]
+    return Held(held[0].step, torch.stack([torch.from_numpy(one.latents) for one in held])) if held else None
 
 
 def _previews(preview: Preview, model: TextToImage, made: Generated) -> dict[int, list[dict[str, dict[str, float]]]]:

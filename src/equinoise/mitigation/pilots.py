@@ -4,53 +4,34 @@ Rounds. First untouched images, then a few shifted by 2 along each direction bot
 is best by what is known so far, until its expected shares are known well enough or the pilots are spent. Every image is
 of a seed of its own: where a seed lies along the directions is known and enters the fit (`response`), which does what
 pairing does for the slopes, and what else a seed holds is better drawn afresh, since it is the shares themselves that
-have to be known.
+have to be known. From the second round on runs may end early (`certain`), and what a pilot took is counted in images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equinoise.errors import EquinoiseError
-from equinoise.mitigation.looking import Early
-from equinoise.mitigation.response import Array, encode
-from equinoise.mitigation.settle import Chosen, Seeing, Settings, responses, settle
+from equinoise.mitigation.certain import Certain, certain_of
+from equinoise.mitigation.response import Array
+from equinoise.mitigation.seeing import Seen, seeing
+from equinoise.mitigation.settle import Chosen, Settings, responses, settle
 from equinoise.mitigation.span import Span
 from equinoise.mitigation.tables import Table
 from equinoise.statistics import Confusion
 from equinoise.understanding.targets import Target
 
-K = TypeVar("K")
-D = TypeVar("D", bound=np.generic)
-
 SCOUT = 2.0
 """Length of the first shifts, in standard deviations of the noise."""
 
+LEAST = 8
+"""Pilots in a round; fewer are not worth one."""
 
-@dataclass(frozen=True)
-class Seen:
-    """What one pilot image showed.
-
-    Attributes:
-        labels: axis → class or `unclear`.
-        faithful: whether its role is the one asked for, if known.
-        predicted: step → axis → class → probability, read off the image that the model predicted there.
-        latents: step → (*latent_shape).
-    """
-
-    labels: Mapping[str, str]
-    faithful: bool | None = None
-    predicted: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
-    latents: Mapping[int, NDArray[np.float16]] = field(default_factory=dict)
-
-
-Draw = Callable[[Sequence[tuple[Array, int]]], Sequence[Seen]]
-"""Images under shifts (m,) from seeds → what they showed."""
+Draw = Callable[[Sequence[tuple[Array, int]], Certain | None], Sequence[Seen]]
+"""Images under shifts (m,) from seeds → what they showed; runs that an early look is certain of may end there."""
 
 
 def explore(
@@ -61,7 +42,7 @@ def explore(
     settings: Settings,
     confusions: Mapping[str, Confusion] | None = None,
 ) -> Chosen:
-    """Draw pilots in rounds and choose the mixture. Uses the seeds in order, at most `settings.pilots` of them.
+    """Draw pilots in rounds and choose the mixture; seeds in order, as many as come to `settings.pilots` images.
 
     Raises:
         EquinoiseError: too few pilots to learn anything from.
@@ -73,18 +54,23 @@ def explore(
     each = max(4, total // 6 // len(scouts))
     first = [*[np.zeros(m)] * max(4, total // 6), *[arm for arm in scouts for _ in range(each)]]
     axes = {axis.name: axis for target in targets for axis in target.axes}
-    rounds, seeing, known = [first[:total]], None, dict[str, Table]()
+    classes = {name: axis.classes for name, axis in axes.items()}
+    rounds, all_seen, known, certain = [first[:total]], None, dict[str, Table](), None
     while True:
-        asked = [(arm, next(left)) for arm in rounds[-1]]
-        seeing = _add(seeing, asked, draw(asked), span, {name: axis.classes for name, axis in axes.items()})
+        asked = list(zip(rounds[-1], left, strict=False))
+        found = seeing(asked, draw(asked, certain), span, classes)
+        all_seen = found if all_seen is None else all_seen.joined(found)
         reach = min(settings.farthest, SCOUT + 1.5 * len(rounds))
-        known = responses(targets, seeing, settings, confusions or {}, known)
-        chosen = settle(targets, span, seeing, settings, confusions or {}, known, reach)
-        spent = len(seeing.weights)
-        if spent >= total or (len(rounds) > 2 and chosen.spread <= settings.precision):
-            chosen = settle(targets, span, seeing, settings, confusions or {}, known, reach, final=True)
+        known = responses(targets, all_seen, settings, confusions or {}, known)
+        chosen = settle(targets, span, all_seen, settings, confusions or {}, known, reach)
+        rest = min(int(total - all_seen.took.sum()), len(seeds) - len(all_seen.weights))
+        if rest < LEAST or (len(rounds) > 2 and chosen.spread <= settings.precision):
+            chosen = settle(targets, span, all_seen, settings, confusions or {}, known, reach, final=True)
             return replace(chosen, rounds=tuple(map(len, rounds)))
-        number = min(total - spent, max(8, total // 6))
+        if settings.selecting:
+            whole = all_seen.of(all_seen.fair)
+            certain = certain_of(list(axes.values()), whole.labels, whole.early)
+        number = min(rest, max(LEAST, total // 6))
         rounds.append([chosen.weights[j] for j in allot(chosen.choice.mixture, number)])
 
 
@@ -95,56 +81,3 @@ def allot(mixture: Array, n: int) -> list[int]:
     for j in np.argsort(counts - wanted, kind="stable")[: n - counts.sum()]:
         counts[j] += 1
     return [j for j, count in enumerate(counts) for _ in range(count)]
-
-
-def _add(
-    before: Seeing | None,
-    asked: Sequence[tuple[Array, int]],
-    seen: Sequence[Seen],
-    span: Span,
-    classes: Mapping[str, Sequence[str]],
-) -> Seeing:
-    weights = np.stack([arm for arm, _ in asked])
-    made = Seeing(
-        weights,
-        span.positions([seed for _, seed in asked]) + weights,
-        _encoded([found.labels for found in seen], classes),
-        np.array([np.nan if found.faithful is None else float(found.faithful) for found in seen]),
-        _early(seen, classes),
-    )
-    if before is None:
-        return made
-    return Seeing(
-        np.concatenate([before.weights, made.weights]),
-        np.concatenate([before.positions, made.positions]),
-        _joined(before.labels, made.labels),
-        np.concatenate([before.faithful, made.faithful]),
-        Early(
-            {step: _joined(own, made.early.predicted[step]) for step, own in before.early.predicted.items()},
-            _joined(before.early.latents, made.early.latents),
-        ),
-    )
-
-
-def _early(seen: Sequence[Seen], classes: Mapping[str, Sequence[str]]) -> Early:
-    """At the steps at which all of them were looked at."""
-    predicted = set.intersection(*(set(found.predicted) for found in seen))
-    captured = set.intersection(*(set(found.latents) for found in seen))
-    return Early(
-        {
-            step: {
-                name: np.array([[found.predicted[step][name][label] for label in own] for found in seen], np.float64)
-                for name, own in classes.items()
-            }
-            for step in sorted(predicted)
-        },
-        {step: np.stack([found.latents[step] for found in seen]) for step in sorted(captured)},
-    )
-
-
-def _encoded(labels: Sequence[Mapping[str, str]], classes: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int64]]:
-    return {name: encode([row[name] for row in labels], own) for name, own in classes.items()}
-
-
-def _joined(before: Mapping[K, NDArray[D]], after: Mapping[K, NDArray[D]]) -> dict[K, NDArray[D]]:
-    return {key: np.concatenate([own, after[key]]) for key, own in before.items()}

@@ -15,15 +15,15 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize
 from scipy.special import expit
 
 from equinoise.mitigation.look import EarlyLook, balanced_accuracy
-from equinoise.mitigation.looking import Early, looks_of
+from equinoise.mitigation.looking import looks_of
 from equinoise.mitigation.offers import CELLS, Expectation, Offers, Price, with_selection, without_selection
 from equinoise.mitigation.programme import Choice, Goal, choose
 from equinoise.mitigation.response import Array
+from equinoise.mitigation.seeing import Seeing
 from equinoise.mitigation.span import Span, around, candidates
 from equinoise.mitigation.tables import Table, fit_table
 from equinoise.statistics import Confusion
@@ -82,26 +82,6 @@ class Settings:
     most: int = 200
     prices: Prices = field(default_factory=Prices)
     selecting: Selecting | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Seeing:
-    """All pilots so far, as arrays: shifts (n, m), positions (n, m), class numbers by axis, and 1, 0 or NaN by role.
-
-    `early`: what was seen of them on their way.
-    """
-
-    weights: Array
-    positions: Array
-    labels: Mapping[str, NDArray[np.int64]]
-    faithful: Array
-    early: Early = field(default_factory=lambda: Early({}, {}))
-
-    @property
-    def arms(self) -> NDArray[np.int64]:
-        """(n,) a number for each different shift."""
-        found: NDArray[np.int64] = np.unique(self.weights, axis=0, return_inverse=True)[1].ravel()
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,8 +247,17 @@ def summary(chosen: Chosen) -> dict[str, Any]:
         "largest_sd": chosen.spread,
         "fits": fits,
         "slopes": slopes,
+        "ended_early": ended_early(chosen.seeing),
         **looked(chosen),
     }
+
+
+def ended_early(seeing: Seeing) -> dict[str, int]:
+    """Pilots that ended where an early look was certain; those as certain that went on to check it, and were wrong."""
+    checked = seeing.of(seeing.certain & seeing.fair)
+    wrong = np.any([checked.labels[name] != told for name, told in checked.told.items()], axis=0)
+    ended = int((seeing.certain & ~seeing.fair).sum())
+    return {"images": ended, "checked": len(checked.weights), "wrong": int(wrong.sum())}
 
 
 def looked(chosen: Chosen) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""Pilots that end early: runs of whose classes an early look is certain.
+
+The later part of a run adds detail to classes that are long decided. Once whole pilots have shown how sure what is read
+off the predicted image makes one of the final class, runs that leave no doubt are stopped there, and count for their
+part of the denoiser calls. One in `CHECKED` of the seeds goes to its end whatever it looks like: these say how often
+the certainty was wrong, are what the next round's is learnt from, and tell how often the concept is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from equinoise.axes import Axis
+from equinoise.mitigation.look import log_odds
+from equinoise.mitigation.looking import FOLDS, READ_STRENGTH, Early, Labels
+
+SURE = 0.99
+"""Probability of a class from which on it counts as certain."""
+WRONG = 0.02
+"""Of the certain ones, cross-validated, no more may be wrong about any axis, or nothing is called certain."""
+LEAST = 20
+"""Fewer certain ones than this among the whole pilots show nothing."""
+CHECKED = 4
+"""One in so many seeds goes to its end."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certain:
+    """Tells the runs that leave no doubt: after `step`, by one classifier an axis on what is read off their images."""
+
+    step: int
+    axes: tuple[Axis, ...]
+    models: Mapping[str, LogisticRegression]
+
+    def tell(self, read: Mapping[str, Mapping[str, float]]) -> dict[str, str] | None:
+        """Axis → class where every axis is certain, from axis → class → probability; else None."""
+        told = {}
+        for axis in self.axes:
+            odds = log_odds(np.array([[read[axis.name][label] for label in axis.classes]]))
+            (chances,) = self.models[axis.name].predict_proba(odds)
+            if chances.max() < SURE:
+                return None
+            told[axis.name] = axis.classes[int(self.models[axis.name].classes_[chances.argmax()])]
+        return told
+
+
+def goes_on(seed: int) -> bool:
+    """Whether a pilot goes to its end whatever it looks like."""
+    return seed % CHECKED == 0
+
+
+def certain_of(axes: Sequence[Axis], final: Labels, early: Early) -> Certain | None:
+    """What whole pilots, a fair sample, let one be certain of at the last step at which their images were predicted.
+
+    None where no image is predicted, where an axis showed a single class, or where too few would have been certain or
+    too many of them wrong.
+    """
+    if not early.predicted:
+        return None
+    step = max(early.predicted)
+    sure, right, models = True, True, {}
+    for axis in axes:
+        odds, y = log_odds(early.predicted[step][axis.name]), final[axis.name]
+        fitted = _fitted(odds, y)
+        if fitted is None:
+            return None
+        models[axis.name], chances = fitted
+        sure &= chances.max(axis=1) >= SURE
+        right &= models[axis.name].classes_[chances.argmax(axis=1)] == y
+    count = int(np.sum(sure))
+    wrong = int(np.sum(sure & ~np.asarray(right)))
+    return Certain(step, tuple(axes), models) if count >= LEAST and wrong <= WRONG * count else None
+
+
+def _fitted(x: NDArray[np.floating], y: NDArray[np.int64]) -> tuple[LogisticRegression, NDArray[np.float64]] | None:
+    """A classifier, and its probabilities (n, classes) where it has not seen the image; rare classes it never names."""
+    numbers, counts = np.unique(y[y >= 0], return_counts=True)
+    known = np.isin(y, numbers[counts >= FOLDS])
+    if len(set(y[known])) < 2:
+        return None
+    model = LogisticRegression(C=READ_STRENGTH, max_iter=5000)
+    folds: Any = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    unseen = cross_val_predict(model, x[known], y[known], cv=folds, method="predict_proba")
+    model.fit(x[known], y[known])
+    chances = np.asarray(model.predict_proba(x), np.float64)
+    chances[known] = unseen
+    return model, chances

@@ -1,0 +1,165 @@
+"""Pilots that end early: what counts as certain, what it saves, and that a plan cut off meanwhile ends the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Ran
+from factories import origin
+
+from equinoise.axes import load_axis
+from equinoise.commands import piloting
+from equinoise.engine import Result
+from equinoise.errors import EquinoiseError
+from equinoise.mitigation import DirectionSet, Plan
+from equinoise.mitigation.certain import CHECKED, SURE, Certain, certain_of, goes_on
+from equinoise.mitigation.direction import Direction
+from equinoise.mitigation.looking import Early
+from equinoise.mitigation.offers import Price
+from equinoise.mitigation.pilots import explore
+from equinoise.mitigation.seeing import Seen
+from equinoise.mitigation.settle import Selecting, Settings, summary
+from equinoise.mitigation.span import span_of
+from equinoise.models import load
+from equinoise.models.mixture import best_direction
+from equinoise.seeds import PILOT
+from equinoise.understanding import parse_targets
+
+GENDER = load_axis("gender")
+DOCTOR = "a photo of a doctor"
+
+
+def readings(final: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """(n, 2) probabilities of two classes: log odds ± strength, with noise of one."""
+    odds = np.where(final == 1, 1.0, -1.0) * strength + rng.standard_normal(len(final))
+    woman = 1 / (1 + np.exp(odds))
+    return np.stack([woman, 1 - woman], axis=1)
+
+
+def learnt(strength: float, seed: int = 0, n: int = 200) -> Certain | None:
+    rng = np.random.default_rng(seed)
+    final = (rng.random(n) < 0.7).astype(np.int64)
+    return certain_of([GENDER], {"gender": final}, Early({7: {"gender": readings(final, strength, rng)}}, {}))
+
+
+def test_what_is_certain_is_right_and_what_is_not_is_left_open() -> None:
+    found = learnt(2.0)
+    assert found is not None
+    assert found.step == 7
+    rng = np.random.default_rng(1)
+    final = (rng.random(4000) < 0.7).astype(np.int64)
+    read = readings(final, 2.0, rng)
+    told = [found.tell({"gender": {"woman": float(a), "man": float(b)}}) for a, b in read]
+    right = [GENDER.classes[k] == one["gender"] for k, one in zip(final, told, strict=True) if one is not None]
+    assert 0.3 < len(right) / len(told) < 0.98
+    assert np.mean(right) >= SURE - 0.01
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.2])
+def test_a_look_that_tells_little_is_certain_of_nothing(strength: float) -> None:
+    assert learnt(strength) is None
+
+
+def test_without_a_predicted_image_or_a_second_class_nothing_is_certain() -> None:
+    rng, final = np.random.default_rng(0), np.zeros(100, np.int64)
+    assert certain_of([GENDER], {"gender": final}, Early({}, {})) is None
+    assert certain_of([GENDER], {"gender": final}, Early({7: {"gender": readings(final, 3, rng)}}, {})) is None
+
+
+def test_a_class_that_is_rare_or_unclear_counts_against_certainty() -> None:
+    """Readings that are as sure of what ends unclear as of the rest."""
+    rng = np.random.default_rng(0)
+    final = (rng.random(200) < 0.5).astype(np.int64)
+    read = readings(final, 6.0, rng)
+    assert certain_of([GENDER], {"gender": final}, Early({7: {"gender": read}}, {})) is not None
+    unclear = np.where(np.arange(200) % 20 == 0, -1, final)
+    assert certain_of([GENDER], {"gender": unclear}, Early({7: {"gender": read}}, {})) is None
+
+
+def test_pilots_that_end_early_leave_the_budget_to_more_of_them() -> None:
+    """A class on a line that is read off early without error: shares as planned, for fewer calls an image."""
+    span = span_of([Direction.unit(np.eye(48)[0].reshape(3, 4, 4), origin())])
+    selecting = Selecting(Price(25, True), "known")
+
+    def draw(asked: list[tuple[np.ndarray, int]], certain: Certain | None) -> list[Seen]:
+        found = []
+        for (shift,), seed in asked:
+            rng = np.random.default_rng(seed)
+            position = float(span.positions([seed])[0, 0] + shift)
+            woman = 0.8 * position + 0.6 * rng.standard_normal() > 1.0
+            early = 0.9 if rng.random() < 0.2 else 0.999
+            read = {"woman": early, "man": 1 - early} if woman else {"woman": 1 - early, "man": early}
+            label = {"gender": "woman" if woman else "man"}
+            told = certain.tell({"gender": read}) if certain else None
+            fair = certain is None or goes_on(seed)
+            took = 0.3 if told and not fair else 1.0
+            found.append(Seen(label, None, {7: {"gender": read}}, {}, told, fair, took))
+        return found
+
+    targets, settings = parse_targets(["gender=uniform"], DOCTOR), Settings(200, 1e-6, selecting=selecting)
+    seeds = range(PILOT, PILOT + 800)
+    chosen = explore(targets, span, draw, seeds, settings)
+    ended, seeing = summary(chosen)["ended_early"], chosen.seeing
+    assert 192 < seeing.took.sum() <= 200 < len(seeing.weights)
+    assert ended["images"] == (seeing.took < 1).sum() > 50
+    assert ended["checked"] > 0 == ended["wrong"]
+    assert {seed % CHECKED for seed, took in zip(seeds, seeing.took, strict=False) if took < 1} == {1, 2, 3}
+    expected = chosen.expectation.expected(targets[0], chosen.offers)
+    assert chosen.choice.mixture @ expected == pytest.approx([0.5, 0.5], abs=0.02)
+
+
+def test_one_in_four_goes_on() -> None:
+    assert sum(map(goes_on, range(1000))) == 1000 / CHECKED
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("certain")
+
+
+def command(folder: Path, name: str) -> tuple[object, ...]:
+    """A plan on the mixture whose direction moves half of what tells gender."""
+    file = folder / "half.safetensors"
+    if not file.exists():
+        aside, best = np.random.default_rng(0).standard_normal((3, 8, 8)), best_direction(DOCTOR, "gender", "woman")
+        about = origin(model=load("mixture").provenance, sampling={"steps": 10, "guidance_scale": 1.0})
+        DirectionSet((Direction.unit(aside / np.linalg.norm(aside) + best, about),)).save(file)
+    return (
+        *("plan", "mixture", "--concept", DOCTOR, "--target", "gender=uniform", "--direction", file),
+        *("--budget", 240, "--verify", 64, "--margin", 0.02, "--steps", 10, "--batch-size", 16, "--workers", 1),
+        *("-o", folder / name, "--json"),
+    )
+
+
+def test_a_plan_says_what_its_pilots_took_and_goes_on_where_it_was_cut_off(
+    folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = cli(*command(folder, "whole"))
+    assert ran.code == 0, ran.err
+    pilots, ended = ran.json["cost"]["pilots"], ran.json["pilots"]["ended_early"]
+    assert ended["images"] > 0
+    whole = pilots["images"] - ended["images"]
+    assert pilots["denoiser_calls"] == 10 * whole + 4 * ended["images"]  # looked at after steps 1, 2 and 3
+    assert 176 - 8 < pilots["denoiser_calls"] / 10 <= 176 < pilots["images"]
+    assert len(Plan.load(folder / "whole").seeds) == pilots["images"]
+
+    keep, left = piloting._Place._keep, [whole - 30]
+
+    def cut(self: piloting._Place, result: Result) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise EquinoiseError("cut off")
+        keep(self, result)
+
+    monkeypatch.setattr(piloting._Place, "_keep", cut)
+    assert cli(*command(folder, "again")).code == 2
+    monkeypatch.undo()
+    ran = cli(*command(folder, "again"))
+    assert ran.code == 0, ran.err
+    assert (folder / "again").read_bytes() == (folder / "whole").read_bytes()
+    for name in ("run.json", "images/metadata.jsonl"):
+        files = [(folder / f"{plan}.work" / "pilots" / name).read_bytes() for plan in ("whole", "again")]
+        assert files[0] == files[1]
