@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,8 @@ from factories import origin
 
 from equinoise.axes import load_axis
 from equinoise.commands import piloting
-from equinoise.engine import Result
 from equinoise.errors import EquinoiseError
+from equinoise.files import read_arrays, write_arrays
 from equinoise.mitigation import DirectionSet, Plan
 from equinoise.mitigation.certain import CHECKED, SURE, Certain, certain_of, goes_on
 from equinoise.mitigation.direction import Direction
@@ -25,11 +27,13 @@ from equinoise.mitigation.settle import Selecting, Settings, summary
 from equinoise.mitigation.span import span_of
 from equinoise.models import load
 from equinoise.models.mixture import best_direction
+from equinoise.run import RunFolder
 from equinoise.seeds import PILOT
 from equinoise.understanding import parse_targets
 
 GENDER = load_axis("gender")
 DOCTOR = "a photo of a doctor"
+PRECISION = 0.0165
 
 
 def readings(final: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -39,10 +43,12 @@ def readings(final: np.ndarray, strength: float, rng: np.random.Generator) -> np
     return np.stack([woman, 1 - woman], axis=1)
 
 
-def learnt(strength: float, seed: int = 0, n: int = 200) -> Certain | None:
+def learnt(strength: float, seed: int = 0, n: int = 600) -> Certain | None:
     rng = np.random.default_rng(seed)
     final = (rng.random(n) < 0.7).astype(np.int64)
-    return certain_of([GENDER], {"gender": final}, Early({7: {"gender": readings(final, strength, rng)}}, {}))
+    return certain_of(
+        [GENDER], {"gender": final}, Early({7: {"gender": readings(final, strength, rng)}}, {}), PRECISION
+    )
 
 
 def test_what_is_certain_is_right_and_what_is_not_is_left_open() -> None:
@@ -65,8 +71,10 @@ def test_a_look_that_tells_little_is_certain_of_nothing(strength: float) -> None
 
 def test_without_a_predicted_image_or_a_second_class_nothing_is_certain() -> None:
     rng, final = np.random.default_rng(0), np.zeros(100, np.int64)
-    assert certain_of([GENDER], {"gender": final}, Early({}, {})) is None
-    assert certain_of([GENDER], {"gender": final}, Early({7: {"gender": readings(final, 3, rng)}}, {})) is None
+    assert certain_of([GENDER], {"gender": final}, Early({}, {}), PRECISION) is None
+    assert (
+        certain_of([GENDER], {"gender": final}, Early({7: {"gender": readings(final, 3, rng)}}, {}), PRECISION) is None
+    )
 
 
 def test_a_class_that_is_rare_or_unclear_counts_against_certainty() -> None:
@@ -74,9 +82,22 @@ def test_a_class_that_is_rare_or_unclear_counts_against_certainty() -> None:
     rng = np.random.default_rng(0)
     final = (rng.random(200) < 0.5).astype(np.int64)
     read = readings(final, 6.0, rng)
-    assert certain_of([GENDER], {"gender": final}, Early({7: {"gender": read}}, {})) is not None
+    assert certain_of([GENDER], {"gender": final}, Early({7: {"gender": read}}, {}), PRECISION) is not None
     unclear = np.where(np.arange(200) % 20 == 0, -1, final)
-    assert certain_of([GENDER], {"gender": unclear}, Early({7: {"gender": read}}, {})) is None
+    assert certain_of([GENDER], {"gender": unclear}, Early({7: {"gender": read}}, {}), PRECISION) is None
+
+
+def test_all_axes_must_be_certain_and_something_seen() -> None:
+    rng = np.random.default_rng(0)
+    final = {"gender": (rng.random(600) < 0.5).astype(np.int64), "house": (rng.random(600) < 0.5).astype(np.int64)}
+    house = replace(GENDER, name="house")
+    read = {name: readings(labels, 6.0, rng) for name, labels in final.items()}
+    found = certain_of([GENDER, house], final, Early({7: read}, {}), PRECISION)
+    assert found is not None
+    sure, open_, nothing = ({"woman": p, "man": q} for p, q in ((1e-6, 1 - 1e-6), (0.45, 0.55), (0.0, 0.0)))
+    assert found.tell({"gender": sure, "house": sure}) == {"gender": "man", "house": "man"}
+    assert found.tell({"gender": sure, "house": open_}) is None
+    assert found.tell({"gender": nothing, "house": sure}) is None
 
 
 def test_pilots_that_end_early_leave_the_budget_to_more_of_them() -> None:
@@ -99,11 +120,11 @@ def test_pilots_that_end_early_leave_the_budget_to_more_of_them() -> None:
             found.append(Seen(label, None, {7: {"gender": read}}, {}, told, fair, took))
         return found
 
-    targets, settings = parse_targets(["gender=uniform"], DOCTOR), Settings(200, 1e-6, selecting=selecting)
-    seeds = range(PILOT, PILOT + 800)
+    targets, settings = parse_targets(["gender=uniform"], DOCTOR), Settings(600, 0.01, selecting=selecting)
+    seeds = range(PILOT, PILOT + 1800)
     chosen = explore(targets, span, draw, seeds, settings)
     ended, seeing = summary(chosen)["ended_early"], chosen.seeing
-    assert 192 < seeing.took.sum() <= 200 < len(seeing.weights)
+    assert seeing.took.sum() < min(600, 0.9 * len(seeing.weights))
     assert ended["images"] == (seeing.took < 1).sum() > 50
     assert ended["checked"] > 0 == ended["wrong"]
     assert {seed % CHECKED for seed, took in zip(seeds, seeing.took, strict=False) if took < 1} == {1, 2, 3}
@@ -129,37 +150,50 @@ def command(folder: Path, name: str) -> tuple[object, ...]:
         DirectionSet((Direction.unit(aside / np.linalg.norm(aside) + best, about),)).save(file)
     return (
         *("plan", "mixture", "--concept", DOCTOR, "--target", "gender=uniform", "--direction", file),
-        *("--budget", 240, "--verify", 64, "--margin", 0.02, "--steps", 10, "--batch-size", 16, "--workers", 1),
+        *("--budget", 700, "--verify", 64, "--margin", 0.05, "--steps", 10, "--batch-size", 16, "--workers", 1),
         *("-o", folder / name, "--json"),
     )
 
 
+@pytest.mark.parametrize(("owner", "method"), [(piloting._PilotRun, "_keep"), (RunFolder, "add")])
 def test_a_plan_says_what_its_pilots_took_and_goes_on_where_it_was_cut_off(
-    folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+    owner: type, method: str, folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Cut off where runs are begun, and where those that go on are made."""
     ran = cli(*command(folder, "whole"))
     assert ran.code == 0, ran.err
     pilots, ended = ran.json["cost"]["pilots"], ran.json["pilots"]["ended_early"]
-    assert ended["images"] > 0
-    whole = pilots["images"] - ended["images"]
-    assert pilots["denoiser_calls"] == 10 * whole + 4 * ended["images"]  # looked at after steps 1, 2 and 3
-    assert 176 - 8 < pilots["denoiser_calls"] / 10 <= 176 < pilots["images"]
-    assert len(Plan.load(folder / "whole").seeds) == pilots["images"]
+    whole = pilots["images"]
+    assert ended["images"] == pilots["ended_early"] > 0
+    assert pilots["denoiser_calls"] == 10 * whole + 4 * ended["images"]  # the last look is after step 3
+    assert 636 - 8 < pilots["denoiser_calls"] / 10 <= 636 < whole + ended["images"]
+    assert len(Plan.load(folder / "whole").seeds) == whole + ended["images"]
 
-    keep, left = piloting._Place._keep, [whole - 30]
+    keep, left = getattr(owner, method), [whole - 30]
 
-    def cut(self: piloting._Place, result: Result) -> None:
+    def cut(self: object, *given: object) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise EquinoiseError("cut off")
-        keep(self, result)
+        keep(self, *given)
 
-    monkeypatch.setattr(piloting._Place, "_keep", cut)
-    assert cli(*command(folder, "again")).code == 2
+    monkeypatch.setattr(owner, method, cut)
+    assert cli(*command(folder, method)).code == 2
     monkeypatch.undo()
-    ran = cli(*command(folder, "again"))
+    ran = cli(*command(folder, method))
     assert ran.code == 0, ran.err
-    assert (folder / "again").read_bytes() == (folder / "whole").read_bytes()
+    assert (folder / method).read_bytes() == (folder / "whole").read_bytes()
     for name in ("run.json", "images/metadata.jsonl"):
-        files = [(folder / f"{plan}.work" / "pilots" / name).read_bytes() for plan in ("whole", "again")]
+        files = [(folder / f"{plan}.work" / "pilots" / name).read_bytes() for plan in ("whole", method)]
         assert files[0] == files[1]
+
+
+def test_early_files_of_another_shift_are_refused(folder: Path, cli: Callable[..., Ran]) -> None:
+    work = folder / "other.work"
+    shutil.copytree(folder / "whole.work", work)
+    for file in (work / "pilots" / "early").iterdir():
+        arrays, about = read_arrays(file)
+        write_arrays(file, arrays, {**about, "intervention": "woman@0=9"})
+    ran = cli(*command(folder, "other"))
+    assert ran.code == 2
+    assert "pilots of another version" in ran.err

@@ -14,7 +14,7 @@ import numpy as np
 
 from equinoise.axes import Axis
 from equinoise.engine import Engine, Job, Request, Result
-from equinoise.engine.images import Tick, make_images
+from equinoise.engine.images import AT_ONCE, Tick, make_images
 from equinoise.engine.jobs import Halted, Preview
 from equinoise.engine.selecting import beginning, halted
 from equinoise.errors import EquinoiseError
@@ -70,11 +70,14 @@ def draw_pilots(
         **more,
     )
     run, order = RunFolder(folder, about), list[str]()
-    place = _Place(session, engine, tuple(axes), looks, run, tick)
+    pilot_run = _PilotRun(session, engine, tuple(axes), looks, run, tick)
 
     def draw(wanted: Sequence[tuple[Array, int]], certain: Certain | None) -> list[Seen]:
         jobs = [Job(str(seed), concept, seed, span.intervention(arm)) for arm, seed in wanted]
-        seen = place.looked(jobs, certain) if certain and session.model.resumable else place.whole(jobs)
+        seen = list[Seen]()
+        for start in range(0, len(jobs), AT_ONCE):
+            part = jobs[start : start + AT_ONCE]
+            seen += pilot_run.looked(part, certain) if certain else pilot_run.whole(part)
         order.extend(job.id for job in jobs if job.id in run.records)
         return seen
 
@@ -93,8 +96,8 @@ def _looks(session: Session) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where pilots are made and kept."""
+class _PilotRun:
+    """Makes pilots and keeps them."""
 
     session: Session
     engine: Engine
@@ -125,12 +128,13 @@ class _Place:
         self.tick(round(part * (len(jobs) - len(going))))
         found = []
         for job in jobs:
-            seen, fair = self._seen(job, records.get(job.id)), goes_on(job.seed)
-            labels = seen.labels if job.id in records else told[job.id] or {}
-            # runs of which one is not certain lose the concept more often than others: only a fair sample tells
-            faithful = seen.faithful if fair else None
-            took = 1.0 if job.id in records else part
-            found.append(replace(seen, labels=labels, faithful=faithful, told=told[job.id], fair=fair, took=took))
+            said = told[job.id]
+            seen = replace(self._seen(job, records.get(job.id)), told=said)
+            if said is not None and job.id not in records:
+                seen = replace(seen, labels=said, fair=False, took=part)
+            elif not goes_on(job.seed):  # one is not certain of it, and such runs lose the concept more often
+                seen = replace(seen, faithful=None, fair=False)
+            found.append(seen)
         return found
 
     def _begun(self, jobs: Sequence[Job], step: int) -> dict[str, Halted]:
@@ -148,17 +152,20 @@ class _Place:
         return self._file(job.id).exists() and not goes_on(job.seed) and self._told(job, certain) is not None
 
     def _told(self, job: Job, certain: Certain) -> dict[str, str] | None:
-        predicted = read_arrays(self._file(job.id))[1]
-        return certain.tell(predicted[str(certain.step)])
+        return certain.tell(self._early(job)[1][str(certain.step)])
 
     def _made(self, request: Request, jobs: Sequence[Job]) -> list[Record]:
-        records = make_images(self.engine, request, jobs, self.run, self.tick, self._keep if request.preview else _not)
+        keep = [self._keep] if request.preview else []
+        records = make_images(self.engine, request, jobs, self.run, self.tick, *keep)
         for job, record in zip(jobs, records, strict=True):
-            if record.intervention != job.name:
-                raise EquinoiseError(
-                    f"{self.run.path} holds pilots of another version of equinoise; remove it and go again"
-                )
+            self._require(record.intervention, job)
         return records
+
+    def _require(self, intervention: str, job: Job) -> None:
+        if intervention != job.name:
+            raise EquinoiseError(
+                f"{self.run.path} holds pilots of another version of equinoise; remove it and go again"
+            )
 
     def _seen(self, job: Job, record: Record | None) -> Seen:
         labels = {axis.name: record.labels[axis.name] for axis in self.axes} if record else {}
@@ -166,9 +173,15 @@ class _Place:
         faithful = likeliest(record, "role") == asked if asked and record else None
         if not self.looks:
             return Seen(labels, faithful)
-        kept, predicted = read_arrays(self._file(job.id))
+        kept, predicted = self._early(job)
         latents = {int(step): array for step, array in kept.items()}
         return Seen(labels, faithful, {int(step): found for step, found in predicted.items()}, latents)
+
+    def _early(self, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What `_keep` kept: latents and readings by step."""
+        kept, about = read_arrays(self._file(job.id))
+        self._require(about["intervention"], job)
+        return kept, about["predicted"]
 
     def _file(self, job: str) -> Path:
         return self.run.path / "early" / f"{job}.safetensors"
@@ -176,8 +189,5 @@ class _Place:
     def _keep(self, result: Result) -> None:
         """Its latents, in half precision, and what was read off its predicted images."""
         latents = {str(step): array.astype(np.float16) for step, array in result.latents.items()}
-        write_arrays(self._file(result.job.id), latents, {str(step): read for step, read in result.previews.items()})
-
-
-def _not(result: Result) -> None:
-    """Nothing is kept of a run that was only gone on with."""
+        predicted = {str(step): read for step, read in result.previews.items()}
+        write_arrays(self._file(result.job.id), latents, {"intervention": result.job.name, "predicted": predicted})

@@ -23,7 +23,7 @@ from equinoise.mitigation import Direction, DirectionSet, Intervention, Plan, Sh
 from equinoise.mitigation.collect import Keep, collect
 from equinoise.mitigation.estimators import fit
 from equinoise.mitigation.mixture import expected_distance, expected_of, expected_of_parts, extra_of, parts_of
-from equinoise.mitigation.settle import Chosen, summary
+from equinoise.mitigation.settle import Chosen, ended_early, summary
 from equinoise.mitigation.span import span_of
 from equinoise.models.base import NOISE, Step, parse_steps, require_steps
 from equinoise.run import Record, RunFolder
@@ -39,8 +39,9 @@ noise (Tweedie's formula): what a small shift should follow, for one call. docs/
 ROUND = 100_000
 """Seeds between one round of planning and the next."""
 
-MOST_BEGUN = 4
-"""Pilots that are begun for each whole image of their budget, at most: they may end at a third of the way."""
+MOST_BEGUN = 3
+"""Pilots that are begun for each whole image of their budget, at most: one in four goes to its end, the others go three
+tenths of the way at the least, so that there are 2.1."""
 
 PLANNED = "plan"
 """The intervention of a verification's images, all of a mixture taken together."""
@@ -114,12 +115,13 @@ class Ask:
 
 @dataclass(frozen=True)
 class Bill:
-    """Images and denoiser calls, by what they were for; early looks that led to no image count among the calls."""
+    """Images and denoiser calls, by what they were for; runs that led to no image count among the calls alone."""
 
     steps: int
     collected: int = 0
     collected_calls: int = 0
     pilots: int = 0
+    ended_early: int = 0
     pilots_calls: int | None = None
     verification: int = 0
     verification_calls: int | None = None
@@ -137,7 +139,7 @@ class Bill:
             "images": self.collected + self.pilots + self.verification,
             "denoiser_calls": self.collected_calls + piloting + verifying,
             "directions": {"images": self.collected, "denoiser_calls": self.collected_calls},
-            "pilots": {"images": self.pilots, "denoiser_calls": piloting},
+            "pilots": {"images": self.pilots, "ended_early": self.ended_early, "denoiser_calls": piloting},
             "verification": {"images": self.verification, "denoiser_calls": verifying},
         }
 
@@ -178,11 +180,12 @@ def plan(session: Session, ask: Ask, out: Path, dry_run: bool = False) -> dict[s
         made = _plan(session, ask, chosen, parts)
         verified = _verify(session, engine, ask, made, work / "verification")
     verifying = verified["drawn"]["denoiser_calls"]
-    took = chosen.seeing.took
+    took, ended = chosen.seeing.took, int(chosen.seeing.ended.sum())
     bill = replace(
         bill,
-        pilots=len(took),
-        pilots_calls=round(took.sum() * session.sampling.steps),
+        pilots=len(took) - ended,
+        ended_early=ended,
+        pilots_calls=round(took.sum() * session.calls),
         verification_calls=verifying,
     )
     result = _result(ask, made, chosen, parts, verified, bill)
@@ -384,6 +387,12 @@ def _warnings(
     for name, table in chosen.tables.items():
         if any(found.spread > 1 for found in table.fits):
             said.append(f"the pilots disagree with the fitted response of '{name}' more than chance allows")
+    ended = ended_early(chosen.seeing)
+    if ended["wrong"] * ended["images"] > ask.margin / 6 * ended["checked"] * len(chosen.seeing.weights):
+        said.append(
+            f"of {ended['checked']} pilots whose classes were certain early and that went on to check it, "
+            f"{ended['wrong']} ended otherwise; plan with --no-selection"
+        )
     for found in verdicts:
         if found["verdict"] != "on_target":
             how = "off target" if found["verdict"] == "off_target" else "not shown to be on target"

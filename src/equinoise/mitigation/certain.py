@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
@@ -23,10 +24,6 @@ from equinoise.mitigation.looking import FOLDS, READ_STRENGTH, Early, Labels
 
 SURE = 0.99
 """Probability of a class from which on it counts as certain."""
-WRONG = 0.02
-"""Of the certain ones, cross-validated, no more may be wrong about any axis, or nothing is called certain."""
-LEAST = 20
-"""Fewer certain ones than this among the whole pilots show nothing."""
 CHECKED = 4
 """One in so many seeds goes to its end."""
 
@@ -43,9 +40,9 @@ class Certain:
         """Axis → class where every axis is certain, from axis → class → probability; else None."""
         told = {}
         for axis in self.axes:
-            odds = log_odds(np.array([[read[axis.name][label] for label in axis.classes]]))
-            (chances,) = self.models[axis.name].predict_proba(odds)
-            if chances.max() < SURE:
+            seen = np.array([[read[axis.name][label] for label in axis.classes]])
+            (chances,) = self.models[axis.name].predict_proba(log_odds(seen))
+            if chances.max() < SURE or not seen.any():
                 return None
             told[axis.name] = axis.classes[int(self.models[axis.name].classes_[chances.argmax()])]
         return told
@@ -56,27 +53,27 @@ def goes_on(seed: int) -> bool:
     return seed % CHECKED == 0
 
 
-def certain_of(axes: Sequence[Axis], final: Labels, early: Early) -> Certain | None:
+def certain_of(axes: Sequence[Axis], final: Labels, early: Early, precision: float) -> Certain | None:
     """What whole pilots, a fair sample, let one be certain of at the last step at which their images were predicted.
 
-    None where no image is predicted, where an axis showed a single class, or where too few would have been certain or
-    too many of them wrong.
+    None where no image is predicted or an axis showed a single class, and where the certain ones that are wrong,
+    cross-validated, could move a share by more than `precision` (at the upper 95% limit of how many there are).
     """
     if not early.predicted:
         return None
-    step = max(early.predicted)
-    sure, right, models = True, True, {}
+    step, models = max(early.predicted), {}
+    sure = right = np.ones(len(final[axes[0].name]), bool)
     for axis in axes:
-        odds, y = log_odds(early.predicted[step][axis.name]), final[axis.name]
-        fitted = _fitted(odds, y)
+        seen, y = early.predicted[step][axis.name], final[axis.name]
+        fitted = _fitted(log_odds(seen), y)
         if fitted is None:
             return None
         models[axis.name], chances = fitted
-        sure &= chances.max(axis=1) >= SURE
-        right &= models[axis.name].classes_[chances.argmax(axis=1)] == y
-    count = int(np.sum(sure))
-    wrong = int(np.sum(sure & ~np.asarray(right)))
-    return Certain(step, tuple(axes), models) if count >= LEAST and wrong <= WRONG * count else None
+        sure = sure & seen.any(axis=1) & (chances.max(axis=1) >= SURE)
+        right = right & (models[axis.name].classes_[chances.argmax(axis=1)] == y)
+    count, wrong = int(sure.sum()), int((sure & ~right).sum())
+    moved = stats.beta.ppf(0.95, wrong + 1, count - wrong) * count / len(sure) if count > wrong else 1.0
+    return Certain(step, tuple(axes), models) if moved <= precision else None
 
 
 def _fitted(x: NDArray[np.floating], y: NDArray[np.int64]) -> tuple[LogisticRegression, NDArray[np.float64]] | None:

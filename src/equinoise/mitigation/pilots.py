@@ -28,7 +28,7 @@ SCOUT = 2.0
 """Length of the first shifts, in standard deviations of the noise."""
 
 LEAST = 8
-"""Pilots in a round; fewer are not worth one."""
+"""Pilots in a round; where runs that ended early leave fewer than that of the budget, they are not worth one."""
 
 Draw = Callable[[Sequence[tuple[Array, int]], Certain | None], Sequence[Seen]]
 """Images under shifts (m,) from seeds → what they showed; runs that an early look is certain of may end there."""
@@ -64,12 +64,13 @@ def explore(
         known = responses(targets, all_seen, settings, confusions or {}, known)
         chosen = settle(targets, span, all_seen, settings, confusions or {}, known, reach)
         rest = min(int(total - all_seen.took.sum()), len(seeds) - len(all_seen.weights))
-        if rest < LEAST or (len(rounds) > 2 and chosen.spread <= settings.precision):
+        least = LEAST if all_seen.ended.any() else 1
+        if rest < least or (len(rounds) > 2 and chosen.spread <= settings.precision):
             chosen = settle(targets, span, all_seen, settings, confusions or {}, known, reach, final=True)
             return replace(chosen, rounds=tuple(map(len, rounds)))
-        if settings.selecting:
-            whole = all_seen.of(all_seen.fair)
-            certain = certain_of(list(axes.values()), whole.labels, whole.early)
+        if settings.selecting and settings.selecting.price.resumable:
+            fair = all_seen.of(all_seen.fair)
+            certain = certain_of(list(axes.values()), fair.labels, fair.early, settings.precision)
         number = min(rest, max(LEAST, total // 6))
         rounds.append([chosen.weights[j] for j in allot(chosen.choice.mixture, number)])
 

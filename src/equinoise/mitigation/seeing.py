@@ -76,6 +76,12 @@ class Seeing:
         found: NDArray[np.bool_] = np.all([told != UNCLEAR_INDEX for told in self.told.values()], axis=0)
         return found
 
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """(n,) whether they ended there, without an image."""
+        found: NDArray[np.bool_] = self.certain & ~self.fair
+        return found
+
     def of(self, kept: NDArray[np.bool_]) -> Seeing:
         """Those of a mask (n,)."""
         early = Early(

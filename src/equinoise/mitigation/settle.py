@@ -162,7 +162,8 @@ def settle(
     together = tables.get(Target(tuple(axes), {}).name)
     if together is None:
         together = fit_table(axes, seeing.positions, seeing.labels, seeing.arms, confusions)
-    looks = looks_of(axes, seeing.labels, seeing.early, settings.selecting.detector)
+    fair = seeing.of(seeing.fair)  # an early look is not judged by what it told itself, nor on doubtful runs alone
+    looks = looks_of(axes, fair.labels, fair.early, settings.selecting.detector)
     for look in looks if final else looks[len(looks) // 2 :][:1]:
         expectation = Expectation(tables, look, together, settings.selecting.price, confusions)
         found = problem.solve(expectation, partial(with_selection, expectation=expectation), ARMS, best)
@@ -254,10 +255,9 @@ def summary(chosen: Chosen) -> dict[str, Any]:
 
 def ended_early(seeing: Seeing) -> dict[str, int]:
     """Pilots that ended where an early look was certain; those as certain that went on to check it, and were wrong."""
-    checked = seeing.of(seeing.certain & seeing.fair)
-    wrong = np.any([checked.labels[name] != told for name, told in checked.told.items()], axis=0)
-    ended = int((seeing.certain & ~seeing.fair).sum())
-    return {"images": ended, "checked": len(checked.weights), "wrong": int(wrong.sum())}
+    checked = seeing.certain & seeing.fair
+    wrong = checked & np.any([seeing.labels[name] != told for name, told in seeing.told.items()], axis=0)
+    return {"images": int(seeing.ended.sum()), "checked": int(checked.sum()), "wrong": int(wrong.sum())}
 
 
 def looked(chosen: Chosen) -> dict[str, Any]:
