@@ -15,8 +15,9 @@ THREE = Confusion(("light", "medium", "dark"), ((40, 8, 1, 1), (6, 36, 6, 2), (0
 
 
 def by_slsqp(observed: list[int], confusion: Confusion) -> np.ndarray:
-    """The same constrained maximum likelihood, by scipy's general optimiser."""
+    """The same constrained maximum likelihood, by scipy's general optimiser: a last class is always read as unclear."""
     rates = np.array(confusion.counts) / np.sum(confusion.counts, axis=1, keepdims=True)
+    rates = np.vstack([rates, np.eye(rates.shape[1])[-1]])
     k = len(rates)
     best = minimize(
         lambda p: -np.dot(observed, np.log(np.clip(p @ rates, 1e-12, None))) / sum(observed),
@@ -26,7 +27,7 @@ def by_slsqp(observed: list[int], confusion: Confusion) -> np.ndarray:
         method="SLSQP",
         options={"ftol": 1e-12, "maxiter": 500},
     )
-    return np.asarray(best.x)
+    return np.asarray(best.x[:-1] / best.x[:-1].sum())
 
 
 @pytest.mark.parametrize("observed", [[20, 100, 5], [1, 120, 0], [60, 60, 20]])
@@ -61,11 +62,29 @@ def test_a_perfect_detector_changes_nothing() -> None:
     assert (low, high) == (pytest.approx(0.106, abs=0.015), pytest.approx(0.234, abs=0.015))  # Wilson's, nearly
 
 
-def test_being_unclear_tells_a_class() -> None:
-    """Women are unclear four times as often: many unclear answers mean more women than the clear ones say."""
-    confusion = Confusion(("woman", "man"), ((60, 0, 40), (0, 90, 10)))
-    clear_only = 30 / 100
-    assert corrected_shares([30, 70, 25], confusion)[0] > clear_only
+UNEQUAL = Confusion(("woman", "man"), ((60, 0, 40), (0, 90, 10)))
+"""Women are read as unclear four times as often."""
+
+
+def test_a_class_that_is_often_unclear_is_commoner_than_it_seems() -> None:
+    """30 and 70 clear ones are of 50 women and 77.8 men, of whom 20 and 7.8 are unclear."""
+    assert corrected_shares([30, 70, 28], UNEQUAL)[0] == pytest.approx(50 / (50 + 70 / 0.9), abs=1e-3)
+
+
+@given(st.integers(28, 2000))
+def test_what_shows_no_class_becomes_no_classs(unclear: int) -> None:
+    """However many are unclear beyond what the classes explain."""
+    assert corrected_shares([30, 70, unclear], UNEQUAL)[0] == pytest.approx(50 / (50 + 70 / 0.9), abs=1e-4)
+
+
+def test_fewer_unclear_ones_than_expected_tell_against_the_unclear_class() -> None:
+    few = corrected_shares([30, 70, 2], UNEQUAL)
+    assert few[0] < 50 / (50 + 70 / 0.9) - 0.01
+    assert few == pytest.approx(by_slsqp([30, 70, 2], UNEQUAL), abs=2e-4)
+
+
+def test_nothing_clear_tells_nothing() -> None:
+    assert corrected_shares([0, 0, 9], UNEQUAL) == pytest.approx([0.5, 0.5])
 
 
 def test_fewer_calibration_images_give_a_wider_interval() -> None:

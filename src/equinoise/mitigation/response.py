@@ -23,8 +23,9 @@ them; where the pilots disagree with the form more than chance allows, its sprea
 A scale whose classes do not lie in their order along the directions is better told by the logit: of the two forms the
 one with the smaller AIC is taken (`better_response`).
 
-**The detector.** Where its confusion matrix M is known, what is seen has P(seen j | v) = Σ_k g_k(v) M_kj, so that g and
-all shares are of the true classes. Without M unclear images are left out: shares are over the clear ones.
+**The detector.** Unclear images are left out. Where its confusion matrix M is known, the others have
+P(seen j | v) = Σ_k g_k(v) M_kj / Σ_k g_k(v) (1 − M_k,unclear), so that g and all shares are of the true classes, among
+images that show one; without M they are of what was seen.
 """
 
 from __future__ import annotations
@@ -158,16 +159,21 @@ def fit_response(
 
     `given` (n,) are the classes of the axes it is conditional on; `start` parameters of an earlier fit.
     """
-    rates = None if confusion is None else _t(_rates(confusion))
-    kept = np.ones(len(pilots.labels), bool) if rates is not None else pilots.labels != UNCLEAR_INDEX
+    rates = None if confusion is None else _t(_rates(confusion)[:, :-1])
+    kept = pilots.labels != UNCLEAR_INDEX
     positions, labels = _t(pilots.positions[kept]), torch.from_numpy(pilots.labels[kept])
     known = None if given is None else torch.from_numpy(given[kept])
 
+    def read(theta: Tensor) -> Tensor:
+        """(n, K) what the detector says of images on which it says something."""
+        found = conditional(form, theta, positions, known)
+        if rates is None:
+            return found
+        found = found @ rates
+        return found / found.sum(1, keepdim=True)
+
     def likely(theta: Tensor) -> Tensor:
-        seen = conditional(form, theta, positions, known)
-        if rates is not None:
-            seen = seen @ rates
-        return seen.gather(1, (labels % seen.shape[1])[:, None]).clamp_min(1e-12).log().sum()
+        return read(theta).gather(1, labels[:, None]).clamp_min(1e-12).log().sum()
 
     def loss(theta: Tensor) -> Tensor:
         return _prior(form, theta) - likely(theta)
@@ -182,9 +188,7 @@ def fit_response(
     theta = np.asarray(optimize.minimize(value_and_slope, first, jac=True, method="BFGS").x, np.float64)
     hessian: Any = torch.autograd.functional.hessian  # that of torch.func imports a compiler, for a second and a half
     curvature = hessian(loss, torch.from_numpy(theta)).numpy()
-    expected = conditional(form, torch.from_numpy(theta), positions, known)
-    seen = (expected if rates is None else expected @ rates).numpy()
-    checked = _check(seen, pilots.labels[kept] % seen.shape[1], pilots.arms[kept], form.free)
+    checked = _check(read(torch.from_numpy(theta)).numpy(), pilots.labels[kept], pilots.arms[kept], form.free)
     aic = 2 * (form.free - float(likely(torch.from_numpy(theta))))
     return Response(form, theta, _inverse(curvature), checked, aic)
 

@@ -88,10 +88,9 @@ def fit_table(
     m, found, given, earlier = positions.shape[1], list[Response](), None, 1
     confusion = confusions.get(axes[0].name) if len(axes) == 1 else None
     seen = np.all([labels[axis.name] != UNCLEAR_INDEX for axis in axes], axis=0)
-    kept = seen if confusion is None else np.ones(len(arms), bool)
     for place, axis in enumerate(axes):
         form = Form(len(axis.classes), axis.ordered, m, earlier if given is not None else 0)
-        pilots = Pilots(positions[kept], labels[axis.name][kept], arms[kept])
+        pilots = Pilots(positions[seen], labels[axis.name][seen], arms[seen])
         earlier_fit = before.responses[place] if before else None
         found.append(better_response(form, pilots, confusion, given, earlier_fit))
         given = pilots.labels if given is None else given * len(axis.classes) + pilots.labels

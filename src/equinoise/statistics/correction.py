@@ -1,4 +1,9 @@
-"""Detectors err: shares corrected by a confusion matrix, with an interval that carries both samples' uncertainty."""
+"""Detectors err: shares corrected by a confusion matrix, with an interval that carries both samples' uncertainty.
+
+Some images show no class to anybody. They are read as unclear and belong to no share: beside the K classes stands one
+more, of images that can only be read so. How often a class is read as unclear still counts (a class that often is, is
+commoner than it seems), but unclear images beyond what the classes explain do not become any class's.
+"""
 
 from __future__ import annotations
 
@@ -56,9 +61,9 @@ class Corrected:
 def corrected_shares(observed: Sequence[int], confusion: Confusion) -> list[float]:
     """The true shares under which the detector's answers are most likely; they lie in 0–1 and sum to 1.
 
-    Maximises Σⱼ nⱼ log Σₖ πₖ Mₖⱼ over the simplex, M the confusion matrix with rows summing to 1 (van der Laan and
-    Rogan-Gladen's estimate where that lies inside; never its clipped inverse where it does not). `observed` holds
-    K + 1 counts, unclear last: being unclear more often also tells a class. The shares are over all images.
+    Maximises Σⱼ nⱼ log Σₖ πₖ Mₖⱼ over the simplex, M the confusion matrix with rows summing to 1 and a last row of
+    images that show no class (van der Laan and Rogan-Gladen's estimate where that lies inside; never its clipped
+    inverse where it does not). `observed` holds K + 1 counts, unclear last. The shares are over images that show one.
 
     Raises:
         ValueError: nothing was observed, or not K + 1 counts.
@@ -66,7 +71,7 @@ def corrected_shares(observed: Sequence[int], confusion: Confusion) -> list[floa
     counts = _checked(observed, confusion)
     rates = np.asarray(confusion.counts, float)
     rates /= rates.sum(axis=1, keepdims=True)
-    shares: list[float] = _most_likely(counts[None] / counts.sum(), rates[None])[0].tolist()
+    shares: list[float] = _of_classes(counts[None] / counts.sum(), rates[None])[0].tolist()
     return shares
 
 
@@ -86,7 +91,7 @@ def correct(observed: Sequence[int], confusion: Confusion, confidence: float = 0
     rng, columns = np.random.default_rng(seed), len(counts)
     answers = rng.dirichlet(counts + 0.5, DRAWS)
     rows = [rng.dirichlet(np.asarray(row) + 1 / columns, DRAWS) for row in confusion.counts]
-    low, high = _band(_most_likely(answers, np.stack(rows, axis=1), steps=500, tolerance=1e-5), confidence)
+    low, high = _band(_of_classes(answers, np.stack(rows, axis=1), steps=500, tolerance=1e-5), confidence)
     shares = corrected_shares(observed, confusion)
     ends = zip(shares, low, high, strict=True)  # an estimate on the edge of 0–1 lies beyond every draw
     return Corrected(tuple(shares), tuple(Interval(min(s, float(a)), max(s, float(b))) for s, a, b in ends))
@@ -99,10 +104,29 @@ def _checked(observed: Sequence[int], confusion: Confusion) -> Array:
     return counts
 
 
-def _most_likely(answers: Array, rates: Array, steps: int = 5000, tolerance: float = 1e-8) -> Array:
+def _of_classes(answers: Array, rates: Array, steps: int = 5000, tolerance: float = 1e-8) -> Array:
+    """Shares (B, K) among images that show a class: the most likely with a last row that is always unclear.
+
+    Where the classes explain fewer unclear answers than there are, that row takes up the rest and the clear answers
+    alone tell; where they explain more, its weight is 0 and unclear answers tell too.
+    """
+    clear = np.maximum(1 - rates[:, :, -1], 1e-9)
+    said = answers[:, :-1].sum(axis=1, keepdims=True)
+    first = np.divide(answers[:, :-1], said, out=np.full_like(answers[:, :-1], 1 / rates.shape[1]), where=said > 0)
+    found = _most_likely(first, rates[:, :, :-1] / clear[:, :, None], steps, tolerance) / clear
+    explained = said[:, 0] * found.sum(axis=1)
+    shares: Array = found / found.sum(axis=1, keepdims=True)
+    shares[said[:, 0] == 0] = 1 / rates.shape[1]  # nothing is known
+    fewer = explained > 1
+    if fewer.any():
+        shares[fewer] = _most_likely(answers[fewer], rates[fewer], steps, tolerance)
+    return shares
+
+
+def _most_likely(answers: Array, rates: Array, steps: int, tolerance: float) -> Array:
     """Expectation–maximisation for the mixture weights (B, K) of many samples at once.
 
-    `answers` (B, K + 1) shares of the detector's answers, `rates` (B, K, K + 1) confusion rates. Each step keeps the
+    `answers` (B, J) shares of the detector's answers, `rates` (B, K, J) confusion rates. Each step keeps the
     weights in the simplex and never lowers the likelihood; samples that have settled are left alone.
     """
     shares = np.full(rates.shape[:2], 1 / rates.shape[1])
