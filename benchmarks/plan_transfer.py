@@ -7,6 +7,9 @@ at the same weight; and the cosine of the two directions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import fmean
+
 from benchmarks.common import Journal, Row, keep, tabulate
 from benchmarks.plan_bench import Bench, concept_of, parser
 from benchmarks.shifts import seen
@@ -30,7 +33,20 @@ def main() -> None:
                 journal.add(role, measured(bench, role, args.weight, args.n))
     rows = [journal.rows[role] for role in names if role in journal.rows]
     tabulate(rows)
-    keep({"about": about, "rows": rows}, "plan_transfer")
+    summary = summarise(rows)
+    print(summary)
+    keep({"about": about, "summary": summary, "rows": rows}, "plan_transfer")
+
+
+def summarise(rows: Sequence[Row]) -> dict[str, float]:
+    """Over the roles: mean changes and cosine, and how many are surely moved."""
+    kinds = ("general", "own")
+    return {
+        "roles": len(rows),
+        **{kind: fmean(row[kind] for row in rows) for kind in kinds},
+        **{f"{kind} surely": sum(row[f"{kind} low"] > 0 for row in rows) for kind in kinds},
+        "cosine": fmean(row["cosine"] for row in rows),
+    }
 
 
 def measured(bench: Bench, role: str, weight: float, n: int) -> Row:

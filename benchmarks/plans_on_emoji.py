@@ -110,6 +110,8 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         ),
         "diversity": _mean(row["diversity"]["after"]["value"] for row in rows),
         "diversity_untouched": _mean(row["diversity"]["before"]["value"] for row in rows),
+        **{f"kid_{side}": _mean(row["kid"][side]["value"] for row in rows) for side in ("before", "after")},
+        "kid_larger": sum(row["kid"]["after"]["value"] > row["kid"]["before"]["value"] for row in rows),
         "extra_calls": _mean(row["extra_calls"] for row in rows),
         "nats": _mean(row["cost"]["intrusion_nats"] for row in rows),
         "pilots": _mean(row["cost"]["pilots"]["images"] for row in rows),
@@ -152,8 +154,9 @@ def show(rows: Sequence[Row], summary: Mapping[str, Any]) -> None:
 def as_markdown(rows: Sequence[Row]) -> str:
     """The table of docs/plans.md."""
     heads = (
-        "role", "women", "on target", "five tones, light to dark", "on target", "role right, over untouched",
-        "variety of explicitly prompted (untouched)", "extra calls", "nats", "pilots (worth in whole images)",
+        "role", "women", "on target (corrected)", "five tones, light to dark", "on target (corrected)",
+        "role right, over untouched", "variety of explicitly prompted (untouched)", "extra calls", "nats",
+        "pilots (worth in whole images)",
     )  # fmt: skip
     lines = []
     for row in rows:
@@ -164,8 +167,8 @@ def as_markdown(rows: Sequence[Row]) -> str:
         kept, various = row["fidelity_kept"]["ratio"] if row["fidelity_kept"] else None, row["diversity"]
         lines.append(
             [
-                *(row["role"], f"{_moved(row, 'gender', 'woman')}%", _verdict(row, "gender")),
-                *(f"{before} → {after}%", _verdict(row, "tone"), _ends(kept)),
+                *(row["role"], f"{_moved(row, 'gender', 'woman')}%", _judged(row, "gender")),
+                *(f"{before} → {after}%", _judged(row, "tone"), _ends(kept)),
                 f"{_ends(various['after'])} ({various['before']['value']:.2f})" if various["before"] else "–",
                 *(f"{100 * row['extra_calls']:+.0f}%", f"{row['cost']['intrusion_nats']:.1f}"),
                 f"{row['cost']['pilots']['images']} ({row['pilots_worth']:.0f})",
@@ -176,6 +179,14 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 def _verdict(row: Row, axis: str) -> str:
     return "yes" if row["on_target"][axis] else "no"
+
+
+def _judged(row: Row, axis: str) -> str:
+    """The verdict, and the corrected interval that reaches farthest from its target: what the verdict hangs on."""
+    audit = row["after"][axis]
+    ends = {name: (found["corrected_low"], found["corrected_high"]) for name, found in audit["classes"].items()}
+    name = max(ends, key=lambda name: max(abs(end - audit["target"][name]) for end in ends[name]))
+    return f"{_verdict(row, axis)} ({name} {100 * ends[name][0]:.1f}–{100 * ends[name][1]:.1f})"
 
 
 def _moved(row: Row, axis: str, label: str) -> str:
