@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equinoise.axes import Axis
 from equinoise.engine import Engine, Job, Request, Result
@@ -95,6 +96,14 @@ def _looks(session: Session) -> tuple[int, ...]:
     return tuple(step for step in steps if step < session.calls - 1)
 
 
+@dataclass(frozen=True, eq=False)
+class _OnItsWay:
+    """What a pilot was before its end, by step: axis → class → probability, and latents."""
+
+    predicted: Mapping[int, Mapping[str, Mapping[str, float]]]
+    latents: Mapping[int, NDArray[np.float16]]
+
+
 @dataclass(frozen=True)
 class _PilotRun:
     """Makes pilots and keeps them."""
@@ -115,12 +124,14 @@ class _PilotRun:
     def whole(self, jobs: Sequence[Job]) -> list[Seen]:
         """All of them to their end."""
         records = self._made(self.request, jobs)
-        return [self._seen(job, record) for job, record in zip(jobs, records, strict=True)]
+        early = [self._early(job) if self.looks else None for job in jobs]
+        return [self._seen(job, record, seen) for job, record, seen in zip(jobs, records, early, strict=True)]
 
     def looked(self, jobs: Sequence[Job], certain: Certain) -> list[Seen]:
         """Begun, and gone on with where their classes are not certain, or to see whether they are what was told."""
         held = self._begun([job for job in jobs if not self._done(job, certain)], certain.step)
-        told = {job.id: self._told(job, certain) for job in jobs}
+        early = {job.id: self._early(job) for job in jobs}
+        told = {job.id: certain.tell(early[job.id].predicted[certain.step]) for job in jobs}
         going = [job for job in jobs if told[job.id] is None or goes_on(job.seed)]
         rest = replace(self.request, capture=(), preview=None)
         records = {r.id: r for r in self._made(rest, [replace(job, held=held.get(job.id)) for job in going])}
@@ -129,7 +140,7 @@ class _PilotRun:
         found = []
         for job in jobs:
             said = told[job.id]
-            seen = replace(self._seen(job, records.get(job.id)), told=said)
+            seen = replace(self._seen(job, records.get(job.id), early[job.id]), told=said)
             if said is not None and job.id not in records:
                 seen = replace(seen, labels=said, fair=False, took=part)
             elif not goes_on(job.seed):  # one is not certain of it, and such runs lose the concept more often
@@ -149,10 +160,9 @@ class _PilotRun:
         """Whether nothing is left to be computed: it is made, or was begun and ends there."""
         if job.id in self.run.records:
             return True
-        return self._file(job.id).exists() and not goes_on(job.seed) and self._told(job, certain) is not None
-
-    def _told(self, job: Job, certain: Certain) -> dict[str, str] | None:
-        return certain.tell(self._early(job)[1][str(certain.step)])
+        if goes_on(job.seed) or not self._file(job.id).exists():
+            return False
+        return certain.tell(self._early(job).predicted[certain.step]) is not None
 
     def _made(self, request: Request, jobs: Sequence[Job]) -> list[Record]:
         keep = [self._keep] if request.preview else []
@@ -167,21 +177,18 @@ class _PilotRun:
                 f"{self.run.path} holds pilots of another version of equinoise; remove it and go again"
             )
 
-    def _seen(self, job: Job, record: Record | None) -> Seen:
+    def _seen(self, job: Job, record: Record | None, early: _OnItsWay | None) -> Seen:
         labels = {axis.name: record.labels[axis.name] for axis in self.axes} if record else {}
         asked = self.session.asked(job.prompt)
         faithful = likeliest(record, "role") == asked if asked and record else None
-        if not self.looks:
-            return Seen(labels, faithful)
-        kept, predicted = self._early(job)
-        latents = {int(step): array for step, array in kept.items()}
-        return Seen(labels, faithful, {int(step): found for step, found in predicted.items()}, latents)
+        return Seen(labels, faithful, early.predicted, early.latents) if early else Seen(labels, faithful)
 
-    def _early(self, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What `_keep` kept: latents and readings by step."""
+    def _early(self, job: Job) -> _OnItsWay:
+        """What `_keep` kept."""
         kept, about = read_arrays(self._file(job.id))
         self._require(about["intervention"], job)
-        return kept, about["predicted"]
+        predicted = {int(step): found for step, found in about["predicted"].items()}
+        return _OnItsWay(predicted, {int(step): array for step, array in kept.items()})
 
     def _file(self, job: str) -> Path:
         return self.run.path / "early" / f"{job}.safetensors"
