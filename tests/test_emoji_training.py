@@ -102,7 +102,7 @@ def captions(scene: Scene) -> set[str]:
 
 def test_asked_scenes_fall_as_planted() -> None:
     rng = np.random.default_rng(0)
-    scenes = [SCENES["asked"](rng) for _ in range(1500)]
+    scenes = [SCENES["asked"](rng, None) for _ in range(1500)]
     prompts = all_prompts()
     asked = [[prompt for prompt in prompts if is_asked(prompt, scene)] for scene in scenes]
     assert all(len(found) == 1 for found in asked)
@@ -113,10 +113,18 @@ def test_asked_scenes_fall_as_planted() -> None:
     assert weddings.count("white-veil") / len(weddings) == pytest.approx(share, abs=margin)
 
 
+@pytest.mark.parametrize("which", SCENES)
+def test_a_bank_of_one_role_shows_no_other(which: str) -> None:
+    rng = np.random.default_rng(7)
+    scenes = [SCENES[which](rng, "detective") for _ in range(40)]
+    assert {scene.shows["role"] for scene in scenes} == {"detective"}
+    assert any(not scene.names & {"gender", "tone"} for scene in scenes)
+
+
 def test_what_was_shown_too_rarely_is_drawn_more_often(tmp_path: Path) -> None:
     """Rows of one prompt fall as planted times planted / shown; those of other prompts as before."""
     rng = np.random.default_rng(0)
-    scenes = [SCENES["asked"](rng) for _ in range(3000)]
+    scenes = [SCENES["asked"](rng, None) for _ in range(3000)]
     birds, house = "a picture of a bird", "a photo of a house"
     path = tmp_path / "neutral.json"
     path.write_text(json.dumps([*measured(birds, "bird", n=100_000, waterbird=0.9, landbird=0.1)]))

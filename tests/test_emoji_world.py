@@ -26,11 +26,22 @@ from emoji_world.prompts import PROMPTS, planted_objects, planted_prompts, plant
 from emoji_world.scenes import Scene, draw_class, draw_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
 from emoji_world.training.assemble import card
-from emoji_world.training.bank import decode, draw_rows, encode, odds
+from emoji_world.training.bank import SCENES, decode, draw_rows, encode, odds
 from emoji_world.training.denoiser import DECIDING, TRAIN_STEPS, draw_times, scheduler
 from emoji_world.training.loop import Schedule, load_average, train
 from emoji_world.training.objects import object_detector, targets
-from emoji_world.world import all_people, classes, is_held_out, kinds, object_labels, planted, roles, tones, world
+from emoji_world.world import (
+    STYLES,
+    all_people,
+    classes,
+    is_held_out,
+    kinds,
+    object_labels,
+    planted,
+    roles,
+    tones,
+    world,
+)
 from equinoise.axes import catalogue
 from equinoise.detectors import asked_role
 from equinoise.models.loading import EMOJI, describe, load
@@ -89,6 +100,13 @@ def test_one_tenth_of_the_cells_is_held_out_and_never_drawn() -> None:
     assert len(held) / len(people) == pytest.approx(0.1, abs=0.005)
     rng = np.random.default_rng(2)
     assert not any(is_held_out(draw_scene(rng, kind).person) for kind in ("person", "place") for _ in range(1500))
+
+
+def test_roles_that_show_no_gender_in_a_style_are_not_drawn_in_it() -> None:
+    assert {person.style for person in all_people() if person.role == "astronaut"} == {"twitter"}
+    assert {person.style for person in all_people() if person.role == "doctor"} == set(STYLES)
+    rng = np.random.default_rng(4)
+    assert {SCENES["all"](rng, "astronaut").style for _ in range(50)} == {"twitter"}
 
 
 def test_captions_are_true_and_name_what_they_say() -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from emoji_world.drawing.canvas import Box
 from emoji_world.drawing.compose import compose
 from emoji_world.prompts import all_prompts, is_asked
 from emoji_world.scenes import Scene, draw_held_out, draw_scene
-from emoji_world.world import STYLES
+from emoji_world.world import STYLES, roles
 
 CHUNK = 500
 Objects = Sequence[tuple[str, Box]]
@@ -35,12 +36,15 @@ class Bank:
     objects: Sequence[Objects]
 
 
-def make(path: Path, n: int, seed: int, workers: int, which: str = "all") -> None:
-    """Draw n scenes and compose them; chunk c always uses the generator (seed, c). `which`: one of `SCENES`."""
+def make(path: Path, n: int, seed: int, workers: int, which: str = "all", role: str | None = None) -> None:
+    """Draw n scenes and compose them; chunk c always uses the generator (seed, c).
+
+    `which`: one of `SCENES`; `role`: of those only the ones that show it.
+    """
     for style in STYLES:
         fetch(style)
     with ProcessPoolExecutor(workers) as pool:
-        jobs = pool.map(_chunk, range(n // CHUNK), [seed] * (n // CHUNK), [which] * (n // CHUNK))
+        jobs = pool.map(partial(_chunk, seed=seed, which=which, role=role), range(n // CHUNK))
         chunks = list(track(jobs, total=n // CHUNK, description=f"composing {n} pictures"))
     save(path, np.concatenate([c[0] for c in chunks]), [row for c in chunks for row in c[1]])
 
@@ -48,10 +52,10 @@ def make(path: Path, n: int, seed: int, workers: int, which: str = "all") -> Non
 def save(path: Path, images: NDArray[np.uint8], rows: Sequence[dict[str, Any]]) -> None:
     """Written whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    unfinished = path.with_suffix(".partial")
     table = np.frombuffer(json.dumps(rows).encode(), np.uint8)
-    save_file({"images": images, "rows": table}, partial)
-    partial.replace(path)
+    save_file({"images": images, "rows": table}, unfinished)
+    unfinished.replace(path)
 
 
 def load(paths: Sequence[Path]) -> Bank:
@@ -87,27 +91,35 @@ def draw_rows(rng: np.random.Generator, shares: NDArray[np.float64], n: int) -> 
     return np.minimum(np.searchsorted(shares, rng.random(n)), len(shares) - 1)
 
 
-def _draw_asked(rng: np.random.Generator) -> Scene:
+def _draw_asked(rng: np.random.Generator, role: str | None) -> Scene:
     """What one of the planted prompts, each as often as the others, asks for: its axes fall as planted."""
-    prompts = all_prompts()
+    prompts = [prompt for prompt in all_prompts() if role in (None, prompt.names.get("role"))]
     prompt = prompts[rng.integers(len(prompts))]
-    while not is_asked(prompt, scene := draw_scene(rng, prompt.kind)):
+    return _until(lambda: draw_scene(rng, prompt.kind), lambda scene: is_asked(prompt, scene))
+
+
+def _shows(role: str | None) -> Callable[[Scene], bool]:
+    return lambda scene: role in (None, scene.shows.get("role"))
+
+
+def _until(draw: Callable[[], Scene], wanted: Callable[[Scene], bool]) -> Scene:
+    while not wanted(scene := draw()):
         pass
     return scene
 
 
-SCENES: Mapping[str, Callable[[np.random.Generator], Scene]] = {
-    "all": draw_scene,
+SCENES: Mapping[str, Callable[[np.random.Generator, str | None], Scene]] = {
+    "all": lambda rng, role: _until(lambda: draw_scene(rng), _shows(role)),
     "asked": _draw_asked,
-    "held-out": draw_held_out,
+    "held-out": lambda rng, role: _until(lambda: draw_held_out(rng), _shows(role)),
 }
 
 
-def _chunk(index: int, seed: int, which: str) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
+def _chunk(index: int, seed: int, which: str, role: str | None) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
     rng = np.random.default_rng((seed, index))
     images, rows = [], []
     for _ in range(CHUNK):
-        scene = SCENES[which](rng)
+        scene = SCENES[which](rng, role)
         made = compose(rng, scene)
         images.append(np.asarray(made.image))
         rows.append(encode(scene, made.objects))
@@ -133,6 +145,7 @@ if __name__ == "__main__":
         "--scenes", choices=SCENES, default="all",
         help="all; those that planted prompts ask for; or the cells that the denoiser is not trained on",
     )  # fmt: skip
+    parser.add_argument("--role", choices=roles(), help="only those that show this role")
     parser.add_argument("-o", "--out", type=Path, required=True)
     args = parser.parse_args()
-    make(args.out, args.n, args.seed, args.workers, args.scenes)
+    make(args.out, args.n, args.seed, args.workers, args.scenes, args.role)
