@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,3 +197,20 @@ def test_early_files_of_another_shift_are_refused(folder: Path, cli: Callable[..
     ran = cli(*command(folder, "other"))
     assert ran.code == 2
     assert "pilots of another version" in ran.err
+
+
+def test_a_plan_says_when_what_was_certain_ended_otherwise(
+    folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, other = Certain.tell, {"woman": "man", "man": "woman"}
+
+    def wrong(self: Certain, read: Mapping[str, Mapping[str, float]]) -> dict[str, str] | None:
+        told = honest(self, read)
+        return told and {axis: other[name] for axis, name in told.items()}
+
+    assert not any("ended otherwise" in said for said in cli(*command(folder, "whole")).json["warnings"])
+    monkeypatch.setattr(Certain, "tell", wrong)
+    ran = cli(*command(folder, "wrong"))
+    ended = ran.json["pilots"]["ended_early"]
+    assert 0 < ended["checked"] == ended["wrong"]
+    assert f"{ended['wrong']} ended otherwise; plan with --no-selection" in "".join(ran.json["warnings"])
