@@ -29,9 +29,9 @@ from equinoise.console import progress
 from equinoise.engine.worker import start
 from equinoise.mitigation import Direction, Origin
 from equinoise.mitigation.certain import Certain
-from equinoise.mitigation.pilots import allot, explore
+from equinoise.mitigation.explore import allot, explore
+from equinoise.mitigation.pilots import Pilot
 from equinoise.mitigation.programme import REACHED, Goal, choose
-from equinoise.mitigation.seeing import Seen
 from equinoise.mitigation.settle import Chosen, Settings
 from equinoise.mitigation.span import Span, candidates, span_of
 from equinoise.models.base import draw_noise
@@ -63,7 +63,7 @@ class World:
         found: Array = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
         return found
 
-    def seen(self, weights: Array, seeds: Sequence[int], rng: np.random.Generator) -> list[Seen]:
+    def seen(self, weights: Array, seeds: Sequence[int], rng: np.random.Generator) -> list[Pilot]:
         """What the detector says of the images of these shifts and seeds."""
         z = draw_noise(seeds, (1, 1, DIMENSIONS)).flatten(1).double().numpy() + weights @ _basis(self.span)
         rows = []
@@ -73,7 +73,7 @@ class World:
             if name in self.rates:
                 true = np.array([rng.choice(len(classes), p=self.rates[name][label]) for label in true])
             rows.append([classes[label] for label in true])
-        return [Seen(dict(zip(NAMES, labels, strict=True))) for labels in zip(*rows, strict=True)]
+        return [Pilot(dict(zip(NAMES, labels, strict=True))) for labels in zip(*rows, strict=True)]
 
 
 def world(rng: np.random.Generator, errs: bool) -> World:
@@ -149,7 +149,7 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     targets = [target_of(load_axis(name), rng) for name in axes]
     first, settings = PILOT + 10_000 * number, Settings(pilots)
 
-    def draw(asked: Sequence[tuple[Array, int]], _: Certain | None) -> list[Seen]:
+    def draw(asked: Sequence[tuple[Array, int]], _: Certain | None) -> list[Pilot]:
         return made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)
 
     started = perf_counter()
@@ -166,14 +166,14 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
         "feasible": nearest <= REACHED,
         "farther": sum(target["tv"] for target in shares) - nearest,
         "said_feasible": chosen.choice.feasible,
-        "pilots": len(chosen.seeing.weights),
+        "pilots": len(chosen.pilots.weights),
         "nats": float(chosen.choice.mixture @ (chosen.weights**2).sum(1) / 2),
         "seconds": seconds,
         "targets": shares,
     }
 
 
-def _compared(made: World, target: Target, chosen: Chosen, verified: Sequence[Seen]) -> dict[str, Any]:
+def _compared(made: World, target: Target, chosen: Chosen, verified: Sequence[Pilot]) -> dict[str, Any]:
     index, wanted = NAMES.index(target.name), np.array(list(target.shares.values()))
     true = chosen.choice.mixture @ made.shares(chosen.weights, index)
     before = made.shares(np.zeros((1, chosen.weights.shape[1])), index)[0]

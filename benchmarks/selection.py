@@ -23,12 +23,12 @@ from benchmarks.plans_on_mixture import MARGIN, NAMES, World, target_of, world
 from equinoise.axes import load_axis
 from equinoise.console import progress
 from equinoise.mitigation.certain import Certain
+from equinoise.mitigation.explore import explore
 from equinoise.mitigation.mixture import extra_of, parts_of
 from equinoise.mitigation.offers import Price
-from equinoise.mitigation.pilots import explore
+from equinoise.mitigation.pilots import Pilot
 from equinoise.mitigation.plan import Part
 from equinoise.mitigation.response import Array
-from equinoise.mitigation.seeing import Seen
 from equinoise.mitigation.settle import Chosen, Selecting, Settings
 from equinoise.seeds import PILOT
 from equinoise.understanding.targets import Target
@@ -53,14 +53,14 @@ def tried(number: int, pilots: int) -> dict[str, Any]:
     return row
 
 
-def looked(made: World, rng: np.random.Generator, asked: Sequence[tuple[Array, int]], _: Certain | None) -> list[Seen]:
+def looked(made: World, rng: np.random.Generator, asked: Sequence[tuple[Array, int]], _: Certain | None) -> list[Pilot]:
     """Pilots, all of them whole, with what a look would have said of them."""
     seen = made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)
     axes = [load_axis(name) for name in NAMES]
     final = [np.array([axis.classes.index(found.labels[axis.name]) for found in seen]) for axis in axes]
     told = {step: [predicted(labels, i, step, rng) for i, labels in enumerate(final)] for step in RIGHT}
     return [
-        Seen(
+        Pilot(
             found.labels,
             None,
             {
@@ -95,7 +95,7 @@ def judged(made: World, targets: Sequence[Target], chosen: Chosen, rng: np.rando
         "nats": sum(part.share * part.intervention.intrusion for _, part in parts),
         "expected_extra": sum(part.share * more for (_, part), more in zip(parts, extra, strict=True)),
         "extra": (draws - 1) * (step + 1) / CALLS,
-        "pilots": len(chosen.seeing.weights),
+        "pilots": len(chosen.pilots.weights),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from equinoise.files import read_arrays, write_arrays
 from equinoise.mitigation import DirectionSet, Plan
 from equinoise.mitigation.certain import CHECKED, SURE, Certain, certain_of, goes_on
 from equinoise.mitigation.direction import Direction
+from equinoise.mitigation.explore import explore
 from equinoise.mitigation.looking import Early
 from equinoise.mitigation.offers import Price
-from equinoise.mitigation.pilots import explore
-from equinoise.mitigation.seeing import Seen
+from equinoise.mitigation.pilots import Pilot
 from equinoise.mitigation.settle import Selecting, Settings, summary
 from equinoise.mitigation.span import span_of
 from equinoise.models import load
@@ -105,7 +105,7 @@ def test_pilots_that_end_early_leave_the_budget_to_more_of_them() -> None:
     span = span_of([Direction.unit(np.eye(48)[0].reshape(3, 4, 4), origin())])
     selecting = Selecting(Price(25, True), "known")
 
-    def draw(asked: list[tuple[np.ndarray, int]], certain: Certain | None) -> list[Seen]:
+    def draw(asked: list[tuple[np.ndarray, int]], certain: Certain | None) -> list[Pilot]:
         found = []
         for (shift,), seed in asked:
             rng = np.random.default_rng(seed)
@@ -117,17 +117,17 @@ def test_pilots_that_end_early_leave_the_budget_to_more_of_them() -> None:
             told = certain.tell({"gender": read}) if certain else None
             fair = certain is None or goes_on(seed)
             took = 0.3 if told and not fair else 1.0
-            found.append(Seen(label, None, {7: {"gender": read}}, {}, told, fair, took))
+            found.append(Pilot(label, None, {7: {"gender": read}}, {}, told, fair, took))
         return found
 
     targets, settings = parse_targets(["gender=uniform"], DOCTOR), Settings(600, 0.01, selecting=selecting)
     seeds = range(PILOT, PILOT + 1800)
     chosen = explore(targets, span, draw, seeds, settings)
-    ended, seeing = summary(chosen)["ended_early"], chosen.seeing
-    assert seeing.took.sum() < min(600, 0.9 * len(seeing.weights))
-    assert ended["images"] == (seeing.took < 1).sum() > 50
+    ended, pilots = summary(chosen)["ended_early"], chosen.pilots
+    assert pilots.took.sum() < min(600, 0.9 * len(pilots.weights))
+    assert ended["images"] == (pilots.took < 1).sum() > 50
     assert ended["checked"] > 0 == ended["wrong"]
-    assert {seed % CHECKED for seed, took in zip(seeds, seeing.took, strict=False) if took < 1} == {1, 2, 3}
+    assert {seed % CHECKED for seed, took in zip(seeds, pilots.took, strict=False) if took < 1} == {1, 2, 3}
     expected = chosen.expectation.expected(targets[0], chosen.offers)
     assert chosen.choice.mixture @ expected == pytest.approx([0.5, 0.5], abs=0.02)
 
@@ -197,3 +197,20 @@ def test_early_files_of_another_shift_are_refused(folder: Path, cli: Callable[..
     ran = cli(*command(folder, "other"))
     assert ran.code == 2
     assert "pilots of another version" in ran.err
+
+
+def test_a_plan_says_when_what_was_certain_ended_otherwise(
+    folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, other = Certain.tell, {"woman": "man", "man": "woman"}
+
+    def wrong(self: Certain, read: Mapping[str, Mapping[str, float]]) -> dict[str, str] | None:
+        told = honest(self, read)
+        return told and {axis: other[name] for axis, name in told.items()}
+
+    assert not any("ended otherwise" in said for said in cli(*command(folder, "whole")).json["warnings"])
+    monkeypatch.setattr(Certain, "tell", wrong)
+    ran = cli(*command(folder, "wrong"))
+    ended = ran.json["pilots"]["ended_early"]
+    assert 0 < ended["checked"] == ended["wrong"]
+    assert f"{ended['wrong']} ended otherwise; plan with --no-selection" in "".join(ran.json["warnings"])

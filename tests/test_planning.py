@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load, load_axis
 from equinoise.commands.planning import verdict
 from equinoise.mitigation.certain import Certain
-from equinoise.mitigation.pilots import allot, explore
+from equinoise.mitigation.explore import allot, explore
+from equinoise.mitigation.pilots import Pilot
 from equinoise.mitigation.response import UNCLEAR_INDEX
-from equinoise.mitigation.seeing import Seen
 from equinoise.mitigation.settle import Settings
 from equinoise.mitigation.span import span_of
 from equinoise.mitigation.tables import fit_table
@@ -243,10 +243,12 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
     basis = np.stack([d.vector.ravel() for d in span.directions])
     edges = np.array([-0.7, 0.0, 0.7, 1.2])
 
-    def look(asked: Sequence[tuple[np.ndarray, int]], _: Certain | None = None) -> list[Seen]:
+    def look(asked: Sequence[tuple[np.ndarray, int]], _: Certain | None = None) -> list[Pilot]:
         z = draw_noise([seed for _, seed in asked], (36,)).double().numpy() + np.stack([w for w, _ in asked]) @ basis
         gender, tone = (z @ places[0] > -0.9).astype(int), ((z @ places[1])[:, None] > edges).sum(1)
-        return [Seen({"gender": GENDER.classes[a], "tone": TONE.classes[b]}) for a, b in zip(gender, tone, strict=True)]
+        return [
+            Pilot({"gender": GENDER.classes[a], "tone": TONE.classes[b]}) for a, b in zip(gender, tone, strict=True)
+        ]
 
     wanted = parse_targets(
         ["gender=uniform", "tone=light:0.2,medium-light:0.25,medium:0.25,medium-dark:0.15,dark:0.15"], DOCTOR

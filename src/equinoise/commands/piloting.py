@@ -21,10 +21,10 @@ from equinoise.engine.selecting import beginning, halted
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
 from equinoise.mitigation.certain import Certain, goes_on
+from equinoise.mitigation.explore import explore
 from equinoise.mitigation.offers import Price
-from equinoise.mitigation.pilots import explore
+from equinoise.mitigation.pilots import Pilot
 from equinoise.mitigation.response import Array
-from equinoise.mitigation.seeing import Seen
 from equinoise.mitigation.settle import Chosen, Selecting, Settings, summary
 from equinoise.mitigation.span import Span
 from equinoise.models.base import step_at
@@ -73,9 +73,9 @@ def draw_pilots(
     run, order = RunFolder(folder, about), list[str]()
     pilot_run = _PilotRun(session, engine, tuple(axes), looks, run, tick)
 
-    def draw(wanted: Sequence[tuple[Array, int]], certain: Certain | None) -> list[Seen]:
+    def draw(wanted: Sequence[tuple[Array, int]], certain: Certain | None) -> list[Pilot]:
         jobs = [Job(str(seed), concept, seed, span.intervention(arm)) for arm, seed in wanted]
-        seen = list[Seen]()
+        seen = list[Pilot]()
         for start in range(0, len(jobs), AT_ONCE):
             part = jobs[start : start + AT_ONCE]
             seen += pilot_run.looked(part, certain) if certain else pilot_run.whole(part)
@@ -121,13 +121,13 @@ class _PilotRun:
         found = self.session.request(list(self.axes), self.looks)
         return replace(found, preview=Preview(self.looks, self.axes, self.session.detector)) if self.looks else found
 
-    def whole(self, jobs: Sequence[Job]) -> list[Seen]:
+    def whole(self, jobs: Sequence[Job]) -> list[Pilot]:
         """All of them to their end."""
         records = self._made(self.request, jobs)
         early = [self._early(job) if self.looks else None for job in jobs]
         return [self._seen(job, record, seen) for job, record, seen in zip(jobs, records, early, strict=True)]
 
-    def looked(self, jobs: Sequence[Job], certain: Certain) -> list[Seen]:
+    def looked(self, jobs: Sequence[Job], certain: Certain) -> list[Pilot]:
         """Begun, and gone on with where their classes are not certain, or to see whether they are what was told."""
         held = self._begun([job for job in jobs if not self._done(job, certain)], certain.step)
         early = {job.id: self._early(job) for job in jobs}
@@ -177,11 +177,11 @@ class _PilotRun:
                 f"{self.run.path} holds pilots of another version of equinoise; remove it and go again"
             )
 
-    def _seen(self, job: Job, record: Record | None, early: _OnItsWay | None) -> Seen:
+    def _seen(self, job: Job, record: Record | None, early: _OnItsWay | None) -> Pilot:
         labels = {axis.name: record.labels[axis.name] for axis in self.axes} if record else {}
         asked = self.session.asked(job.prompt)
         faithful = likeliest(record, "role") == asked if asked and record else None
-        return Seen(labels, faithful, early.predicted, early.latents) if early else Seen(labels, faithful)
+        return Pilot(labels, faithful, early.predicted, early.latents) if early else Pilot(labels, faithful)
 
     def _early(self, job: Job) -> _OnItsWay:
         """What `_keep` kept."""

@@ -180,7 +180,7 @@ def plan(session: Session, ask: Ask, out: Path, dry_run: bool = False) -> dict[s
         made = _plan(session, ask, chosen, parts)
         verified = _verify(session, engine, ask, made, work / "verification")
     verifying = verified["drawn"]["denoiser_calls"]
-    took, ended = chosen.seeing.took, int(chosen.seeing.ended.sum())
+    took, ended = chosen.pilots.took, int(chosen.pilots.ended.sum())
     bill = replace(
         bill,
         pilots=len(took) - ended,
@@ -270,7 +270,7 @@ def _plan(session: Session, ask: Ask, chosen: Chosen, parts: Sequence[tuple[int,
         {target.name: dict(target.shares) for target in ask.targets},
         tuple(part for _, part in parts),
         words=words_of(ask.axes.values()),
-        seeds=tuple(range(first, first + len(chosen.seeing.weights))),
+        seeds=tuple(range(first, first + len(chosen.pilots.weights))),
         look=chosen.look,
         provenance={"sampling": sampling},
     )
@@ -387,8 +387,8 @@ def _warnings(
     for name, table in chosen.tables.items():
         if any(found.spread > 1 for found in table.fits):
             said.append(f"the pilots disagree with the fitted response of '{name}' more than chance allows")
-    ended = ended_early(chosen.seeing)
-    if ended["wrong"] * ended["images"] > ask.margin / 6 * ended["checked"] * len(chosen.seeing.weights):
+    ended = ended_early(chosen.pilots)
+    if ended["wrong"] * ended["images"] > ask.margin / 6 * ended["checked"] * len(chosen.pilots.weights):
         said.append(
             f"of {ended['checked']} pilots whose classes were certain early and that went on to check it, "
             f"{ended['wrong']} ended otherwise; plan with --no-selection"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from equinoise.mitigation.explore import allot
 from equinoise.mitigation.offers import Offers
-from equinoise.mitigation.pilots import allot
 from equinoise.mitigation.plan import Part
 from equinoise.mitigation.response import Array
 from equinoise.mitigation.settle import Chosen

@@ -21,9 +21,9 @@ from scipy.special import expit
 from equinoise.mitigation.look import EarlyLook, balanced_accuracy
 from equinoise.mitigation.looking import looks_of
 from equinoise.mitigation.offers import CELLS, Expectation, Offers, Price, with_selection, without_selection
+from equinoise.mitigation.pilots import Pilots
 from equinoise.mitigation.programme import Choice, Goal, choose
 from equinoise.mitigation.response import Array
-from equinoise.mitigation.seeing import Seeing
 from equinoise.mitigation.span import Span, around, candidates
 from equinoise.mitigation.tables import Table, fit_table
 from equinoise.statistics import Confusion
@@ -93,7 +93,7 @@ class Chosen:
         choice: the mixture over them.
         expectation: what they give and cost.
         tables: by target, of shifts alone.
-        seeing: the pilots.
+        pilots: what it was chosen by.
         rounds: images drawn in each.
         spread: the largest standard deviation of an expected share.
         fidelity: (J,) expected, None where it is not known.
@@ -103,7 +103,7 @@ class Chosen:
     choice: Choice
     expectation: Expectation
     tables: Mapping[str, Table]
-    seeing: Seeing
+    pilots: Pilots
     rounds: tuple[int, ...]
     spread: float
     fidelity: Array | None
@@ -125,7 +125,7 @@ class Chosen:
 
 def responses(
     targets: Sequence[Target],
-    seeing: Seeing,
+    pilots: Pilots,
     settings: Settings,
     confusions: Mapping[str, Confusion],
     before: Mapping[str, Table] | None = None,
@@ -134,7 +134,7 @@ def responses(
     before = before or {}
     return {
         wanted.name: fit_table(
-            wanted.axes, seeing.positions, seeing.labels, seeing.arms, confusions, before.get(wanted.name)
+            wanted.axes, pilots.positions, pilots.labels, pilots.arms, confusions, before.get(wanted.name)
         )
         for wanted in [*targets, *_wishes(targets, settings)]
     }
@@ -143,7 +143,7 @@ def responses(
 def settle(
     targets: Sequence[Target],
     span: Span,
-    seeing: Seeing,
+    pilots: Pilots,
     settings: Settings,
     confusions: Mapping[str, Confusion],
     tables: Mapping[str, Table],
@@ -154,15 +154,15 @@ def settle(
 
     `tables` are those of `responses`. The final time looks at every step are tried, before only the one in the middle.
     """
-    problem = _Problem(targets, span, seeing, settings, reach, FINER if final else ())
+    problem = _Problem(targets, span, pilots, settings, reach, FINER if final else ())
     best = problem.solve(Expectation(tables), without_selection, settings.most)
     axes = list({axis.name: axis for target in targets for axis in target.axes}.values())
     if settings.selecting is None or prod(len(axis.classes) for axis in axes) > CELLS:
         return best
     together = tables.get(Target(tuple(axes), {}).name)
     if together is None:
-        together = fit_table(axes, seeing.positions, seeing.labels, seeing.arms, confusions)
-    fair = seeing.of(seeing.fair)  # an early look is not judged by what it told itself, nor on doubtful runs alone
+        together = fit_table(axes, pilots.positions, pilots.labels, pilots.arms, confusions)
+    fair = pilots.of(pilots.fair)  # an early look is not judged by what it told itself, nor on doubtful runs alone
     looks = looks_of(axes, fair.labels, fair.early, settings.selecting.detector)
     for look in looks if final else looks[len(looks) // 2 :][:1]:
         expectation = Expectation(tables, look, together, settings.selecting.price, confusions)
@@ -177,7 +177,7 @@ class _Problem:
 
     targets: Sequence[Target]
     span: Span
-    seeing: Seeing
+    pilots: Pilots
     settings: Settings
     reach: float
     spacings: Sequence[float]
@@ -198,9 +198,9 @@ class _Problem:
             offers = offer(weights[np.linalg.norm(weights, axis=1) <= self.reach * 1.001])
             choice, goals = self._choose(expectation, offers)
         spread = max(float(np.einsum("j,sjc->sc", choice.mixture, goal.draws).std(axis=0).max()) for goal in goals)
-        kept = fidelity(self.seeing, offers.weights)
+        kept = fidelity(self.pilots, offers.weights)
         own = {target.name: expectation.tables[target.name] for target in self.targets}
-        return Chosen(offers, choice, expectation, own, self.seeing, (), spread, kept)
+        return Chosen(offers, choice, expectation, own, self.pilots, (), spread, kept)
 
     def _choose(self, expectation: Expectation, offers: Offers) -> tuple[Choice, list[Goal]]:
         prices, wishes = self.settings.prices, _wishes(self.targets, self.settings)
@@ -208,21 +208,21 @@ class _Problem:
         soft = [_goal(wish, expectation, offers, 0, prices.dependence) for wish in wishes]
         weights, nothing = offers.weights, np.zeros((1, offers.weights.shape[1]))
         costs = prices.nat * (weights**2).sum(1) / 2 + prices.calls * expectation.extra(offers)
-        kept = fidelity(self.seeing, np.concatenate([nothing, weights]))
+        kept = fidelity(self.pilots, np.concatenate([nothing, weights]))
         if kept is not None:
             costs = costs + prices.fidelity * np.maximum(0, kept[0] - kept[1:])
         return choose([*goals, *soft], costs, prices.caution), goals
 
 
-def fidelity(seeing: Seeing, weights: Array) -> Array | None:
+def fidelity(pilots: Pilots, weights: Array) -> Array | None:
     """Expected concept fidelity (J,): a logit that falls with the nats of the shift; None where it is not known.
 
     Weak normal priors: about 0.95 untouched, and a hundredth of a logit a nat.
     """
-    known = ~np.isnan(seeing.faithful)
+    known = ~np.isnan(pilots.faithful)
     if not known.any():
         return None
-    nats, kept = (seeing.weights[known] ** 2).sum(1) / 2, seeing.faithful[known]
+    nats, kept = (pilots.weights[known] ** 2).sum(1) / 2, pilots.faithful[known]
 
     first = np.array([3.0, -4.6])
 
@@ -248,16 +248,16 @@ def summary(chosen: Chosen) -> dict[str, Any]:
         "largest_sd": chosen.spread,
         "fits": fits,
         "slopes": slopes,
-        "ended_early": ended_early(chosen.seeing),
+        "ended_early": ended_early(chosen.pilots),
         **looked(chosen),
     }
 
 
-def ended_early(seeing: Seeing) -> dict[str, int]:
+def ended_early(pilots: Pilots) -> dict[str, int]:
     """Pilots that ended where an early look was certain; those as certain that went on to check it, and were wrong."""
-    checked = seeing.certain & seeing.fair
-    wrong = checked & np.any([seeing.labels[name] != told for name, told in seeing.told.items()], axis=0)
-    return {"images": int(seeing.ended.sum()), "checked": int(checked.sum()), "wrong": int(wrong.sum())}
+    checked = pilots.certain & pilots.fair
+    wrong = checked & np.any([pilots.labels[name] != told for name, told in pilots.told.items()], axis=0)
+    return {"images": int(pilots.ended.sum()), "checked": int(checked.sum()), "wrong": int(wrong.sum())}
 
 
 def looked(chosen: Chosen) -> dict[str, Any]:
