@@ -73,6 +73,7 @@ def neutral(rows: list[Row]) -> str:
     off = [
         [
             f"{r['guidance']:g}",
+            _from_to([row["n"] for row in rows if row["guidance"] == r["guidance"]]),
             f"{r['mean distance']:.1%} ({r['by chance']:.1%})",
             f"{r['over 10 points']} ({r['over by chance']:.0f})",
             r["surely so"],
@@ -81,9 +82,9 @@ def neutral(rows: list[Row]) -> str:
         ]
         for r in summary(rows)
     ]
-    n, steps = sorted({row["n"] for row in rows}), rows[0]["steps"]
     heads = [
         "guidance",
+        "clear images a prompt",
         "mean distance from planted (by chance)",
         "classes over 10 points off (by chance)",
         "surely so",
@@ -93,9 +94,8 @@ def neutral(rows: list[Row]) -> str:
     return (
         section(
             "What neutral prompts show",
-            f"`python -m emoji_world.measure neutral`, {steps} steps{precision(rows)}, the same seeds for every\n"
-            f"prompt, {n[0]}–{n[-1]} clear images a prompt: shares are uncertain by up to "
-            f"±{98 / n[-1] ** 0.5:.0f} to ±{98 / n[0] ** 0.5:.0f} points.\n"
+            f"`python -m emoji_world.measure neutral`, {rows[0]['steps']} steps{precision(rows)}, the same seeds for\n"
+            "every prompt. A share of n images is uncertain by up to ±98/√n points.\n"
             "All shares are corrected for what the detector is known to get wrong or to leave unclear.\n"
             "'Surely so': the whole interval is over 10 points off.",
             heads,
@@ -104,6 +104,10 @@ def neutral(rows: list[Row]) -> str:
         + "\n\n"
         + table(["prompt", "axis", "class", "planted", *(f"guidance {scale:g}" for scale in scales)], lines)
     )
+
+
+def _from_to(numbers: list[int]) -> str:
+    return f"{min(numbers)}–{max(numbers)}"
 
 
 def truth(rows: list[Row]) -> str:
