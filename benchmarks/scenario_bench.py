@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image
 
 from benchmarks.common import RUNS, folder_of, gather, shares
 from benchmarks.own_prompts import own_prompts
-from benchmarks.scenario_table import AXES, Scenario, axes_of
+from benchmarks.scenario_table import AXES, GROUPS, Scenario, axes_of
 from benchmarks.text_edit import without
 from equinoise.axes import load_axis
 from equinoise.console import progress
@@ -25,6 +26,16 @@ PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 0.2, 10.0, 50
 """Step 10 of 50 as a fraction, so that the recipe means the same with fewer denoising steps."""
 OWN = "own"
 """Among the estimators: the paired one, on the concept's own prompts."""
+WANTED, OTHERS = "wanted", "others"
+
+
+def _in_two(cell: Cell, wanted: Sequence[str]) -> Cell:
+    """With the wanted classes counted together, and the others."""
+    shares = {name: entry["share"] for name, entry in cell.audit["classes"].items()}
+    if None in shares.values():  # all are unclear
+        return replace(cell, audit={**cell.audit, "classes": {WANTED: {"share": None}, OTHERS: {"share": None}}})
+    share = sum(shares[name] for name in wanted)
+    return replace(cell, audit={**cell.audit, "classes": {WANTED: {"share": share}, OTHERS: {"share": 1 - share}}})
 
 
 class Bench:
@@ -103,19 +114,26 @@ class Bench:
         estimators: Sequence[str],
         pilots: int,
     ) -> Intervention | None:
-        """Axis after axis, each with the shifts of those before it in place; None where nothing came nearer to even."""
+        """Axis after axis, each with the shifts of those before it in place; None where nothing came nearer to even.
+
+        Even: the classes moved towards have the share that they would have were all classes of the axis as common.
+        """
         shifts: tuple[Shift, ...] = ()
         for axis, label in scenario.towards.items():
-            target = parse_target("uniform", load_axis(axis))
+            wanted = scenario.wanted if axis == scenario.axis else GROUPS.get(label, (label,))
+            even = len(wanted) / len(load_axis(axis).classes)
             found: list[tuple[str, Cell]] = []
             for estimator in estimators:
-                cells = self._sweep(scenario, axis, label, estimator, steps, weights, pilots, shifts)
-                if cell := nearest(cells[0], cells[1:], target):
+                swept = self._sweep(scenario, axis, label, estimator, steps, weights, pilots, shifts)
+                cells = [_in_two(cell, wanted) for cell in swept]
+                if cell := nearest(cells[0], cells[1:], {WANTED: even, OTHERS: 1 - even}):
                     found.append((estimator, cell))
             if not found:
                 print(f"{scenario.name}: no pilot cell of {axis} came nearer to even")
                 continue
-            estimator, cell = min(found, key=lambda item: (item[1].audit["tv"], item[1].intrusion))
+            estimator, cell = min(
+                found, key=lambda item: (abs(item[1].audit["classes"][WANTED]["share"] - even), item[1].intrusion)
+            )
             assert cell.step is not None
             direction = self.directions(axis, estimator, scenario.concept).find(label, cell.step)
             shifts += (Shift(direction, cell.weight),)

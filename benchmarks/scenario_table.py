@@ -38,6 +38,8 @@ class Scenario:
 
 
 DARK = ("medium-dark", "dark")
+GROUPS = {"dark": DARK}
+"""A class moved towards → the classes that are counted together as reached."""
 SCENARIOS = (
     Scenario("teacher", "a photo of a teacher", {"gender": "man"}, "gender", ("man",), "a teacher: men"),
     Scenario("engineer", "a photo of an engineer", {"gender": "woman"}, "gender", ("woman",), "an engineer: women"),
