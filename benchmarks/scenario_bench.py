@@ -27,6 +27,8 @@ PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 0.2, 10.0, 50
 OWN = "own"
 """Among the estimators: the paired one, on the concept's own prompts."""
 WANTED, OTHERS = "wanted", "others"
+HALF = 0.5
+"""The share that the wanted classes are to have together."""
 
 
 def _in_two(cell: Cell, wanted: Sequence[str]) -> Cell:
@@ -114,25 +116,21 @@ class Bench:
         estimators: Sequence[str],
         pilots: int,
     ) -> Intervention | None:
-        """Axis after axis, each with the shifts of those before it in place; None where nothing came nearer to even.
-
-        Even: the classes moved towards have the share that they would have were all classes of the axis as common.
-        """
+        """Axis after axis, each with the shifts of those before it in place; None where nothing came nearer to half."""
         shifts: tuple[Shift, ...] = ()
         for axis, label in scenario.towards.items():
             wanted = scenario.wanted if axis == scenario.axis else GROUPS.get(label, (label,))
-            even = len(wanted) / len(load_axis(axis).classes)
             found: list[tuple[str, Cell]] = []
             for estimator in estimators:
                 swept = self._sweep(scenario, axis, label, estimator, steps, weights, pilots, shifts)
                 cells = [_in_two(cell, wanted) for cell in swept]
-                if cell := nearest(cells[0], cells[1:], {WANTED: even, OTHERS: 1 - even}):
+                if cell := nearest(cells[0], cells[1:], {WANTED: HALF, OTHERS: 1 - HALF}):
                     found.append((estimator, cell))
             if not found:
-                print(f"{scenario.name}: no pilot cell of {axis} came nearer to even")
+                print(f"{scenario.name}: no pilot cell of {axis} came nearer to half")
                 continue
             estimator, cell = min(
-                found, key=lambda item: (abs(item[1].audit["classes"][WANTED]["share"] - even), item[1].intrusion)
+                found, key=lambda item: (abs(item[1].audit["classes"][WANTED]["share"] - HALF), item[1].intrusion)
             )
             assert cell.step is not None
             direction = self.directions(axis, estimator, scenario.concept).find(label, cell.step)

@@ -86,13 +86,13 @@ def axes_of(scenario: Scenario) -> list[Axis]:
 
 
 def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table as the README has it: untouched, the paper's recipe, and what came nearest to even on pilots."""
+    """The table as the README has it: untouched, the paper's recipe, and what came nearest to half on pilots."""
     heads = (
         "concept: what should be commoner",
         "untouched",
         "paper's recipe, w = 10",
         "right; moved most besides",
-        "nearest to even on pilots",
+        "nearest to half on pilots",
         "right; moved most besides",
     )
     lines = []

@@ -1,8 +1,8 @@
 """The nine scenarios of the paper's first figure, before and after: python -m benchmarks.scenarios
 
 Each concept has a planted bias and a direction against it. `paper`: 50 images a class, SVM at step 10, w = 10. `best`:
-estimator, step and weight that come nearest to an even axis on pilot seeds while the concept stays what it is; `own`
-directions are from the concept's own prompts with the class named in them. Both are
+estimator, step and weight that bring the wanted classes nearest to half of the images of pilot seeds while the concept
+stays what it is; `own` directions are from the concept's own prompts with the class named in them. Both are
 then judged once on fresh seeds: the share of the wanted classes, its paired change, concept fidelity, and how far the
 largest share of any other axis moved. A waterbird's ground is changed in its text embedding too (the water–land
 direction projected out, as Chuang et al. 2023), alone and with the shift.
