@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.common import RUNS, folder_of, gather, shares
 from benchmarks.own_prompts import own_prompts
-from benchmarks.scenario_table import AXES, GROUPS, Scenario, axes_of
+from benchmarks.scenario_table import AXES, Scenario, axes_of
 from benchmarks.text_edit import without
 from equinoise.axes import load_axis
 from equinoise.console import progress
@@ -29,15 +29,6 @@ OWN = "own"
 WANTED, OTHERS = "wanted", "others"
 HALF = 0.5
 """The share that the wanted classes are to have together."""
-
-
-def _in_two(cell: Cell, wanted: Sequence[str]) -> Cell:
-    """With the wanted classes counted together, and the others."""
-    shares = {name: entry["share"] for name, entry in cell.audit["classes"].items()}
-    if None in shares.values():  # all are unclear
-        return replace(cell, audit={**cell.audit, "classes": {WANTED: {"share": None}, OTHERS: {"share": None}}})
-    share = sum(shares[name] for name in wanted)
-    return replace(cell, audit={**cell.audit, "classes": {WANTED: {"share": share}, OTHERS: {"share": 1 - share}}})
 
 
 class Bench:
@@ -119,7 +110,7 @@ class Bench:
         """Axis after axis, each with the shifts of those before it in place; None where nothing came nearer to half."""
         shifts: tuple[Shift, ...] = ()
         for axis, label in scenario.towards.items():
-            wanted = scenario.wanted if axis == scenario.axis else GROUPS.get(label, (label,))
+            wanted = scenario.reached(axis)
             found: list[tuple[str, Cell]] = []
             for estimator in estimators:
                 swept = self._sweep(scenario, axis, label, estimator, steps, weights, pilots, shifts)
@@ -178,3 +169,12 @@ class Bench:
         """The first images of what `Bench.judge` made under a name."""
         folder = RUNS / self.home / f"{scenario.folder}-{name}"
         return [Image.open(folder / record.file) for record in records[:n]]
+
+
+def _in_two(cell: Cell, wanted: Sequence[str]) -> Cell:
+    """With the wanted classes counted together, and the others."""
+    shares = {name: entry["share"] for name, entry in cell.audit["classes"].items()}
+    if None in shares.values():  # all are unclear
+        return replace(cell, audit={**cell.audit, "classes": {WANTED: {"share": None}, OTHERS: {"share": None}}})
+    share = sum(shares[name] for name in wanted)
+    return replace(cell, audit={**cell.audit, "classes": {WANTED: {"share": share}, OTHERS: {"share": 1 - share}}})

@@ -19,17 +19,28 @@ AXES = {
 }
 """Axis → the prompts of its two ends; where there are none, those of the catalogue."""
 
+GROUPS = {"dark": ("medium-dark", "dark")}
+"""A class moved towards → the classes that are counted together as reached; of others it alone."""
+
 
 @dataclass(frozen=True)
 class Scenario:
-    """A concept, the directions used on it (axis → class), and the classes of one axis that should become commoner."""
+    """A concept, the directions used on it (axis → class), and the axis whose classes moved towards are judged."""
 
     name: str
     concept: str
     towards: Mapping[str, str]
     axis: str
-    wanted: tuple[str, ...]
     said: str
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The classes of its axis that should become commoner."""
+        return self.reached(self.axis)
+
+    def reached(self, axis: str) -> tuple[str, ...]:
+        """The classes of an axis that its direction is to reach, counted together."""
+        return GROUPS.get(self.towards[axis], (self.towards[axis],))
 
     @property
     def folder(self) -> str:
@@ -37,21 +48,17 @@ class Scenario:
         return self.name.replace(", ", "-")
 
 
-DARK = ("medium-dark", "dark")
-GROUPS = {"dark": DARK}
-"""A class moved towards → the classes that are counted together as reached."""
 SCENARIOS = (
-    Scenario("teacher", "a photo of a teacher", {"gender": "man"}, "gender", ("man",), "a teacher: men"),
-    Scenario("engineer", "a photo of an engineer", {"gender": "woman"}, "gender", ("woman",), "an engineer: women"),
-    Scenario("doctor", "a photo of a doctor", {"gender": "woman"}, "gender", ("woman",), "a doctor: women"),
-    Scenario("man", "a photo of a man", {"tone": "dark"}, "tone", DARK, "a man: two darkest tones"),
-    Scenario("woman", "a photo of a woman", {"tone": "dark"}, "tone", DARK, "a woman: two darkest tones"),
+    Scenario("teacher", "a photo of a teacher", {"gender": "man"}, "gender", "a teacher: men"),
+    Scenario("engineer", "a photo of an engineer", {"gender": "woman"}, "gender", "an engineer: women"),
+    Scenario("doctor", "a photo of a doctor", {"gender": "woman"}, "gender", "a doctor: women"),
+    Scenario("man", "a photo of a man", {"tone": "dark"}, "tone", "a man: two darkest tones"),
+    Scenario("woman", "a photo of a woman", {"tone": "dark"}, "tone", "a woman: two darkest tones"),
     Scenario(
         "doctor, both",
         "a photo of a doctor",
         {"gender": "woman", "tone": "dark"},
         "gender",
-        ("woman",),
         "a doctor: women (and dark)",
     ),
     Scenario(
@@ -59,7 +66,6 @@ SCENARIOS = (
         "a photo of a wealthy dark-skinned man and his house",
         {"house": "mansion"},
         "house",
-        ("mansion",),
         "a wealthy dark-skinned man and his house: mansion",
     ),
     Scenario(
@@ -67,13 +73,10 @@ SCENARIOS = (
         "a picture of a wedding",
         {"wedding": "sari-and-turban"},
         "wedding",
-        ("sari-and-turban",),
         "a wedding: sari and turban",
     ),
-    Scenario("waterbird", "a picture of a waterbird", {"ground": "land"}, "ground", ("land",), "a waterbird: on land"),
-    Scenario(
-        "landbird", "a picture of a waterbird", {"bird": "landbird"}, "bird", ("landbird",), "a waterbird: landbird"
-    ),
+    Scenario("waterbird", "a picture of a waterbird", {"ground": "land"}, "ground", "a waterbird: on land"),
+    Scenario("landbird", "a picture of a waterbird", {"bird": "landbird"}, "bird", "a waterbird: landbird"),
 )
 """Nine, and the bird once more: its ground and its kind are two questions."""
 

@@ -101,8 +101,16 @@ def is_held_out(person: Person) -> bool:
 
 
 def styles_of(role: str) -> list[str]:
-    """The styles that show a role's gender: in the others its woman and its man look alike."""
-    return [style for style in STYLES if role not in world()["sources"][style].get("alike", ())]
+    """The styles that show a role's gender: in others its woman and its man are one drawing, or too alike to tell."""
+    sources = world()["sources"]
+    return [
+        style for style in STYLES if not is_one_drawing(style, role) and role not in sources[style].get("hidden", ())
+    ]
+
+
+def is_one_drawing(style: str, role: str) -> bool:
+    """Whether a role's woman and man are declared to be the very same there."""
+    return role in world()["sources"][style].get("alike", ())
 
 
 def all_people() -> list[Person]:

@@ -125,7 +125,7 @@ class _PilotRun:
         """All of them to their end."""
         records = self._made(self.request, jobs)
         early = [self._early(job) if self.looks else None for job in jobs]
-        return [self._seen(job, record, seen) for job, record, seen in zip(jobs, records, early, strict=True)]
+        return [self._pilot(job, record, seen) for job, record, seen in zip(jobs, records, early, strict=True)]
 
     def looked(self, jobs: Sequence[Job], certain: Certain) -> list[Pilot]:
         """Begun, and gone on with where their classes are not certain, or to see whether they are what was told."""
@@ -140,7 +140,7 @@ class _PilotRun:
         found = []
         for job in jobs:
             said = told[job.id]
-            seen = replace(self._seen(job, records.get(job.id), early[job.id]), told=said)
+            seen = replace(self._pilot(job, records.get(job.id), early[job.id]), told=said)
             if said is not None and job.id not in records:
                 seen = replace(seen, labels=said, fair=False, took=part)
             elif not goes_on(job.seed):  # one is not certain of it, and such runs lose the concept more often
@@ -177,7 +177,7 @@ class _PilotRun:
                 f"{self.run.path} holds pilots of another version of equinoise; remove it and go again"
             )
 
-    def _seen(self, job: Job, record: Record | None, early: _OnItsWay | None) -> Pilot:
+    def _pilot(self, job: Job, record: Record | None, early: _OnItsWay | None) -> Pilot:
         labels = {axis.name: record.labels[axis.name] for axis in self.axes} if record else {}
         asked = self.session.asked(job.prompt)
         faithful = likeliest(record, "role") == asked if asked and record else None
