@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 from emoji_world.captions import draw_caption
 from emoji_world.prompts import Prompt, all_prompts, is_asked, planted_share
 from emoji_world.scenes import Scene, draw_scene
-from emoji_world.training.bank import SCENES, draw_rows, odds
+from emoji_world.training.bank import SCENES, draw_rows, make, odds
 from emoji_world.training.denoiser import loss_weights, picture, scheduler, velocity
 from emoji_world.training.expected import companions, expected_picture, same_captions
 from emoji_world.training.gap import answers
@@ -119,6 +119,12 @@ def test_a_bank_of_one_role_shows_no_other(which: str) -> None:
     scenes = [SCENES[which](rng, "detective") for _ in range(40)]
     assert {scene.shows["role"] for scene in scenes} == {"detective"}
     assert any(not scene.names & {"gender", "tone"} for scene in scenes)
+
+
+@pytest.mark.parametrize("role", ["astronaut", "person"])
+def test_a_bank_that_would_never_fill_is_refused(role: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=f"no cell of the role '{role}' is held out"):
+        make(tmp_path / "bank.safetensors", 500, 0, 1, "held-out", role)
 
 
 def test_what_was_shown_too_rarely_is_drawn_more_often(tmp_path: Path) -> None:

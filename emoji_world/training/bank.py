@@ -21,7 +21,7 @@ from emoji_world.drawing.canvas import Box
 from emoji_world.drawing.compose import compose
 from emoji_world.prompts import all_prompts, is_asked
 from emoji_world.scenes import Scene, draw_held_out, draw_scene
-from emoji_world.world import STYLES, roles
+from emoji_world.world import STYLES, all_people, is_held_out, roles
 
 CHUNK = 500
 Objects = Sequence[tuple[str, Box]]
@@ -40,7 +40,12 @@ def make(path: Path, n: int, seed: int, workers: int, which: str = "all", role: 
     """Draw n scenes and compose them; chunk c always uses the generator (seed, c).
 
     `which`: one of `SCENES`; `role`: of those only the ones that show it.
+
+    Raises:
+        SystemExit: none of them does.
     """
+    if which == "held-out" and role and not any(p.role == role and is_held_out(p) for p in all_people()):
+        raise SystemExit(f"no cell of the role '{role}' is held out; choose another role or --scenes")
     for style in STYLES:
         fetch(style)
     with ProcessPoolExecutor(workers) as pool:
