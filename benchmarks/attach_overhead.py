@@ -23,9 +23,9 @@ from scipy import stats
 
 from benchmarks.common import keep, tabulate
 from equinoise import Direction, ModelSpec, attach, load
-from equinoise.mitigation.anatomy import anatomy
-from equinoise.mitigation.origin import Origin
+from equinoise.directions.origin import Origin
 from equinoise.models.pipeline import require_pipeline
+from equinoise.steering.pipeline_info import anatomy
 
 CONCEPT, GUIDANCE, WEIGHT = "a photo of a doctor", 5.0, 3.0
 BARE, ATTACHED, CAPTURED = KINDS = ("bare", "attached", "attached, captured")

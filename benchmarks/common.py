@@ -12,16 +12,19 @@ from rich.console import Console
 from rich.table import Table
 
 from equinoise.axes import Axis, load_axis
-from equinoise.console import progress
+from equinoise.directions.traces import Traces
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.files import append
-from equinoise.mitigation import Intervention, Traces
-from equinoise.mitigation.collect import Keep, collect
 from equinoise.models.base import Step
+from equinoise.progress import progress
 from equinoise.run import Record, RunFolder
-from equinoise.session import Session
-from equinoise.understanding import Audit, parse_target, tally
+from equinoise.steering.intervention import Intervention
+from equinoise.understanding.audit import Audit
+from equinoise.understanding.counts import tally
+from equinoise.understanding.targets import parse_target
+from equinoise.workflows.collecting import Keep, collect
+from equinoise.workflows.settings import Session
 
 Row = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"

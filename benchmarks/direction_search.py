@@ -28,13 +28,13 @@ from sklearn.svm import SVC
 
 from benchmarks.common import tell
 from equinoise.axes import load_axis
+from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
-from equinoise.mitigation import fit
-from equinoise.mitigation.collect import collect
 from equinoise.models import Sampling, load
 from equinoise.models.base import draw_noise
 from equinoise.seeds import COLLECT, seed_range
-from equinoise.session import open_session
+from equinoise.workflows.collecting import collect
+from equinoise.workflows.settings import open_session
 
 STEP, STEPS = 10, 50
 CAPTURED = tuple(range(0, STEPS, 5))

@@ -14,11 +14,14 @@ import numpy as np
 
 from benchmarks.common import axes, gather, shares, tell
 from equinoise.detectors.loading import UNCLEAR_BELOW
+from equinoise.directions.direction import Direction
+from equinoise.directions.estimators import fit
+from equinoise.directions.traces import Traces
 from equinoise.engine import Engine
 from equinoise.errors import EquinoiseWarning
-from equinoise.mitigation import Direction, Intervention, Shift, Traces, fit
 from equinoise.seeds import COLLECT, VERIFY, seed_range
-from equinoise.session import open_session
+from equinoise.steering.intervention import Intervention, Shift
+from equinoise.workflows.settings import open_session
 
 SIZES = (10, 25, 50, 100)
 TRUTH = 1_000

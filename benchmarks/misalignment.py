@@ -32,7 +32,7 @@ from equinoise.models.mixture.detector import classes
 from equinoise.models.mixture.prompts import law_of_subject
 from equinoise.models.mixture.world import AXES, COORDINATES, SPREAD, Subject, Table
 from equinoise.statistics import Interval, wilson
-from equinoise.understanding.misalignment import Misalignment, Relation, misalign, of_images, of_texts
+from equinoise.understanding.disagreements import Misalignment, Relation, misalign, of_images, of_texts
 from equinoise.understanding.relations import TextRelation, VisionRelation, relate_texts
 from equinoise.understanding.wordings import WORDINGS, attribute
 

@@ -21,16 +21,17 @@ from scipy import stats
 from benchmarks.common import keep, tabulate
 from benchmarks.estimators import rows_of
 from equinoise.axes import Axis, load_axis
+from equinoise.directions.estimators import ESTIMATORS
+from equinoise.directions.traces import Traces
 from equinoise.engine import Engine
 from equinoise.errors import EquinoiseWarning
-from equinoise.mitigation import ESTIMATORS, Traces
-from equinoise.mitigation.collect import collect, collect_detected
 from equinoise.models import Sampling
 from equinoise.models.base import NOISE, Step, draw_noise
 from equinoise.models.mixture import MixtureDetector, MixtureModel, best_direction, detected_cosine, shares
 from equinoise.models.mixture import formulas as theory
 from equinoise.seeds import COLLECT, DETECTED, VERIFY, seed_range
-from equinoise.session import Session, open_session
+from equinoise.workflows.collecting import collect, collect_detected
+from equinoise.workflows.settings import Session, open_session
 
 Array = NDArray[np.float64]
 Rows = list[dict[str, Any]]

@@ -19,21 +19,24 @@ from benchmarks.own_prompts import own_prompts
 from emoji_world.captions import noun_phrases, toned_phrases, with_article
 from emoji_world.prompts import called
 from equinoise.axes import Axis, load_axis
-from equinoise.commands.auditing import ask
-from equinoise.commands.auditing_models import audit_model
-from equinoise.commands.planning import Ask, plan
-from equinoise.commands.reading_images import open_image
-from equinoise.console import progress
 from equinoise.detectors import detect, load_detector_once, read_label
+from equinoise.directions.direction import DirectionSet
+from equinoise.directions.estimators import fit
+from equinoise.directions.traces import Traces
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseWarning
-from equinoise.mitigation import DirectionSet, Intervention, Traces, fit
 from equinoise.models.base import step_at
+from equinoise.progress import progress
 from equinoise.run import Record, RunFolder, read_records
 from equinoise.seeds import COLLECT, seed_range
-from equinoise.session import Session, open_session
-from equinoise.understanding import parse_targets
+from equinoise.steering.intervention import Intervention
+from equinoise.understanding.targets import parse_targets
+from equinoise.workflows.auditing import audit_model
+from equinoise.workflows.planning import Ask, plan
+from equinoise.workflows.question import ask
+from equinoise.workflows.reading_images import open_image
+from equinoise.workflows.settings import Session, open_session
 
 PAIRS = 32
 PART = 256

@@ -18,10 +18,10 @@ from typing import Any
 from benchmarks.common import RUNS, Journal, Row, keep, tabulate
 from benchmarks.plan_bench import Bench, parser
 from equinoise.axes import load_axis
-from equinoise.mitigation import Plan
 from equinoise.run import read_records
 from equinoise.seeds import AUDIT, seed_range
 from equinoise.statistics import wilson
+from equinoise.steering.plan import Plan
 
 CONCEPT, NAMED = "a photo of a doctor", "a photo of a woman doctor"
 VERIFIED = 256

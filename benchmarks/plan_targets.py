@@ -19,8 +19,10 @@ from benchmarks.plan_bench import Bench, parser, people
 from equinoise.axes import Axis, load_axis
 from equinoise.run import Record
 from equinoise.seeds import AUDIT, VERIFY, seed_range
-from equinoise.understanding import Audit, Target, cross, parse_targets, tally
+from equinoise.understanding.audit import Audit
+from equinoise.understanding.counts import cross, tally
 from equinoise.understanding.quality import fidelity, fidelity_kept, off_target
+from equinoise.understanding.targets import Target, parse_targets
 
 CENSUS = "tone=light:0.34,medium-light:0.26,medium:0.18,medium-dark:0.13,dark:0.09"
 """Such as a country's table may have; of no country."""

@@ -15,8 +15,9 @@ from benchmarks.plan_bench import Bench, concept_of, parser
 from benchmarks.shifts import seen
 from emoji_world.world import roles
 from equinoise.axes import UNCLEAR, load_axis
-from equinoise.mitigation import Direction, Intervention, Shift
+from equinoise.directions.direction import Direction
 from equinoise.statistics import Interval, paired_difference
+from equinoise.steering.intervention import Intervention, Shift
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.common import tell
-from equinoise.mitigation.programme import Goal, choose
+from equinoise.planning.solver import Goal, choose
 
 
 def goals(axes: int, classes: int, candidates: int, draws: int, seed: int) -> tuple[list[Goal], NDArray[np.float64]]:

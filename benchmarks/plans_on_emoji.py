@@ -19,10 +19,12 @@ from rich.table import Table
 
 from benchmarks.common import Journal, Row, keep, markdown
 from benchmarks.plan_bench import EXPLICIT, Bench, concept_of, explicit_of, parser, people
-from equinoise.commands.judging import judge_quality
 from equinoise.run import Record, read_records
 from equinoise.seeds import VERIFY, seed_range
-from equinoise.understanding import Audit, Target, parse_targets, tally
+from equinoise.understanding.audit import Audit
+from equinoise.understanding.counts import tally
+from equinoise.understanding.targets import Target, parse_targets
+from equinoise.workflows.quality import judge_quality
 
 ROLES = (
     "doctor", "engineer", "teacher", "scientist", "judge", "pilot", "cook", "artist", "firefighter", "office-worker",

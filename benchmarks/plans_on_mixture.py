@@ -25,17 +25,18 @@ from scipy import stats
 
 from benchmarks.common import Journal, keep, tabulate
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.console import progress
+from equinoise.directions.direction import Direction
+from equinoise.directions.origin import Origin
 from equinoise.engine.worker import start
-from equinoise.mitigation import Direction, Origin
-from equinoise.mitigation.certain import Certain
-from equinoise.mitigation.explore import allot, explore
-from equinoise.mitigation.pilots import Pilot
-from equinoise.mitigation.programme import REACHED, Goal, choose
-from equinoise.mitigation.settle import Chosen, Settings
-from equinoise.mitigation.span import Span, candidates, span_of
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture.world import AXES, SPREAD
+from equinoise.planning.basis import Span, candidates, span_of
+from equinoise.planning.early_stopping import Certain
+from equinoise.planning.exploration import allot, explore
+from equinoise.planning.optimise import Chosen, Settings
+from equinoise.planning.pilots import Pilot
+from equinoise.planning.solver import REACHED, Goal, choose
+from equinoise.progress import progress
 from equinoise.seeds import PILOT, VERIFY
 from equinoise.statistics import Confusion, Interval, correct, share_intervals, wilson
 from equinoise.understanding.targets import Target, uniform

@@ -13,17 +13,20 @@ from typing import Any
 
 from benchmarks.common import RUNS, axes, dark_share, gather, shares, tell
 from equinoise.axes import Axis
-from equinoise.console import progress
 from equinoise.detectors.loading import UNCLEAR_BELOW
+from equinoise.directions.direction import Direction, DirectionSet
+from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
-from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, fit
-from equinoise.mitigation.sweep import best as nearest
-from equinoise.mitigation.sweep import sweep
+from equinoise.progress import progress
 from equinoise.run import RunFolder
 from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
-from equinoise.session import Session, open_session
 from equinoise.statistics import wilson
-from equinoise.understanding import change, parse_target
+from equinoise.steering.intervention import Intervention, Shift
+from equinoise.understanding.audit import change
+from equinoise.understanding.targets import parse_target
+from equinoise.workflows.settings import Session, open_session
+from equinoise.workflows.sweeping import best as nearest
+from equinoise.workflows.sweeping import sweep
 
 CONCEPTS = (
     "a photo of a doctor",

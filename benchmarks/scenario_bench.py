@@ -12,15 +12,17 @@ from benchmarks.own_prompts import own_prompts
 from benchmarks.scenario_table import AXES, Scenario, axes_of
 from benchmarks.text_edit import without
 from equinoise.axes import load_axis
-from equinoise.console import progress
+from equinoise.directions.direction import DirectionSet
+from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
-from equinoise.mitigation import DirectionSet, Intervention, Shift, fit
-from equinoise.mitigation.sweep import Cell, sweep
-from equinoise.mitigation.sweep import best as nearest
+from equinoise.progress import progress
 from equinoise.run import Record, RunFolder
 from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
-from equinoise.session import Session
-from equinoise.understanding import parse_target
+from equinoise.steering.intervention import Intervention, Shift
+from equinoise.understanding.targets import parse_target
+from equinoise.workflows.settings import Session
+from equinoise.workflows.sweeping import Cell, sweep
+from equinoise.workflows.sweeping import best as nearest
 
 PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 0.2, 10.0, 50
 """Step 10 of 50 as a fraction, so that the recipe means the same with fewer denoising steps."""

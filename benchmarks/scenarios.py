@@ -23,10 +23,10 @@ from benchmarks.scenario_bench import Bench
 from benchmarks.scenario_table import SCENARIOS, Scenario, as_markdown, axes_of
 from emoji_world.contact import sheet
 from equinoise.engine import Engine
-from equinoise.mitigation import Intervention
 from equinoise.run import Record
-from equinoise.session import Session, open_session
 from equinoise.statistics import paired_difference, wilson
+from equinoise.steering.intervention import Intervention
+from equinoise.workflows.settings import Session, open_session
 
 
 def main() -> None:

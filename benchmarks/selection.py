@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from benchmarks.common import RESULTS, keep, tabulate
 from benchmarks.plans_on_mixture import MARGIN, NAMES, World, target_of, world
 from equinoise.axes import load_axis
-from equinoise.console import progress
-from equinoise.mitigation.certain import Certain
-from equinoise.mitigation.explore import explore
-from equinoise.mitigation.mixture import extra_of, parts_of
-from equinoise.mitigation.offers import Price
-from equinoise.mitigation.pilots import Pilot
-from equinoise.mitigation.plan import Part
-from equinoise.mitigation.response import Array
-from equinoise.mitigation.settle import Chosen, Selecting, Settings
+from equinoise.planning.candidates import Price
+from equinoise.planning.early_stopping import Certain
+from equinoise.planning.exploration import explore
+from equinoise.planning.mixture import extra_of, parts_of
+from equinoise.planning.optimise import Chosen, Selecting, Settings
+from equinoise.planning.pilots import Pilot
+from equinoise.planning.response import Array
+from equinoise.progress import progress
 from equinoise.seeds import PILOT
+from equinoise.steering.plan import Part
 from equinoise.understanding.targets import Target
 
 Labels = NDArray[np.int64]

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import tell
-from equinoise.commands.auditing_models import LOOK_EVERY
 from equinoise.statistics import Interval, horizon_for, share_intervals, share_sequences
+from equinoise.workflows.auditing import LOOK_EVERY
 
 TRUTHS: tuple[tuple[float, ...], ...] = (
     (0.5, 0.5),

@@ -21,11 +21,13 @@ from benchmarks.common import RUNS
 from benchmarks.own_prompts import own_prompts
 from benchmarks.plan_bench import Bench, concept_of
 from equinoise.axes import Axis, load_axis
-from equinoise.mitigation import Direction, DirectionSet, Intervention, Shift, fit
-from equinoise.mitigation.collect import Keep, collect_detected
+from equinoise.directions.direction import Direction, DirectionSet
+from equinoise.directions.estimators import fit
 from equinoise.models.base import NOISE, Generated, Held, Sampling, Step, draw_noise, step_at
 from equinoise.models.pipeline import PipelineModel, require_pipeline
 from equinoise.seeds import COLLECT, DETECTED, seed_range
+from equinoise.steering.intervention import Intervention, Shift
+from equinoise.workflows.collecting import Keep, collect_detected
 
 PAIRS, DETECTED_N = 32, 256
 LATER = "0.4"

@@ -16,14 +16,14 @@ from benchmarks.common import Journal, Row, keep, tabulate
 from benchmarks.plan_bench import Bench, concept_of, parser, people
 from benchmarks.shift_methods import Midway, directions, reflected, shifts
 from equinoise.axes import UNCLEAR, load_axis
-from equinoise.console import progress
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
-from equinoise.mitigation import Intervention
 from equinoise.models.base import step_at
 from equinoise.models.pipeline import require_pipeline
+from equinoise.progress import progress
 from equinoise.seeds import VERIFY, seed_range
 from equinoise.statistics import paired_difference
+from equinoise.steering.intervention import Intervention
 from equinoise.understanding.counts import likeliest
 
 CASES = (

@@ -11,17 +11,17 @@ import argparse
 import numpy as np
 
 from benchmarks.common import RUNS, axes, gather, tell
-from equinoise.console import progress
 from equinoise.detectors.loading import UNCLEAR_BELOW
+from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
-from equinoise.mitigation import fit
-from equinoise.mitigation.collect import Keep, collect_detected
-from equinoise.mitigation.sweep import best, sweep
 from equinoise.models.base import NOISE, Step
+from equinoise.progress import progress
 from equinoise.run import RunFolder
 from equinoise.seeds import COLLECT, DETECTED, PILOT, seed_range
-from equinoise.session import open_session
-from equinoise.understanding import parse_target
+from equinoise.understanding.targets import parse_target
+from equinoise.workflows.collecting import Keep, collect_detected
+from equinoise.workflows.settings import open_session
+from equinoise.workflows.sweeping import best, sweep
 
 CONCEPT = "a photo of a doctor"
 STEPS: tuple[Step, ...] = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45)

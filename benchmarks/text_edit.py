@@ -10,11 +10,11 @@ from PIL import Image
 
 from equinoise.axes import Axis
 from equinoise.detectors import load_detector, read_label, role_axis
-from equinoise.mitigation import Intervention
 from equinoise.models.base import draw_noise
 from equinoise.models.pipeline import require_pipeline
 from equinoise.run import Record, RunFolder
-from equinoise.session import Session
+from equinoise.steering.intervention import Intervention
+from equinoise.workflows.settings import Session
 
 
 def without(

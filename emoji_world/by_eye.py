@@ -27,9 +27,9 @@ from emoji_world.measure.detector import scene_of
 from emoji_world.world import all_people, is_held_out
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.detectors import load_detector, read_label
-from equinoise.reader import open_reader
 from equinoise.statistics import Confusion, correct, share_intervals
 from equinoise.understanding.calibration import confuse
+from equinoise.workflows.detector import open_reader
 
 EYE = Path(__file__).parent / "eye"
 SEED = 7_500_000

@@ -22,12 +22,12 @@ from emoji_world.measure.detector import shown
 from emoji_world.scenes import draw_scene
 from emoji_world.world import kinds, world
 from equinoise.axes import load_axis
-from equinoise.commands.calibrating import calibrate_detector
 from equinoise.detectors.loading import detector_folder
 from equinoise.files import read_json, write_json
 from equinoise.models import load
 from equinoise.models.pipeline import require_pipeline
 from equinoise.understanding.calibration import FILE
+from equinoise.workflows.calibrating import calibrate_detector
 
 SEED = 7_700_000
 PER_CLASS = 150

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from equinoise.models.base import draw_noise
 from equinoise.seeds import AUDIT, seed_range
-from equinoise.session import open_session
+from equinoise.workflows.settings import open_session
 
 PROMPTS = (
     "a photo of a teacher",

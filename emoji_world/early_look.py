@@ -27,14 +27,14 @@ from torch import Tensor
 
 from emoji_world.measure.common import show
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.console import progress
 from equinoise.detectors import load_detector, read_label
 from equinoise.detectors.loading import UNCLEAR_BELOW
 from equinoise.engine import Engine, Job
 from equinoise.models.base import NOISE, Step
 from equinoise.models.pipeline import require_pipeline
-from equinoise.session import Session, open_session
+from equinoise.progress import progress
 from equinoise.statistics import wilson
+from equinoise.workflows.settings import Session, open_session
 
 SEED = 8_000_000
 STEPS = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45)

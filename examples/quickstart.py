@@ -5,8 +5,8 @@ python examples/quickstart.py
 
 from equinoise import Engine, Intervention, Job, Shift, audit, fit, load_axis, open_session
 from equinoise.engine.images import make_images
-from equinoise.mitigation.collect import collect
 from equinoise.seeds import COLLECT, VERIFY, seed_range
+from equinoise.workflows.collecting import collect
 
 CONCEPT = "a photo of a doctor"
 

@@ -14,8 +14,8 @@ from hypothesis import settings
 from tiny_pipelines import TINY, Tiny
 
 from equinoise import load
-from equinoise.cli import app
-from equinoise.console import run_app
+from equinoise.cli.app import app
+from equinoise.cli.console import run_app
 from equinoise.models.pipeline import PipelineModel
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)

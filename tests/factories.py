@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from equinoise.mitigation import Direction, Origin, Traces
+from equinoise.directions.direction import Direction
+from equinoise.directions.origin import Origin
+from equinoise.directions.traces import Traces
 
 MODEL = {"name": "m", "weights": "abc", "scheduler": "DDIMScheduler"}
 SAMPLING = {"steps": 50, "guidance_scale": 2.0}

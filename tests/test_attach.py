@@ -32,9 +32,9 @@ from equinoise import (
     load,
 )
 from equinoise.encoders import TextEncoder
-from equinoise.mitigation.anatomy import anatomy
-from equinoise.mitigation.numbering import number_images
 from equinoise.models.pipeline import PipelineModel
+from equinoise.steering.numbering import number_images
+from equinoise.steering.pipeline_info import anatomy
 
 STEPS, GUIDANCE = 2, 3.0
 SHAPE = (4, 8, 8)

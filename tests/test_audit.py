@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from equinoise import EquinoiseError, Record, audit, load_axis
 from equinoise.detectors import asked_role, read_label
-from equinoise.understanding import Audit, Counts, change, parse_target, tally
+from equinoise.understanding.audit import Audit, change
+from equinoise.understanding.counts import Counts, tally
+from equinoise.understanding.targets import parse_target
 
 GENDER = load_axis("gender")
 KEYS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from equinoise import EquinoiseError, catalogue, load_axis
-from equinoise.understanding import parse_target
+from equinoise.understanding.targets import parse_target
 
 OWN = """
 [hat]

@@ -13,23 +13,23 @@ from conftest import Ran
 from factories import origin
 
 from equinoise.axes import load_axis
-from equinoise.commands import piloting
+from equinoise.directions.direction import Direction, DirectionSet
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
-from equinoise.mitigation import DirectionSet, Plan
-from equinoise.mitigation.certain import CHECKED, SURE, Certain, certain_of, goes_on
-from equinoise.mitigation.direction import Direction
-from equinoise.mitigation.explore import explore
-from equinoise.mitigation.looking import Early
-from equinoise.mitigation.offers import Price
-from equinoise.mitigation.pilots import Pilot
-from equinoise.mitigation.settle import Selecting, Settings, summary
-from equinoise.mitigation.span import span_of
 from equinoise.models import load
 from equinoise.models.mixture import best_direction
+from equinoise.planning.basis import span_of
+from equinoise.planning.candidates import Price
+from equinoise.planning.early_stopping import CHECKED, SURE, Certain, certain_of, goes_on
+from equinoise.planning.exploration import explore
+from equinoise.planning.optimise import Selecting, Settings, summary
+from equinoise.planning.pilots import Pilot
 from equinoise.run import RunFolder
 from equinoise.seeds import PILOT
-from equinoise.understanding import parse_targets
+from equinoise.steering.looking import Early
+from equinoise.steering.plan import Plan
+from equinoise.understanding.targets import parse_targets
+from equinoise.workflows import pilots as piloting
 
 GENDER = load_axis("gender")
 DOCTOR = "a photo of a doctor"

@@ -142,7 +142,7 @@ def test_a_collection_that_was_cut_off_goes_on(cli: Callable, traces: Path, tmp_
     arguments = ("collect", "emoji", "--axis", "gender", "-n", 6, "--capture", "T,0,3", "--json", *FAST)
     calls = 0
 
-    from equinoise.mitigation import collect as module
+    from equinoise.workflows import collecting as module
 
     keep_part = module._keep_part
 

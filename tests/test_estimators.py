@@ -10,8 +10,8 @@ from factories import traces
 from sklearn.svm import SVC
 
 from equinoise import EquinoiseError, EquinoiseWarning, fit
-from equinoise.mitigation.estimators import ESTIMATORS, paired, svm
-from equinoise.mitigation.validation import held_out
+from equinoise.directions.cross_validation import held_out
+from equinoise.directions.estimators import ESTIMATORS, paired, svm
 from equinoise.statistics import wilson
 
 

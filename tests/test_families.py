@@ -32,9 +32,9 @@ from equinoise import (
     load,
 )
 from equinoise.engine.images import make_images
-from equinoise.mitigation.intervention import check_fits
 from equinoise.models.base import draw, draw_noise
 from equinoise.models.pipeline import PipelineModel
+from equinoise.steering.intervention import check_fits
 
 PROMPTS = ["a cat", "a dog", "a cat and a dog"]
 SEEDS = [1, 2, 3]

@@ -16,11 +16,11 @@ from PIL import Image
 from emoji_world.by_eye import EYE, by_eye
 from emoji_world.labels import SCENE_AXES
 from equinoise import Confusion, Sampling, draw_noise, load, load_axis, read_records
-from equinoise.commands.reading_images import open_image
 from equinoise.detectors.loading import detector_folder
 from equinoise.models.loading import emoji_size
-from equinoise.understanding import cross
 from equinoise.understanding.calibration import Calibration, kept_calibrations, read_calibration, save_calibration
+from equinoise.understanding.counts import cross
+from equinoise.workflows.reading_images import open_image
 
 Cli = Callable[..., Any]
 EMOJI = ("--detector", "emoji")
@@ -42,8 +42,8 @@ def some(folder: Path, label: str, n: int) -> list[Path]:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     """One audited run of 8 seeds, and the same in two shards."""
-    from equinoise.cli import app
-    from equinoise.console import run_app
+    from equinoise.cli.app import app
+    from equinoise.cli.console import run_app
 
     root = tmp_path_factory.mktemp("runs")
     for name, seed, n in (("whole", 0, 8), ("first", 0, 4), ("second", 4, 4)):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equinoise import Axis, EquinoiseError, Gate, catalogue, load_axis, words_of
-from equinoise.mitigation.gate import MATCHES
+from equinoise.steering.prompt_filter import MATCHES
 
 WORDS = words_of([load_axis("gender"), load_axis("tone")])
 DOCTOR = "a photo of a doctor"

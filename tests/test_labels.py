@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from equinoise import Axis, Counts, EquinoiseError, audit_counts, load_axis
 from equinoise.statistics import Confusion
-from equinoise.understanding import judge, junit, merged, read_labels, read_reference
 from equinoise.understanding.calibration import Calibration, choose_threshold, read_calibration, save_calibration
+from equinoise.understanding.counts import merged
+from equinoise.understanding.gate import judge, junit
+from equinoise.understanding.labels import read_labels
+from equinoise.understanding.reference import read_reference
 
 Cli = Callable[..., Any]
 GENDER, TONE = load_axis("gender"), load_axis("tone")
@@ -136,7 +139,7 @@ def test_damaged_calibrations_are_one_line(cli: Cli, labels: Path, tmp_path: Pat
 def test_a_mistake_of_ours_does_not_look_like_a_check_that_failed(
     cli: Cli, labels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("equinoise.commands.auditing.merged", lambda _: 1 / 0)
+    monkeypatch.setattr("equinoise.workflows.question.merged", lambda _: 1 / 0)
     done = cli("audit", labels, "--axis", "gender")
     assert (done.code, len(done.err.splitlines())) == (70, 1)
     assert "ZeroDivisionError" in done.err

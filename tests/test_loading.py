@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from tiny_pipelines import TINY, save_lora, stable_diffusion
 
 from equinoise import EquinoiseError, EquinoiseWarning, Intervention, ModelSpec, Sampling, Shift, collect, load, step_at
-from equinoise.mitigation.intervention import check_fits
+from equinoise.cli.options import parse_size
 from equinoise.models import TextToImage
 from equinoise.models.adapters import hash_weights
 from equinoise.models.base import default_capture, draw, draw_noise, parse_steps
 from equinoise.models.memory import decode_in_parts, find_batch_size, halve_until_it_fits, place
 from equinoise.models.pipeline import PipelineModel
-from equinoise.options import parse_size
+from equinoise.steering.intervention import check_fits
 
 PROMPTS = ["a cat", "a dog"]
 

@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from equinoise import statistics
 from equinoise.errors import EquinoiseError
-from equinoise.understanding.misalignment import misalign, of_images, of_texts
+from equinoise.understanding.disagreements import misalign, of_images, of_texts
 from equinoise.understanding.relations import TextRelation, VisionRelation
 
 

@@ -22,7 +22,7 @@ from equinoise.detectors.boxes import PhraseDetector
 from equinoise.detectors.grounded import GroundedCaptioner, read_caption
 from equinoise.detectors.object_loading import ObjectSpec, default_object_detector, load_object_detector
 from equinoise.detectors.objects import Found, clipped, from_pipeline
-from equinoise.report import write_report
+from equinoise.page.assembly import write_report
 from equinoise.understanding.frequency import frequencies
 from equinoise.understanding.objects import count_objects, is_a, spellings
 from equinoise.understanding.phrases import merge
@@ -333,7 +333,7 @@ def test_detect_writes_boxes_into_the_run(
     assert {"phrase", "count", "share", "low", "high", "merged"} <= ran.json["objects"][0].keys()
     assert (run / "run.json").read_bytes() == card
     assert all(record.objects for record in read_records(run))
-    monkeypatch.setattr("equinoise.commands.detecting.load_object_detector", lambda _: pytest.fail("looked again"))
+    monkeypatch.setattr("equinoise.workflows.objects.load_object_detector", lambda _: pytest.fail("looked again"))
     table = tmp_path / "table.csv"
     table.write_text("phrase,name\n" + "".join(f"{entry['phrase']},thing\n" for entry in ran.json["objects"]))
     again = cli(

@@ -13,9 +13,9 @@ import torch
 from factories import direction
 
 from equinoise import Engine, EquinoiseError, Intervention, Job, ModelSpec, Request, Sampling, Shift, load
-from equinoise.mitigation.intervention import check_fits
 from equinoise.models.base import draw_noise, parse_steps, require_steps
 from equinoise.models.pipeline import PipelineModel
+from equinoise.steering.intervention import check_fits
 
 SAMPLING = Sampling(6, 3.0)
 PROMPTS = ["a cat", "a dog", "a cat and a dog"]

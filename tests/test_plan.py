@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from equinoise import Direction, EquinoiseError, Intervention, Part, Plan, Shift, load, load_axis, words_of
 from equinoise.files import read_arrays, write_arrays
-from equinoise.mitigation.plan import RESOLUTION, schedule
 from equinoise.models.mixture import best_direction, shares
+from equinoise.steering.plan import RESOLUTION, schedule
 
 CONCEPT = "a photo of a doctor"
 EVEN = {"gender": {"woman": 0.5, "man": 0.5}}

@@ -16,12 +16,11 @@ from benchmarks.plans_on_emoji import ROLES, parity_floor
 from benchmarks.shift_methods import Midway, reflected, shifts
 from equinoise import draw_noise, load
 from equinoise.axes import load_axis
-from equinoise.mitigation import words_of
-from equinoise.mitigation.gate import Gate
 from equinoise.models.base import Sampling
 from equinoise.models.pipeline import require_pipeline
-from equinoise.reader import open_reader
 from equinoise.statistics import sampling_floor
+from equinoise.steering.prompt_filter import Gate, words_of
+from equinoise.workflows.detector import open_reader
 
 
 def test_all_methods_move_the_noise_by_the_same_nats() -> None:

@@ -14,18 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load, load_axis
-from equinoise.commands.planning import verdict
-from equinoise.mitigation.certain import Certain
-from equinoise.mitigation.explore import allot, explore
-from equinoise.mitigation.pilots import Pilot
-from equinoise.mitigation.response import UNCLEAR_INDEX
-from equinoise.mitigation.settle import Settings
-from equinoise.mitigation.span import span_of
-from equinoise.mitigation.tables import fit_table
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
+from equinoise.planning.basis import span_of
+from equinoise.planning.early_stopping import Certain
+from equinoise.planning.exploration import allot, explore
+from equinoise.planning.joint_response import fit_table
+from equinoise.planning.optimise import Settings
+from equinoise.planning.pilots import Pilot
+from equinoise.planning.response import UNCLEAR_INDEX
 from equinoise.seeds import PILOT, VERIFY
-from equinoise.understanding import parse_targets
+from equinoise.understanding.targets import parse_targets
+from equinoise.workflows.planning import verdict
 
 DOCTOR = "a photo of a doctor"
 GENDER, TONE = load_axis("gender"), load_axis("tone")

@@ -12,7 +12,7 @@ from scipy import stats
 
 from benchmarks.planner_speed import goals
 from equinoise import EquinoiseError
-from equinoise.mitigation.programme import TOLERANCE, Goal, choose
+from equinoise.planning.solver import TOLERANCE, Goal, choose
 
 EVEN = np.array([0.5, 0.5])
 

@@ -13,9 +13,9 @@ from PIL import Image
 from equinoise import EquinoiseError, statistics
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.mixture.embeddings import CHOSEN
-from equinoise.report import write_report
-from equinoise.report.placing import label, place
-from equinoise.understanding.kept import read_relations, write_relations
+from equinoise.page.assembly import write_report
+from equinoise.page.placing import label, place
+from equinoise.understanding.parts import read_relations, write_relations
 from equinoise.understanding.relations import Relations, VisionRelation, encode_images, relate_texts
 from equinoise.understanding.wordings import WORDINGS, attribute, read_attributes
 

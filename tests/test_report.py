@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from equinoise.errors import EquinoiseError
-from equinoise.report import charts, words, write_report
+from equinoise.page import charts, words
+from equinoise.page.assembly import write_report
 from equinoise.run import Record, RunFolder
 
 CONCEPT = "a photo of a doctor"

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from equinoise.mitigation.response import UNCLEAR_INDEX, Form, Pilots, better_response, fit_response
-from equinoise.mitigation.span import around, candidates, span_of
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
+from equinoise.planning.basis import around, candidates, span_of
+from equinoise.planning.response import UNCLEAR_INDEX, Form, Pilots, better_response, fit_response
 from equinoise.statistics import Confusion
 
 DOCTOR = "a photo of a doctor"

@@ -35,16 +35,15 @@ from equinoise.detectors import DetectorSpec, load_detector_once
 from equinoise.engine.images import make_images
 from equinoise.engine.jobs import Preview, Result
 from equinoise.engine.selecting import denoiser_calls, redraw, select
-from equinoise.mitigation.attach import attach
-from equinoise.mitigation.look import EarlyLook, LinearClassifier, balanced_accuracy, confusion_counts
-from equinoise.mitigation.looking import Early, classify, looks_of
-from equinoise.mitigation.offers import Expectation, Offers, Price, sets_of, with_selection
-from equinoise.mitigation.programme import Goal, choose
-from equinoise.mitigation.tables import Table
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
-from equinoise.understanding import parse_targets
-from equinoise.understanding.targets import Target
+from equinoise.planning.candidates import Expectation, Offers, Price, sets_of, with_selection
+from equinoise.planning.joint_response import Table
+from equinoise.planning.solver import Goal, choose
+from equinoise.steering.attach import attach
+from equinoise.steering.early_classifier import EarlyLook, LinearClassifier, balanced_accuracy, confusion_counts
+from equinoise.steering.looking import Early, classify, looks_of
+from equinoise.understanding.targets import Target, parse_targets
 
 DOCTOR = "a photo of a doctor"
 GENDER, TONE = load_axis("gender"), load_axis("tone")

@@ -16,7 +16,7 @@ from factories import direction
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from equinoise import DirectionSet, EquinoiseError, Intervention, Notes, Part, Plan, Shift, load
-from equinoise.mitigation.interchange import read_npy, write_npy
+from equinoise.directions.npy import read_npy, write_npy
 
 AUDIT = {
     "concept": "a photo of a | doctor",

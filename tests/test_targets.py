@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equinoise import EquinoiseError, load_axis
-from equinoise.understanding import parse_target, parse_targets, targets_of
 from equinoise.understanding.counts import crossed
-from equinoise.understanding.targets import Target
+from equinoise.understanding.targets import Target, parse_target, parse_targets, targets_of
 
 DOCTOR = "a photo of a doctor"
 GENDER, TONE = load_axis("gender"), load_axis("tone")

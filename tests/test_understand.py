@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from equinoise.commands import understanding
-from equinoise.report.scatters import closer_first, differences, shown
-from equinoise.report.understanding import compared_axes
+from equinoise.page.scatters import closer_first, differences, shown
+from equinoise.page.understanding import compared_axes
 from equinoise.understanding.wordings import read_attributes
+from equinoise.workflows import understanding
 
 ROOT = Path(__file__).parents[1]
 BUILDING = "a photo of a building"

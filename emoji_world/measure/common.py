@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from equinoise.axes import Axis, load_axis
-from equinoise.console import progress
 from equinoise.detectors import role_axis
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
+from equinoise.progress import progress
 from equinoise.run import Record
-from equinoise.session import Session
 from equinoise.statistics import spearman, wilson
+from equinoise.workflows.settings import Session
 
 SEED = 7_000_000
 NAMES = ("gender", "tone", "age", "house", "wedding", "bird", "ground", "place")

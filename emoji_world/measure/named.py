@@ -10,7 +10,7 @@ from emoji_world.measure.common import SEED, Rows, likeliest, make, settings_of,
 from emoji_world.prompts import called
 from emoji_world.world import STYLES, Person, classes, genders, is_held_out, roles, tones, world
 from equinoise.run import Record
-from equinoise.session import Session
+from equinoise.workflows.settings import Session
 
 Asked = Mapping[str, str]
 HERS = {"woman": "her", "man": "his"}

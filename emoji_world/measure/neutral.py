@@ -16,12 +16,12 @@ from scipy import stats
 from emoji_world.measure.common import SEED, Row, Rows, settings_of
 from emoji_world.prompts import planted_prompts
 from equinoise.axes import load_axis
-from equinoise.console import progress
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
+from equinoise.progress import progress
 from equinoise.run import Record, RunFolder
-from equinoise.session import Session, open_session
-from equinoise.understanding import audit
+from equinoise.understanding.audit import audit
+from equinoise.workflows.settings import Session, open_session
 
 Shares = Mapping[str, Mapping[str, float]]
 FIRST = SEED + 3

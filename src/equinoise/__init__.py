@@ -13,69 +13,56 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from equinoise.axes import Axis, catalogue, load_axis
     from equinoise.detectors import DetectorSpec, load_detector
+    from equinoise.directions.direction import Direction, DirectionSet
+    from equinoise.directions.estimators import fit
+    from equinoise.directions.traces import Traces
     from equinoise.encoders import load_encoder
     from equinoise.engine import Engine, Job, Request
     from equinoise.errors import EquinoiseError, EquinoiseWarning
-    from equinoise.mitigation import (
-        Attachment,
-        Direction,
-        DirectionSet,
-        Gate,
-        Intervention,
-        Notes,
-        Part,
-        Plan,
-        Shift,
-        Traces,
-        attach,
-        fit,
-        words_of,
-    )
-    from equinoise.mitigation.live import collect
+    from equinoise.hub.cards import Notes
     from equinoise.models import ModelSpec, Sampling, load
     from equinoise.models.base import draw_noise, step_at
-    from equinoise.report import write_report
+    from equinoise.page.assembly import write_report
     from equinoise.run import Record, RunFolder, read_records
-    from equinoise.session import open_session
     from equinoise.statistics import Confusion
-    from equinoise.understanding import Counts, audit_counts
-    from equinoise.understanding.audit import audit
-    from equinoise.understanding.misalignment import misalign
+    from equinoise.steering.attach import Attachment, attach
+    from equinoise.steering.intervention import Intervention, Shift
+    from equinoise.steering.plan import Part, Plan
+    from equinoise.steering.prompt_filter import Gate, words_of
+    from equinoise.understanding.audit import audit, audit_counts
+    from equinoise.understanding.counts import Counts
+    from equinoise.understanding.disagreements import misalign
     from equinoise.understanding.relations import Relations, relate_texts
+    from equinoise.workflows.live import collect
+    from equinoise.workflows.settings import open_session
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "axes": ("Axis", "catalogue", "load_axis"),
     "detectors": ("DetectorSpec", "load_detector"),
+    "directions.direction": ("Direction", "DirectionSet"),
+    "directions.estimators": ("fit",),
+    "directions.traces": ("Traces",),
     "encoders": ("load_encoder",),
     "engine": ("Engine", "Job", "Request"),
     "errors": ("EquinoiseError", "EquinoiseWarning"),
-    "mitigation": (
-        "Attachment",
-        "Direction",
-        "DirectionSet",
-        "Gate",
-        "Intervention",
-        "Notes",
-        "Part",
-        "Plan",
-        "Shift",
-        "Traces",
-        "attach",
-        "fit",
-        "words_of",
-    ),
-    "mitigation.live": ("collect",),
+    "hub.cards": ("Notes",),
     "models": ("ModelSpec", "Sampling", "load"),
     "models.base": ("draw_noise", "step_at"),
-    "report": ("write_report",),
+    "page.assembly": ("write_report",),
     "run": ("Record", "RunFolder", "read_records"),
-    "session": ("open_session",),
     "statistics": ("Confusion",),
-    "understanding": ("Counts", "audit", "audit_counts"),
-    "understanding.misalignment": ("misalign",),
+    "steering.attach": ("Attachment", "attach"),
+    "steering.intervention": ("Intervention", "Shift"),
+    "steering.plan": ("Part", "Plan"),
+    "steering.prompt_filter": ("Gate", "words_of"),
+    "understanding.audit": ("audit", "audit_counts"),
+    "understanding.counts": ("Counts",),
+    "understanding.disagreements": ("misalign",),
     "understanding.relations": ("Relations", "relate_texts"),
+    "workflows.live": ("collect",),
+    "workflows.settings": ("open_session",),
 }
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Traces → estimators → direction: where a class lies in latent space. The core of the method, readable by itself."""

@@ -1,0 +1,89 @@
+"""Directions to and from the `.npy` files of the scripts of Lopez Olmos et al. (2024): one vector, nothing else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equinoise.directions.direction import Direction
+from equinoise.directions.origin import Origin
+from equinoise.errors import EquinoiseError
+from equinoise.files import write_whole
+from equinoise.models.base import Step
+
+IMPORTED = "imported"
+"""In the place of an estimator: how the direction was found is not known."""
+
+
+def read_npy(
+    path: Path,
+    axis: str,
+    label: str,
+    step: Step,
+    against: str = "rest",
+    model: Mapping[str, Any] | None = None,
+    sampling: Mapping[str, Any] | None = None,
+) -> Direction:
+    """A direction from an array of shape (1, channels, height, width), scaled to length 1.
+
+    Whatever factor the latents were scaled by (the scripts divide those of SDXL by the constant of SD 1) goes with the
+    length, so that a weight means here what it means everywhere else. The file says neither on which model nor with
+    which settings it was found: give `model` (its provenance) and `sampling` where they are known.
+
+    Raises:
+        EquinoiseError: no such file, a pickle in it, another shape, not numbers, not finite, or zero.
+    """
+    array = _array(path)
+    if array.ndim != 4 or array.shape[0] != 1 or not np.issubdtype(array.dtype, np.floating):
+        raise EquinoiseError(
+            f"{path} holds {array.dtype} of shape {array.shape}; a direction is an array of floats of shape "
+            "(1, channels, height, width), such as (1, 4, 128, 128)"
+        )
+    if not np.isfinite(array).all():
+        raise EquinoiseError(f"{path} holds NaN or infinity; a direction must be finite")
+    origin = Origin(
+        axis=axis,
+        label=label,
+        against=against,
+        ordered=False,
+        step=step,
+        estimator=IMPORTED,
+        accuracy=None,
+        low=None,
+        high=None,
+        p=None,
+        model=dict(model or {}),
+        sampling=dict(sampling or {}),
+        prompts={},
+        seeds=(),
+    )
+    return Direction.unit(array[0].astype(np.float64), origin)
+
+
+def write_npy(direction: Direction, path: Path) -> tuple[int, ...]:
+    """Write the vector as the scripts read it, float32 with a leading 1; the shape. Its provenance is not kept."""
+    array = direction.vector[None]
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_whole(path, buffer.getvalue())
+    return array.shape
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        found = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise EquinoiseError(f"no such file: {path}") from error
+    except OSError as error:
+        raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise EquinoiseError(f"{path} is not a plain .npy file, and pickles are not read: {reason}") from error
+    if not isinstance(found, np.ndarray):
+        raise EquinoiseError(f"{path} holds several arrays; give a .npy file of one direction")
+    return found

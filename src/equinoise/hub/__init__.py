@@ -1,0 +1,1 @@
+"""Sharing directions and plans: a folder or a repository with a readable card."""
