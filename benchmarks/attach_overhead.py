@@ -25,7 +25,7 @@ from benchmarks.common import keep, tabulate
 from equinoise import Direction, ModelSpec, attach, load
 from equinoise.directions.origin import Origin
 from equinoise.models.pipeline import require_pipeline
-from equinoise.steering.pipeline_info import anatomy
+from equinoise.steering.pipeline_info import pipeline_info
 
 CONCEPT, GUIDANCE, WEIGHT = "a photo of a doctor", 5.0, 3.0
 BARE, ATTACHED, CAPTURED = KINDS = ("bare", "attached", "attached, captured")
@@ -128,7 +128,7 @@ def ratio(bare: list[float], other: list[float]) -> dict[str, float]:
 
 def random_direction(pipe: Any, steps: int) -> Direction:
     """A unit direction of the pipeline's latents: where it points makes no difference to the time."""
-    known = anatomy(pipe)
+    known = pipeline_info(pipe)
     origin = Origin(
         axis="gender",
         label="woman",

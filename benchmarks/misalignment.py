@@ -32,7 +32,7 @@ from equinoise.models.mixture.detector import classes
 from equinoise.models.mixture.prompts import law_of_subject
 from equinoise.models.mixture.world import AXES, COORDINATES, SPREAD, Subject, Table
 from equinoise.statistics import Interval, wilson
-from equinoise.understanding.disagreements import Misalignment, Relation, misalign, of_images, of_texts
+from equinoise.understanding.disagreements import Disagreements, Relation, find_disagreements, of_images, of_texts
 from equinoise.understanding.relations import TextRelation, VisionRelation, relate_texts
 from equinoise.understanding.wordings import WORDINGS, attribute
 
@@ -170,12 +170,12 @@ def rarer_is_closer(shown: Array, seed: int) -> Relation:
     return of_images(VisionRelation((1 - shown) / np.sqrt(k), attributes))
 
 
-def reported(result: Misalignment) -> Pairs:
+def reported(result: Disagreements) -> Pairs:
     """As `equinoise misalign` reports."""
     return {(finding.pair.first, finding.pair.second) for finding in result.findings}
 
 
-def reported_by(result: Misalignment) -> Pairs:
+def reported_by(result: Disagreements) -> Pairs:
     """By Benjamini and Yekutieli over all pairs."""
     p = [max(pair.p_relation, pair.counts.p_less) for pair in result.pairs]
     adjusted = stats.false_discovery_control(p, method="by")
@@ -227,7 +227,7 @@ def measure(s: Setting, worlds: int) -> dict[str, Any]:
         world = s.draw(rng)
         shown = pictures_of(world, s.n, rng) if s.on == "mixture" else shown_alone(world, s.n, rng)
         relation = _relation(s, world, shown, seed)
-        result = misalign(CONCEPT, [str(i) for i in range(s.k)], relation, shown, ALPHA)
+        result = find_disagreements(CONCEPT, [str(i) for i in range(s.k)], relation, shown, ALPHA)
         looked_for = {s.pair} if s.pair else world.planted(FAR)
         ours.add(reported(result), world, looked_for)
         theirs.add(reported_by(result), world, looked_for)

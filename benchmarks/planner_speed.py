@@ -18,10 +18,10 @@ from benchmarks.common import tell
 from equinoise.planning.solver import Goal, choose
 
 
-def goals(axes: int, classes: int, candidates: int, draws: int, seed: int) -> tuple[list[Goal], NDArray[np.float64]]:
+def goals(axes: int, classes: int, shift_grid: int, draws: int, seed: int) -> tuple[list[Goal], NDArray[np.float64]]:
     """Targets, expected shares with draws around them, and the costs of random shifts."""
     rng = np.random.default_rng(seed)
-    weights = np.concatenate([np.zeros((1, axes)), rng.normal(0, 1.5, (candidates - 1, axes))])
+    weights = np.concatenate([np.zeros((1, axes)), rng.normal(0, 1.5, (shift_grid - 1, axes))])
     made = []
     for _ in range(axes):
         slope = rng.normal(0, 1, axes) / axes**0.5
@@ -47,10 +47,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    for axes, classes, candidates in ((1, 2, 200), (2, 5, 200), (5, 7, 200), (5, 7, 800)):
+    for axes, classes, shift_grid in ((1, 2, 200), (2, 5, 200), (5, 7, 200), (5, 7, 800)):
         seconds, busy, used = [], [], []
         for seed in range(args.repeats):
-            asked, costs = goals(axes, classes, candidates, 12, seed)
+            asked, costs = goals(axes, classes, shift_grid, 12, seed)
             started, busy_from = perf_counter(), process_time()
             found = choose(asked, costs)
             seconds.append(perf_counter() - started)
@@ -60,7 +60,7 @@ def main() -> None:
             {
                 "axes": axes,
                 "classes": classes,
-                "candidates": candidates,
+                "candidates": shift_grid,
                 "median seconds": float(np.median(seconds)),
                 "slowest": max(seconds),
                 "of the processor": float(np.median(busy)),

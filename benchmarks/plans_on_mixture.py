@@ -30,9 +30,9 @@ from equinoise.directions.origin import Origin
 from equinoise.engine.worker import start
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture.world import AXES, SPREAD
-from equinoise.planning.basis import Span, candidates, span_of
-from equinoise.planning.early_stopping import Certain
-from equinoise.planning.exploration import allot, explore
+from equinoise.planning.basis import Basis, orthonormal_basis, shift_grid
+from equinoise.planning.early_stopping import EarlyStopping
+from equinoise.planning.exploration import assign, explore
 from equinoise.planning.optimise import Chosen, Settings
 from equinoise.planning.pilots import Pilot
 from equinoise.planning.solver import REACHED, Goal, choose
@@ -55,18 +55,18 @@ class World:
     thresholds: tuple[Array, Array]
     confusions: dict[str, Confusion]
     rates: dict[str, Array]
-    span: Span
+    basis: Basis
 
     def shares(self, weights: Array, index: int) -> Array:
         """(J, K) by formula."""
-        shifts = weights @ _basis(self.span) @ self.places[index]
+        shifts = weights @ _basis(self.basis) @ self.places[index]
         below = stats.norm.cdf(self.thresholds[index] - shifts[:, None])
         found: Array = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
         return found
 
     def seen(self, weights: Array, seeds: Sequence[int], rng: np.random.Generator) -> list[Pilot]:
         """What the detector says of the images of these shifts and seeds."""
-        z = draw_noise(seeds, (1, 1, DIMENSIONS)).flatten(1).double().numpy() + weights @ _basis(self.span)
+        z = draw_noise(seeds, (1, 1, DIMENSIONS)).flatten(1).double().numpy() + weights @ _basis(self.basis)
         rows = []
         for index, name in enumerate(NAMES):
             true = ((z @ self.places[index])[:, None] > self.thresholds[index]).sum(1)
@@ -84,7 +84,7 @@ def world(rng: np.random.Generator, errs: bool) -> World:
     rates = {name: _rates(len(AXES[name].classes), rng) for name in NAMES} if errs else {}
     confusions = {name: _counted(name, matrix, rng) for name, matrix in rates.items()}
     directions = [_found(places, index, rng) for index in (0, 1)]
-    return World(places, (thresholds[0], thresholds[1]), confusions, rates, span_of(directions))
+    return World(places, (thresholds[0], thresholds[1]), confusions, rates, orthonormal_basis(directions))
 
 
 def _thresholds(name: str, shares: Array) -> Array:
@@ -128,8 +128,8 @@ def _found(places: Array, index: int, rng: np.random.Generator) -> Direction:
     return Direction.unit(mixed.reshape(1, 1, -1), origin)
 
 
-def _basis(span: Span) -> Array:
-    return np.stack([d.vector.ravel() for d in span.directions]).astype(np.float64)
+def _basis(basis: Basis) -> Array:
+    return np.stack([d.vector.ravel() for d in basis.directions]).astype(np.float64)
 
 
 def target_of(axis: Axis, rng: np.random.Generator) -> Target:
@@ -146,17 +146,17 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     errs, axes = number % 2 == 1, NAMES if number % 4 > 1 else NAMES[:1]
     made = world(rng, errs)
     if len(axes) == 1:
-        made = replace(made, span=span_of(made.span.directions[:1]))
+        made = replace(made, basis=orthonormal_basis(made.basis.directions[:1]))
     targets = [target_of(load_axis(name), rng) for name in axes]
     first, settings = PILOT + 10_000 * number, Settings(pilots)
 
-    def draw(asked: Sequence[tuple[Array, int]], _: Certain | None) -> list[Pilot]:
+    def draw(asked: Sequence[tuple[Array, int]], _: EarlyStopping | None) -> list[Pilot]:
         return made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)
 
     started = perf_counter()
-    chosen = explore(targets, made.span, draw, range(first, first + pilots), settings, made.confusions)
+    chosen = explore(targets, made.basis, draw, range(first, first + pilots), settings, made.confusions)
     seconds = perf_counter() - started
-    parts = allot(chosen.choice.mixture, n)
+    parts = assign(chosen.choice.mixture, n)
     first = VERIFY + 10_000 * number
     verified = made.seen(chosen.weights[parts], range(first, first + n), rng)
     shares = [_compared(made, target, chosen, verified) for target in targets]
@@ -212,7 +212,7 @@ def _judged(intervals: Sequence[Interval], true: Array, wanted: Array) -> dict[s
 
 def _nearest(made: World, targets: Sequence[Target]) -> float:
     """The least sum of total variations from the targets that any mixture of shifts up to 8 has, by formula."""
-    weights = candidates(made.span.lines, 8.0, 800)
+    weights = shift_grid(made.basis.lines, 8.0, 800)
     goals = []
     for target in targets:
         expected = made.shares(weights, NAMES.index(target.name))

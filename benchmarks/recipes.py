@@ -149,7 +149,7 @@ def _row(
         "dark_high": darker.high,
         "role_right": audits["gender"]["concept_fidelity"],
         "unclear": audits["gender"]["unclear"],
-        "nats": intervention.intrusion,
+        "nats": intervention.kl_nats,
     }
 
 

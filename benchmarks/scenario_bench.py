@@ -123,7 +123,7 @@ class Bench:
                 print(f"{scenario.name}: no pilot cell of {axis} came nearer to half")
                 continue
             estimator, cell = min(
-                found, key=lambda item: (abs(item[1].audit["classes"][WANTED]["share"] - HALF), item[1].intrusion)
+                found, key=lambda item: (abs(item[1].audit["classes"][WANTED]["share"] - HALF), item[1].kl_nats)
             )
             assert cell.step is not None
             direction = self.directions(axis, estimator, scenario.concept).find(label, cell.step)

@@ -95,7 +95,7 @@ def _row(
         "change_high": moved.high,
         "right": float(np.mean([_likeliest(record, "role") == asked for record in records])),
         "off_target": _off_target(scenario, records, untouched),
-        "nats": change.intrusion,
+        "nats": change.kl_nats,
     }
 
 

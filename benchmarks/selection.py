@@ -22,7 +22,7 @@ from benchmarks.common import RESULTS, keep, tabulate
 from benchmarks.plans_on_mixture import MARGIN, NAMES, World, target_of, world
 from equinoise.axes import load_axis
 from equinoise.planning.candidates import Price
-from equinoise.planning.early_stopping import Certain
+from equinoise.planning.early_stopping import EarlyStopping
 from equinoise.planning.exploration import explore
 from equinoise.planning.mixture import extra_of, parts_of
 from equinoise.planning.optimise import Chosen, Selecting, Settings
@@ -48,12 +48,14 @@ def tried(number: int, pilots: int) -> dict[str, Any]:
     draw, seeds = partial(looked, made, np.random.default_rng([12, number])), range(PILOT, PILOT + pilots)
     row: dict[str, Any] = {"world": number}
     for kind, selecting in (("shifts", None), ("selection", Selecting(Price(CALLS, True), "known"))):
-        chosen = explore(targets, made.span, draw, seeds, Settings(pilots, selecting=selecting))
+        chosen = explore(targets, made.basis, draw, seeds, Settings(pilots, selecting=selecting))
         row[kind] = judged(made, targets, chosen, np.random.default_rng([13, number]))
     return row
 
 
-def looked(made: World, rng: np.random.Generator, asked: Sequence[tuple[Array, int]], _: Certain | None) -> list[Pilot]:
+def looked(
+    made: World, rng: np.random.Generator, asked: Sequence[tuple[Array, int]], _: EarlyStopping | None
+) -> list[Pilot]:
     """Pilots, all of them whole, with what a look would have said of them."""
     seen = made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)
     axes = [load_axis(name) for name in NAMES]
@@ -81,7 +83,7 @@ def predicted(final: Labels, index: int, step: int, rng: np.random.Generator) ->
 
 def judged(made: World, targets: Sequence[Target], chosen: Chosen, rng: np.random.Generator) -> dict[str, Any]:
     """How far the truth of a plan is from its targets, in the class that is farthest, and what it costs."""
-    parts = parts_of(chosen, made.span)
+    parts = parts_of(chosen, made.basis)
     table, draws = np.zeros((2, 5)), 0.0
     for row, part in parts:
         shares, each = simulated(made, chosen, row, part, rng)
@@ -92,7 +94,7 @@ def judged(made: World, targets: Sequence[Target], chosen: Chosen, rng: np.rando
     return {
         "off": max(off),
         "said_feasible": chosen.choice.feasible,
-        "nats": sum(part.share * part.intervention.intrusion for _, part in parts),
+        "nats": sum(part.share * part.intervention.kl_nats for _, part in parts),
         "expected_extra": sum(part.share * more for (_, part), more in zip(parts, extra, strict=True)),
         "extra": (draws - 1) * (step + 1) / CALLS,
         "pilots": len(chosen.pilots.weights),
@@ -101,7 +103,7 @@ def judged(made: World, targets: Sequence[Target], chosen: Chosen, rng: np.rando
 
 def simulated(made: World, chosen: Chosen, row: int, part: Part, rng: np.random.Generator) -> tuple[Array, float]:
     """The true table (2, 5) of a part, and its draws an image."""
-    basis = np.stack([d.vector.ravel() for d in made.span.directions]).astype(np.float64)
+    basis = np.stack([d.vector.ravel() for d in made.basis.directions]).astype(np.float64)
     z = rng.standard_normal((POSITIONS, 2)) + chosen.weights[row] @ basis @ made.places.T
     final = [(z[:, [i]] > made.thresholds[i]).sum(1) for i in (0, 1)]
     kept = np.ones(POSITIONS, bool)

@@ -75,7 +75,7 @@ def measure(
     made("untouched", 0.0, None)
     units = directions(bench, load_axis(axis), wanted[-1], role)
     for name, change in reflected(units).items():
-        made(name, change.intrusion, change)
+        made(name, change.kl_nats, change)
     for nats in budgets:
         changes = shifts(units, nats)
         for name, change in changes.items():

@@ -74,7 +74,7 @@ def main() -> None:
             "n": cell.audit["n"],
             **{key: cell.audit["classes"]["woman"][key] for key in ("share", "low", "high")},
             "role_right": cell.audit["concept_fidelity"],
-            "nats": cell.intrusion,
+            "nats": cell.kl_nats,
         }
         for cell in [made.untouched, *made.cells]
     ]

@@ -22,10 +22,10 @@ from equinoise import (
     DirectionSet,
     EquinoiseError,
     EquinoiseWarning,
-    Gate,
     Intervention,
     Part,
     Plan,
+    PromptFilter,
     Sampling,
     Shift,
     attach,
@@ -34,7 +34,7 @@ from equinoise import (
 from equinoise.encoders import TextEncoder
 from equinoise.models.pipeline import PipelineModel
 from equinoise.steering.numbering import number_images
-from equinoise.steering.pipeline_info import anatomy
+from equinoise.steering.pipeline_info import pipeline_info
 
 STEPS, GUIDANCE = 2, 3.0
 SHAPE = (4, 8, 8)
@@ -89,7 +89,11 @@ def pipe(request: pytest.FixtureRequest) -> Any:
 
 def of(pipe: Any, seed: int = 0, **fields: object) -> Direction:
     """A random direction that says it was found on this pipeline as these tests call it."""
-    known = {"sampling": {"steps": STEPS, "guidance_scale": GUIDANCE}, "model": anatomy(pipe).provenance, **fields}
+    known = {
+        "sampling": {"steps": STEPS, "guidance_scale": GUIDANCE},
+        "model": pipeline_info(pipe).provenance,
+        **fields,
+    }
     return direction(seed, SHAPE, **known)
 
 
@@ -246,7 +250,7 @@ def test_prompts_as_embeddings_cannot_be_read(sd: Any) -> None:
     positive, negative = sd.encode_prompt(CONCEPT, "cpu", 1, True)
     given = {"prompt_embeds": positive, "negative_prompt_embeds": negative, "generator": seeded(1)[0]}
     bare = draw(sd, None, **given)
-    with attach(sd, of(sd), weight=3, gate=Gate(CONCEPT, "exact")) as strict:
+    with attach(sd, of(sd), weight=3, prompt_filter=PromptFilter(CONCEPT, "exact")) as strict:
         assert np.array_equal(draw(sd, None, **{**given, "generator": seeded(1)[0]}), bare)
     with attach(sd, of(sd), weight=3) as lenient:
         assert not np.array_equal(draw(sd, None, **{**given, "generator": seeded(1)[0]}), bare)
@@ -264,7 +268,7 @@ def test_an_encoder_of_the_pipelines_own_decides_what_is_similar(pipe: Any) -> N
     vectors = TextEncoder.of(pipe)[0].texts([CONCEPT, "a cat"])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     least = (1 + float(vectors[0] @ vectors[1])) / 2
-    with attach(pipe, of(pipe), weight=3, gate=Gate(CONCEPT, "similar", threshold=least)) as attached:
+    with attach(pipe, of(pipe), weight=3, prompt_filter=PromptFilter(CONCEPT, "similar", threshold=least)) as attached:
         draw(pipe, [CONCEPT, "a cat"])
     assert [entry.touched for entry in attached.log] == [True, False]
 
@@ -317,7 +321,7 @@ def test_what_cannot_be_attached_is_one_line(sd: Any, xl: Any) -> None:
         (lambda: attach(sd, DirectionSet((d,))), "cannot attach a DirectionSet"),
         (lambda: attach(sd, of(sd, model={"name": "other", "weights": "abc"}), weight=1), "found on another model"),
         (lambda: attach(xl, d, weight=1), "found on another model"),
-        (lambda: attach(sd, direction(shape=(3, 8, 8), model=anatomy(sd).provenance), weight=1), "has shape"),
+        (lambda: attach(sd, direction(shape=(3, 8, 8), model=pipeline_info(sd).provenance), weight=1), "has shape"),
         (lambda: attach(object(), d, weight=1), "no text-to-image pipeline"),
         (lambda: attach(StableDiffusionImg2ImgPipeline(**sd.components), d, weight=1), "no text-to-image pipeline"),
         (lambda: attach(sd, d, weight=float("nan")), "finite"),
@@ -430,15 +434,15 @@ def test_compiled_and_offloaded_pipelines_are_known(sd: Any) -> None:
     from accelerate import cpu_offload
     from accelerate.hooks import remove_hook_from_submodules
 
-    known = anatomy(sd)
+    known = pipeline_info(sd)
     twin = copy.copy(sd)
     twin.unet = torch.compile(sd.unet, backend="eager")
-    assert anatomy(twin) == known
+    assert pipeline_info(twin) == known
     expected = draw(sd, generator=seeded(1))
     cpu_offload(sd.unet, torch.device("cpu"))
     try:
         assert next(sd.unet.parameters()).is_meta
-        assert anatomy(sd) == known
+        assert pipeline_info(sd) == known
         with attach(sd, of(sd), weight=3):
             made = draw(sd, generator=seeded(1))
     finally:
@@ -449,13 +453,13 @@ def test_compiled_and_offloaded_pipelines_are_known(sd: Any) -> None:
 
 
 def test_weights_that_were_changed_in_place_are_another_model(sd: Any) -> None:
-    before = anatomy(sd).provenance["weights"]
+    before = pipeline_info(sd).provenance["weights"]
     weight = sd.unet.conv_in.weight
     kept = weight.data.clone()
     weight.data += 0.5  # as fusing an adapter does, which no version counter sees
     try:
-        assert anatomy(sd).provenance["weights"] != before
+        assert pipeline_info(sd).provenance["weights"] != before
         sd.scheduler.config["prediction_type"]
     finally:
         weight.data.copy_(kept)
-    assert anatomy(sd).provenance["weights"] == before
+    assert pipeline_info(sd).provenance["weights"] == before

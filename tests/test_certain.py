@@ -18,9 +18,9 @@ from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
 from equinoise.models import load
 from equinoise.models.mixture import best_direction
-from equinoise.planning.basis import span_of
+from equinoise.planning.basis import orthonormal_basis
 from equinoise.planning.candidates import Price
-from equinoise.planning.early_stopping import CHECKED, SURE, Certain, certain_of, goes_on
+from equinoise.planning.early_stopping import CHECKED, SURE, EarlyStopping, fit_early_stopping, goes_on
 from equinoise.planning.exploration import explore
 from equinoise.planning.optimise import Selecting, Settings, summary
 from equinoise.planning.pilots import Pilot
@@ -43,10 +43,10 @@ def readings(final: np.ndarray, strength: float, rng: np.random.Generator) -> np
     return np.stack([woman, 1 - woman], axis=1)
 
 
-def learnt(strength: float, seed: int = 0, n: int = 600) -> Certain | None:
+def learnt(strength: float, seed: int = 0, n: int = 600) -> EarlyStopping | None:
     rng = np.random.default_rng(seed)
     final = (rng.random(n) < 0.7).astype(np.int64)
-    return certain_of(
+    return fit_early_stopping(
         [GENDER], {"gender": final}, Early({7: {"gender": readings(final, strength, rng)}}, {}), PRECISION
     )
 
@@ -71,9 +71,10 @@ def test_a_look_that_tells_little_is_certain_of_nothing(strength: float) -> None
 
 def test_without_a_predicted_image_or_a_second_class_nothing_is_certain() -> None:
     rng, final = np.random.default_rng(0), np.zeros(100, np.int64)
-    assert certain_of([GENDER], {"gender": final}, Early({}, {}), PRECISION) is None
+    assert fit_early_stopping([GENDER], {"gender": final}, Early({}, {}), PRECISION) is None
     assert (
-        certain_of([GENDER], {"gender": final}, Early({7: {"gender": readings(final, 3, rng)}}, {}), PRECISION) is None
+        fit_early_stopping([GENDER], {"gender": final}, Early({7: {"gender": readings(final, 3, rng)}}, {}), PRECISION)
+        is None
     )
 
 
@@ -82,9 +83,9 @@ def test_a_class_that_is_rare_or_unclear_counts_against_certainty() -> None:
     rng = np.random.default_rng(0)
     final = (rng.random(200) < 0.5).astype(np.int64)
     read = readings(final, 6.0, rng)
-    assert certain_of([GENDER], {"gender": final}, Early({7: {"gender": read}}, {}), PRECISION) is not None
+    assert fit_early_stopping([GENDER], {"gender": final}, Early({7: {"gender": read}}, {}), PRECISION) is not None
     unclear = np.where(np.arange(200) % 20 == 0, -1, final)
-    assert certain_of([GENDER], {"gender": unclear}, Early({7: {"gender": read}}, {}), PRECISION) is None
+    assert fit_early_stopping([GENDER], {"gender": unclear}, Early({7: {"gender": read}}, {}), PRECISION) is None
 
 
 def test_all_axes_must_be_certain_and_something_seen() -> None:
@@ -92,7 +93,7 @@ def test_all_axes_must_be_certain_and_something_seen() -> None:
     final = {"gender": (rng.random(600) < 0.5).astype(np.int64), "house": (rng.random(600) < 0.5).astype(np.int64)}
     house = replace(GENDER, name="house")
     read = {name: readings(labels, 6.0, rng) for name, labels in final.items()}
-    found = certain_of([GENDER, house], final, Early({7: read}, {}), PRECISION)
+    found = fit_early_stopping([GENDER, house], final, Early({7: read}, {}), PRECISION)
     assert found is not None
     sure, open_, nothing = ({"woman": p, "man": q} for p, q in ((1e-6, 1 - 1e-6), (0.45, 0.55), (0.0, 0.0)))
     assert found.tell({"gender": sure, "house": sure}) == {"gender": "man", "house": "man"}
@@ -102,33 +103,33 @@ def test_all_axes_must_be_certain_and_something_seen() -> None:
 
 def test_pilots_that_end_early_leave_the_budget_to_more_of_them() -> None:
     """A class on a line that is read off early without error: shares as planned, for fewer calls an image."""
-    span = span_of([Direction.unit(np.eye(48)[0].reshape(3, 4, 4), origin())])
+    basis = orthonormal_basis([Direction.unit(np.eye(48)[0].reshape(3, 4, 4), origin())])
     selecting = Selecting(Price(25, True), "known")
 
-    def draw(asked: list[tuple[np.ndarray, int]], certain: Certain | None) -> list[Pilot]:
+    def draw(asked: list[tuple[np.ndarray, int]], early_stopping: EarlyStopping | None) -> list[Pilot]:
         found = []
         for (shift,), seed in asked:
             rng = np.random.default_rng(seed)
-            position = float(span.positions([seed])[0, 0] + shift)
+            position = float(basis.positions([seed])[0, 0] + shift)
             woman = 0.8 * position + 0.6 * rng.standard_normal() > 1.0
             early = 0.9 if rng.random() < 0.2 else 0.999
             read = {"woman": early, "man": 1 - early} if woman else {"woman": 1 - early, "man": early}
             label = {"gender": "woman" if woman else "man"}
-            told = certain.tell({"gender": read}) if certain else None
-            fair = certain is None or goes_on(seed)
+            told = early_stopping.tell({"gender": read}) if early_stopping else None
+            fair = early_stopping is None or goes_on(seed)
             took = 0.3 if told and not fair else 1.0
             found.append(Pilot(label, None, {7: {"gender": read}}, {}, told, fair, took))
         return found
 
     targets, settings = parse_targets(["gender=uniform"], DOCTOR), Settings(600, 0.01, selecting=selecting)
     seeds = range(PILOT, PILOT + 1800)
-    chosen = explore(targets, span, draw, seeds, settings)
+    chosen = explore(targets, basis, draw, seeds, settings)
     ended, pilots = summary(chosen)["ended_early"], chosen.pilots
     assert pilots.took.sum() < min(600, 0.9 * len(pilots.weights))
     assert ended["images"] == (pilots.took < 1).sum() > 50
     assert ended["checked"] > 0 == ended["wrong"]
     assert {seed % CHECKED for seed, took in zip(seeds, pilots.took, strict=False) if took < 1} == {1, 2, 3}
-    expected = chosen.expectation.expected(targets[0], chosen.offers)
+    expected = chosen.expectation.expected(targets[0], chosen.candidates)
     assert chosen.choice.mixture @ expected == pytest.approx([0.5, 0.5], abs=0.02)
 
 
@@ -202,14 +203,14 @@ def test_early_files_of_another_shift_are_refused(folder: Path, cli: Callable[..
 def test_a_plan_says_when_what_was_certain_ended_otherwise(
     folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest, other = Certain.tell, {"woman": "man", "man": "woman"}
+    honest, other = EarlyStopping.tell, {"woman": "man", "man": "woman"}
 
-    def wrong(self: Certain, read: Mapping[str, Mapping[str, float]]) -> dict[str, str] | None:
+    def wrong(self: EarlyStopping, read: Mapping[str, Mapping[str, float]]) -> dict[str, str] | None:
         told = honest(self, read)
         return told and {axis: other[name] for axis, name in told.items()}
 
     assert not any("ended otherwise" in said for said in cli(*command(folder, "whole")).json["warnings"])
-    monkeypatch.setattr(Certain, "tell", wrong)
+    monkeypatch.setattr(EarlyStopping, "tell", wrong)
     ran = cli(*command(folder, "wrong"))
     ended = ran.json["pilots"]["ended_early"]
     assert 0 < ended["checked"] == ended["wrong"]

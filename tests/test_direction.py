@@ -61,7 +61,7 @@ def test_sums_and_multiples(a: float, b: float) -> None:
     assert [t.coefficient for t in total.terms] == [a, b]
     two = Intervention((Shift(d, a), Shift(e, b)))
     assert torch.allclose(two.apply(NOISE), shifted(total, 1), atol=1e-5)
-    assert two.intrusion == pytest.approx(Shift(total, 1).intrusion, abs=1e-4)
+    assert two.kl_nats == pytest.approx(Shift(total, 1).kl_nats, abs=1e-4)
 
 
 def test_directions_are_frozen() -> None:
@@ -143,7 +143,7 @@ def test_intrusion_is_the_divergence_from_standard_normal_noise() -> None:
     d = direction()
     with pytest.raises(EquinoiseError, match="no normal draw"):
         Shift(d, 40, "truncate")
-    assert Shift(d, 4).intrusion == pytest.approx(8)
-    assert Shift(d, 0, "truncate").intrusion == pytest.approx(np.log(2))
-    assert Shift(d, 5, "reflect").intrusion == pytest.approx(np.log(2))
-    assert Intervention((Shift(d, 2), Shift(-d, 2))).intrusion == pytest.approx(0, abs=1e-9)
+    assert Shift(d, 4).kl_nats == pytest.approx(8)
+    assert Shift(d, 0, "truncate").kl_nats == pytest.approx(np.log(2))
+    assert Shift(d, 5, "reflect").kl_nats == pytest.approx(np.log(2))
+    assert Intervention((Shift(d, 2), Shift(-d, 2))).kl_nats == pytest.approx(0, abs=1e-9)

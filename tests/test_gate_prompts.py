@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import Axis, EquinoiseError, Gate, catalogue, load_axis, words_of
+from equinoise import Axis, EquinoiseError, PromptFilter, catalogue, class_words, load_axis
 from equinoise.steering.prompt_filter import MATCHES
 
-WORDS = words_of([load_axis("gender"), load_axis("tone")])
+WORDS = class_words([load_axis("gender"), load_axis("tone")])
 DOCTOR = "a photo of a doctor"
 
 
@@ -26,35 +26,45 @@ def encoder(texts: Sequence[str]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("gate", "prompt", "touched", "reason"),
     [
-        (Gate(DOCTOR, "exact"), "A photo  of a DOCTOR ", True, f"the prompt is '{DOCTOR}'"),
-        (Gate(DOCTOR, "exact"), "a photo of a doctor at night", False, f"the prompt is not '{DOCTOR}'"),
-        (Gate("(doctor|nurse)s?", "pattern"), "Two Nurses", True, "the pattern '(doctor|nurse)s?' is found"),
-        (Gate("^a doctor$", "pattern"), "not a doctor", False, "the pattern '^a doctor$' is not found"),
-        (Gate(DOCTOR, "similar", threshold=0.9, encoder=encoder), "photo of a doctor", True, "cosine 0.9"),
-        (Gate(DOCTOR, "similar", threshold=0.9, encoder=encoder), "zzz", False, "cosine 0.000"),
-        (Gate(), "whatever", True, "any prompt"),
-        (Gate(words=WORDS), "a picture of a Woman, a doctor", False, "'woman' names gender 'woman'"),
-        (Gate(words=WORDS), "the doctor and his dog", False, "'his' names gender 'man'"),
-        (Gate(words=WORDS), "a dark skinned doctor", False, "'dark-skinned' names tone 'dark'"),
-        (Gate(words=WORDS), "a doctor with medium-dark skin", False, "'medium-dark skin' names tone 'medium-dark'"),
-        (Gate(words=WORDS), "a black doctor", False, "'black' names tone 'dark'"),
-        (Gate(words=WORDS), "a doctor, a photo of a lady", False, "'a photo of a lady' names gender 'woman'"),
-        (Gate(words=WORDS), "a German doctor in the dark, lighting a lamp", True, "any prompt"),
-        (Gate("a photo of a man", "exact", words_of([load_axis("tone")])), "a photo of a man", True, "the prompt is"),
-        (Gate("a photo of a man", "exact", WORDS), "a photo of a man", True, "the prompt is"),
-        (Gate("a photo of a man", "pattern", WORDS), "a photo of a man", False, "names gender 'man'"),
+        (PromptFilter(DOCTOR, "exact"), "A photo  of a DOCTOR ", True, f"the prompt is '{DOCTOR}'"),
+        (PromptFilter(DOCTOR, "exact"), "a photo of a doctor at night", False, f"the prompt is not '{DOCTOR}'"),
+        (PromptFilter("(doctor|nurse)s?", "pattern"), "Two Nurses", True, "the pattern '(doctor|nurse)s?' is found"),
+        (PromptFilter("^a doctor$", "pattern"), "not a doctor", False, "the pattern '^a doctor$' is not found"),
+        (PromptFilter(DOCTOR, "similar", threshold=0.9, encoder=encoder), "photo of a doctor", True, "cosine 0.9"),
+        (PromptFilter(DOCTOR, "similar", threshold=0.9, encoder=encoder), "zzz", False, "cosine 0.000"),
+        (PromptFilter(), "whatever", True, "any prompt"),
+        (PromptFilter(words=WORDS), "a picture of a Woman, a doctor", False, "'woman' names gender 'woman'"),
+        (PromptFilter(words=WORDS), "the doctor and his dog", False, "'his' names gender 'man'"),
+        (PromptFilter(words=WORDS), "a dark skinned doctor", False, "'dark-skinned' names tone 'dark'"),
+        (
+            PromptFilter(words=WORDS),
+            "a doctor with medium-dark skin",
+            False,
+            "'medium-dark skin' names tone 'medium-dark'",
+        ),
+        (PromptFilter(words=WORDS), "a black doctor", False, "'black' names tone 'dark'"),
+        (PromptFilter(words=WORDS), "a doctor, a photo of a lady", False, "'a photo of a lady' names gender 'woman'"),
+        (PromptFilter(words=WORDS), "a German doctor in the dark, lighting a lamp", True, "any prompt"),
+        (
+            PromptFilter("a photo of a man", "exact", class_words([load_axis("tone")])),
+            "a photo of a man",
+            True,
+            "the prompt is",
+        ),
+        (PromptFilter("a photo of a man", "exact", WORDS), "a photo of a man", True, "the prompt is"),
+        (PromptFilter("a photo of a man", "pattern", WORDS), "a photo of a man", False, "names gender 'man'"),
     ],
 )
-def test_decisions_and_their_reasons(gate: Gate, prompt: str, touched: bool, reason: str) -> None:
-    decision = gate.decide(prompt)
+def test_decisions_and_their_reasons(prompt_filter: PromptFilter, prompt: str, touched: bool, reason: str) -> None:
+    decision = prompt_filter.decide(prompt)
     assert decision.touch is touched
     assert reason in decision.reason
 
 
 def test_a_prompt_that_cannot_be_read() -> None:
-    assert Gate().decide(None).touch
-    assert not Gate(DOCTOR, "exact").decide(None).touch
-    assert not Gate(words=WORDS).decide(DOCTOR, None, "a woman").touch
+    assert PromptFilter().decide(None).touch
+    assert not PromptFilter(DOCTOR, "exact").decide(None).touch
+    assert not PromptFilter(words=WORDS).decide(DOCTOR, None, "a woman").touch
 
 
 @given(st.sampled_from(sorted(catalogue())), st.data())
@@ -62,8 +72,8 @@ def test_every_class_is_named_by_its_own_words_and_prompts(name: str, data: st.D
     axis = load_axis(name)
     label = data.draw(st.sampled_from(axis.classes))
     word = data.draw(st.sampled_from(axis.names(label)))
-    gate = Gate(words=words_of([axis]))
-    assert not gate.decide(f"look, {word.upper()}!").touch
+    prompt_filter = PromptFilter(words=class_words([axis]))
+    assert not prompt_filter.decide(f"look, {word.upper()}!").touch
 
 
 def test_words_of_an_axis_of_ones_own(tmp_path: Path) -> None:
@@ -75,25 +85,27 @@ def test_words_of_an_axis_of_ones_own(tmp_path: Path) -> None:
     axis = load_axis(str(file))
     assert axis.names("hat") == ("hatted", "top hat", "in a hat")
     assert axis.names("bare-head") == ("bare-head", "without a hat")
-    gate = Gate(words=words_of([axis]))
-    assert not gate.decide("a doctor, bare head, smiling").touch
-    assert gate.decide("a doctor in that hat").touch
+    prompt_filter = PromptFilter(words=class_words([axis]))
+    assert not prompt_filter.decide("a doctor, bare head, smiling").touch
+    assert prompt_filter.decide("a doctor in that hat").touch
     assert axis.digest == Axis("hat", axis.classes, False, axis.generate, axis.detect).digest
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Gate(match="exact"), "needs the concept"),
-        (lambda: Gate("  ", "pattern"), "needs the concept"),
-        (lambda: Gate("(", "pattern"), "not a regular expression"),
-        (lambda: Gate(DOCTOR, "similar"), "threshold"),
-        (lambda: Gate(DOCTOR, "exact", threshold=0.5), "threshold"),
-        (lambda: Gate(DOCTOR, "similar", threshold=2), "between -1 and 1"),
-        (lambda: Gate(DOCTOR, "nearly"), f"use one of {', '.join(MATCHES)}"),
-        (lambda: Gate(DOCTOR, "similar", threshold=0.5).decide(DOCTOR), "needs an encoder"),
+        (lambda: PromptFilter(match="exact"), "needs the concept"),
+        (lambda: PromptFilter("  ", "pattern"), "needs the concept"),
+        (lambda: PromptFilter("(", "pattern"), "not a regular expression"),
+        (lambda: PromptFilter(DOCTOR, "similar"), "threshold"),
+        (lambda: PromptFilter(DOCTOR, "exact", threshold=0.5), "threshold"),
+        (lambda: PromptFilter(DOCTOR, "similar", threshold=2), "between -1 and 1"),
+        (lambda: PromptFilter(DOCTOR, "nearly"), f"use one of {', '.join(MATCHES)}"),
+        (lambda: PromptFilter(DOCTOR, "similar", threshold=0.5).decide(DOCTOR), "needs an encoder"),
         (
-            lambda: Gate(DOCTOR, "similar", threshold=0.5, encoder=lambda texts: np.ones((len(texts), 3))).decide("a"),
+            lambda: PromptFilter(
+                DOCTOR, "similar", threshold=0.5, encoder=lambda texts: np.ones((len(texts), 3))
+            ).decide("a"),
             "length 1",
         ),
     ],

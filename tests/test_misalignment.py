@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from equinoise import statistics
 from equinoise.errors import EquinoiseError
-from equinoise.understanding.disagreements import misalign, of_images, of_texts
+from equinoise.understanding.disagreements import find_disagreements, of_images, of_texts
 from equinoise.understanding.relations import TextRelation, VisionRelation
 
 
@@ -29,7 +29,7 @@ def columns(n: int, *counts: int, seed: int = 0) -> np.ndarray:
 
 
 def test_a_reversed_pair_is_found_and_said_in_words() -> None:
-    found = misalign(
+    found = find_disagreements(
         "a man and his house", ["mud hut", "mansion", "car"], of_texts(cosines(0.3, 0.2, 0.1)), columns(100, 3, 41, 2)
     ).to_json()
     assert found["tested"] == 3
@@ -46,15 +46,15 @@ def test_a_reversed_pair_is_found_and_said_in_words() -> None:
 
 def test_both_directions_and_agreement() -> None:
     shown = columns(100, 3, 41)
-    assert not misalign("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), shown).findings
-    (finding,) = misalign("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), columns(100, 41, 3)).findings
+    assert not find_disagreements("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), shown).findings
+    (finding,) = find_disagreements("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), columns(100, 41, 3)).findings
     assert (finding.pair.first, finding.pair.second) == (1, 0)
 
 
 def test_neither_claim_alone_is_a_finding() -> None:
     sure, even = of_texts(cosines(0.3, 0.1)), of_texts(cosines(0.2, 0.2, spread=0.05))
-    assert not misalign("c", ["a", "b"], even, columns(200, 10, 120)).findings  # as close as each other
-    assert not misalign("c", ["a", "b"], sure, columns(200, 60, 62)).findings  # as frequent as each other
+    assert not find_disagreements("c", ["a", "b"], even, columns(200, 10, 120)).findings  # as close as each other
+    assert not find_disagreements("c", ["a", "b"], sure, columns(200, 60, 62)).findings  # as frequent as each other
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 20))
@@ -74,7 +74,7 @@ def test_unclear_images_count_for_no_pair_that_needs_them() -> None:
     rows[:5, 0] = np.nan
     found = statistics.count_pair(rows, 0, 1)
     assert found.n == 45
-    whole = misalign("c", ["a", "b"], of_texts(cosines(0.3, 0.1)), rows).to_json()
+    whole = find_disagreements("c", ["a", "b"], of_texts(cosines(0.3, 0.1)), rows).to_json()
     assert [entry["n"] for entry in whole["attributes"]] == [45, 50]
 
 
@@ -137,14 +137,14 @@ def test_images_are_compared_on_the_same_seeds() -> None:
     assert apart.value == pytest.approx(0.1 * concept.mean(axis=0)[0])
     assert apart.interval.high - apart.interval.low < (alone.interval.high - alone.interval.low) / 5
     assert apart.clear
-    said = misalign("c", ["a", "b"], of_images(found), columns(100, 5, 40)).to_json()
+    said = find_disagreements("c", ["a", "b"], of_images(found), columns(100, 5, 40)).to_json()
     assert "vision encoder" in said["findings"][0]["sentence"]
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(EquinoiseError, match="at least two"):
-        misalign("c", ["a"], of_texts(cosines(0.1)), columns(5, 2))
+        find_disagreements("c", ["a"], of_texts(cosines(0.1)), columns(5, 2))
     one = VisionRelation(np.ones((1, 2)), np.ones((2, 1, 2)))
     assert one.one(0).interval is None
     with pytest.raises(EquinoiseError, match="no interval"):
-        misalign("c", ["a", "b"], of_images(one), columns(5, 2, 1))
+        find_disagreements("c", ["a", "b"], of_images(one), columns(5, 2, 1))

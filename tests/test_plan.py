@@ -13,7 +13,7 @@ from factories import direction, origin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import Direction, EquinoiseError, Intervention, Part, Plan, Shift, load, load_axis, words_of
+from equinoise import Direction, EquinoiseError, Intervention, Part, Plan, Shift, class_words, load, load_axis
 from equinoise.files import read_arrays, write_arrays
 from equinoise.models.mixture import best_direction, shares
 from equinoise.steering.plan import RESOLUTION, schedule
@@ -92,7 +92,7 @@ def test_save_and_load_change_nothing(tmp_path: Path) -> None:
         EVEN,
         (Part(Intervention(), 0.25), Part(Intervention(shifts), 0.5), Part(Intervention(difference), 0.25)),
         match="pattern",
-        words=words_of([load_axis("gender")]),
+        words=class_words([load_axis("gender")]),
         seeds=(3, 4),
         provenance={"model": {"name": "m"}, "verified": None, "cost": {"images": 12}},
     )
@@ -100,14 +100,14 @@ def test_save_and_load_change_nothing(tmp_path: Path) -> None:
     again = Plan.load(tmp_path / "p.safetensors")
     for field in ("concept", "targets", "match", "threshold", "words", "seeds", "provenance"):
         assert getattr(again, field) == getattr(made, field)
-    assert (again.name, again.digest, again.intrusion) == (made.name, made.digest, made.intrusion)
+    assert (again.name, again.digest, again.kl_nats) == (made.name, made.digest, made.kl_nats)
     arrays, about = read_arrays(tmp_path / "p.safetensors")
     assert len(arrays) == 3  # d is there once, though two parts use it
     for ours, theirs in zip(made.interventions, again.interventions, strict=True):
         for a, b in zip(ours.shifts, theirs.shifts, strict=True):
             assert (a.weight, a.how, a.direction.terms) == (b.weight, b.how, b.direction.terms)
             assert np.array_equal(a.direction.vector, b.direction.vector)
-    assert not again.gate().decide("two doctors and a woman").touch
+    assert not again.prompt_filter().decide("two doctors and a woman").touch
     again.save(tmp_path / "q.safetensors")
     assert (tmp_path / "q.safetensors").read_bytes() == (tmp_path / "p.safetensors").read_bytes()
     write_arrays(tmp_path / "later.safetensors", arrays, {**about, "version": 2})
@@ -162,7 +162,7 @@ def of_the_mixture(match: str = "exact") -> Plan:
     found = origin(step="T", model=model.provenance, sampling=sampling, seeds=(7,))
     shift = Shift(Direction.unit(best_direction(CONCEPT, "gender", "woman"), found), 2.0)
     parts = (Part(Intervention(), 0.5), Part(Intervention((shift,)), 0.5))
-    return Plan(CONCEPT, EVEN, parts, match=match, words=words_of([load_axis("gender")]), seeds=(9,))  # type: ignore[arg-type]
+    return Plan(CONCEPT, EVEN, parts, match=match, words=class_words([load_axis("gender")]), seeds=(9,))  # type: ignore[arg-type]
 
 
 def test_audit_takes_a_plan_and_finds_the_mixture_of_the_shares(cli: Callable, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from equinoise.axes import load_axis
 from equinoise.models.base import Sampling
 from equinoise.models.pipeline import require_pipeline
 from equinoise.statistics import sampling_floor
-from equinoise.steering.prompt_filter import Gate, words_of
+from equinoise.steering.prompt_filter import PromptFilter, class_words
 from equinoise.workflows.detector import open_reader
 
 
@@ -29,9 +29,9 @@ def test_all_methods_move_the_noise_by_the_same_nats() -> None:
         made = shifts(found, nats)
         assert set(made) == {"own prompts", "general", "own prompts, truncated"}
         for change in made.values():
-            assert change.intrusion == pytest.approx(nats, rel=1e-5)
+            assert change.kl_nats == pytest.approx(nats, rel=1e-5)
     for change in reflected(found).values():
-        assert change.intrusion == pytest.approx(math.log(2), rel=1e-5)
+        assert change.kl_nats == pytest.approx(math.log(2), rel=1e-5)
 
 
 def test_a_shift_of_nothing_midway_leaves_the_pictures_and_another_does_not() -> None:
@@ -50,14 +50,17 @@ def test_a_shift_of_nothing_midway_leaves_the_pictures_and_another_does_not() ->
 
 
 def test_prompts_name_the_role_and_the_classes_and_neutral_ones_do_not() -> None:
-    reader, gate = open_reader("emoji"), Gate(words=words_of([load_axis("gender"), load_axis("tone")]))
+    reader, prompt_filter = (
+        open_reader("emoji"),
+        PromptFilter(words=class_words([load_axis("gender"), load_axis("tone")])),
+    )
     for role in ROLES:
         assert reader.asked(concept_of(role)) == role
-        assert gate.decide(concept_of(role)).touch
+        assert prompt_filter.decide(concept_of(role)).touch
         named = explicit_of(role)
         assert len(set(named)) == 10
         assert {reader.asked(prompt) for prompt in named} == {role}
-        assert not any(gate.decide(prompt).touch for prompt in named)
+        assert not any(prompt_filter.decide(prompt).touch for prompt in named)
 
 
 def test_own_prompts_name_the_class_and_what_the_concept_names() -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load, load_axis
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
-from equinoise.planning.basis import span_of
-from equinoise.planning.early_stopping import Certain
-from equinoise.planning.exploration import allot, explore
+from equinoise.planning.basis import orthonormal_basis
+from equinoise.planning.early_stopping import EarlyStopping
+from equinoise.planning.exploration import assign, explore
 from equinoise.planning.joint_response import fit_table
 from equinoise.planning.optimise import Settings
 from equinoise.planning.pilots import Pilot
@@ -208,7 +208,7 @@ def test_on_target_is_a_whole_interval_and_not_a_lucky_wide_one() -> None:
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=9).filter(any), st.integers(1, 300))
 def test_pilots_are_allotted_as_near_to_the_mixture_as_whole_images_can_be(weights: list[int], n: int) -> None:
     mixture = np.array(weights) / sum(weights)
-    counts = np.bincount(allot(mixture, n), minlength=len(mixture))
+    counts = np.bincount(assign(mixture, n), minlength=len(mixture))
     assert counts.sum() == n
     assert np.abs(counts - mixture * n).max() < 1
 
@@ -234,16 +234,16 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
     places = np.linalg.qr(rng.standard_normal((36, 2)))[0].T
     towards = [-(0.9 * places[0] + 0.3 * places[1]), places[1] + 0.2 * places[0]]
     labels = [("woman", "man", "gender"), ("dark", "light", "tone")]
-    span = span_of(
+    basis = orthonormal_basis(
         [
             Direction.unit((d + 0.05 * rng.standard_normal(36)).reshape(4, 3, 3), origin(a, 0, against=b, axis=name))
             for d, (a, b, name) in zip(towards, labels, strict=True)
         ]
     )
-    basis = np.stack([d.vector.ravel() for d in span.directions])
+    basis = np.stack([d.vector.ravel() for d in basis.directions])
     edges = np.array([-0.7, 0.0, 0.7, 1.2])
 
-    def look(asked: Sequence[tuple[np.ndarray, int]], _: Certain | None = None) -> list[Pilot]:
+    def look(asked: Sequence[tuple[np.ndarray, int]], _: EarlyStopping | None = None) -> list[Pilot]:
         z = draw_noise([seed for _, seed in asked], (36,)).double().numpy() + np.stack([w for w, _ in asked]) @ basis
         gender, tone = (z @ places[0] > -0.9).astype(int), ((z @ places[1])[:, None] > edges).sum(1)
         return [
@@ -253,9 +253,9 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
     wanted = parse_targets(
         ["gender=uniform", "tone=light:0.2,medium-light:0.25,medium:0.25,medium-dark:0.15,dark:0.15"], DOCTOR
     )
-    chosen = explore(wanted, span, look, range(VERIFY, VERIFY + 240), Settings(240))
+    chosen = explore(wanted, basis, look, range(VERIFY, VERIFY + 240), Settings(240))
     picked = [
-        (chosen.weights[j], seed) for j, seed in zip(allot(chosen.choice.mixture, 2000), range(2000), strict=True)
+        (chosen.weights[j], seed) for j, seed in zip(assign(chosen.choice.mixture, 2000), range(2000), strict=True)
     ]
     found = look(picked)
     women = np.mean([seen.labels["gender"] == "woman" for seen in found])
@@ -266,6 +266,6 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
 
 
 def test_too_few_pilots_are_refused() -> None:
-    span = span_of([Direction.unit(np.ones((4, 3, 3)), origin())])
+    basis = orthonormal_basis([Direction.unit(np.ones((4, 3, 3)), origin())])
     with pytest.raises(EquinoiseError, match="5 pilots are too few for 1 directions; allow 12 or more"):
-        explore(parse_targets(["gender=uniform"], DOCTOR), span, lambda *_: [], range(9), Settings(5))
+        explore(parse_targets(["gender=uniform"], DOCTOR), basis, lambda *_: [], range(9), Settings(5))

@@ -75,7 +75,7 @@ def test_a_wish_decides_between_mixtures_that_both_meet_the_targets() -> None:
 @given(st.integers(0, 10_000))
 def test_no_other_mixture_is_nearer_or_as_near_and_cheaper(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    made, costs = goals(axes=2, classes=3, candidates=8, draws=0, seed=seed)
+    made, costs = goals(axes=2, classes=3, shift_grid=8, draws=0, seed=seed)
     found = choose(made, costs, least=0.0)
     assert found.mixture.min() >= 0
     assert found.mixture.sum() == pytest.approx(1)
@@ -86,13 +86,13 @@ def test_no_other_mixture_is_nearer_or_as_near_and_cheaper(seed: int) -> None:
 
 
 def test_small_shares_are_given_up_where_nothing_is_lost() -> None:
-    made, costs = goals(axes=2, classes=5, candidates=120, draws=6, seed=3)
+    made, costs = goals(axes=2, classes=5, shift_grid=120, draws=6, seed=3)
     found = choose(made, costs)
     assert min(share for share in found.mixture if share) >= 0.03 or found.reach == 0
 
 
 def test_five_axes_of_seven_classes_and_200_candidates_take_less_than_a_second() -> None:
-    made, costs = goals(axes=5, classes=7, candidates=200, draws=12, seed=0)
+    made, costs = goals(axes=5, classes=7, shift_grid=200, draws=12, seed=0)
     seconds = []
     for _ in range(2):  # the machine may be busy with something else
         started = perf_counter()

@@ -11,7 +11,7 @@ from scipy import stats
 
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
-from equinoise.planning.basis import around, candidates, span_of
+from equinoise.planning.basis import around, orthonormal_basis, shift_grid
 from equinoise.planning.response import UNCLEAR_INDEX, Form, Pilots, better_response, fit_response
 from equinoise.statistics import Confusion
 
@@ -124,22 +124,22 @@ def test_a_shift_is_a_move_of_the_position(weight: float, cosine: float) -> None
 
 def test_a_span_is_orthonormal_and_knows_its_seeds() -> None:
     given_, other = direction(0), direction(1, label="dark", axis="tone")
-    span = span_of([given_, other, 2 * given_])
-    assert len(span.directions) == 2
-    assert span.directions[0].cosine(span.directions[1]) == pytest.approx(0, abs=1e-6)
+    basis = orthonormal_basis([given_, other, 2 * given_])
+    assert len(basis.directions) == 2
+    assert basis.directions[0].cosine(basis.directions[1]) == pytest.approx(0, abs=1e-6)
     seeds, weights = range(5), np.array([1.5, -0.5])
     noise = draw_noise(seeds, given_.vector.shape)
-    moved = span.intervention(weights).apply(noise).flatten(1).numpy()
-    basis = np.stack([d.vector.ravel() for d in span.directions])
-    assert moved @ basis.T == pytest.approx(span.positions(seeds) + weights, abs=1e-4)
-    assert span.intervention(np.zeros(2)).name == "none"
+    moved = basis.intervention(weights).apply(noise).flatten(1).numpy()
+    basis = np.stack([d.vector.ravel() for d in basis.directions])
+    assert moved @ basis.T == pytest.approx(basis.positions(seeds) + weights, abs=1e-4)
+    assert basis.intervention(np.zeros(2)).name == "none"
     # the directions as given are lines of the span
-    assert max(abs(line @ np.array([given_.cosine(d) for d in span.directions])) for line in span.lines) > 0.999
+    assert max(abs(line @ np.array([given_.cosine(d) for d in basis.directions])) for line in basis.lines) > 0.999
 
 
 @given(st.integers(1, 4), st.floats(1, 8), st.integers(40, 300))
 def test_candidates_are_few_and_within_reach(m: int, farthest: float, most: int) -> None:
-    found = candidates(np.eye(m), farthest, most)
+    found = shift_grid(np.eye(m), farthest, most)
     assert (found[0] == 0).all()
     assert np.linalg.norm(found, axis=1).max() <= farthest * 1.01
     assert len(found) <= 2 * most

@@ -37,12 +37,12 @@ from equinoise.engine.jobs import Preview, Result
 from equinoise.engine.selecting import denoiser_calls, redraw, select
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
-from equinoise.planning.candidates import Expectation, Offers, Price, sets_of, with_selection
+from equinoise.planning.candidates import Candidates, Expectation, Price, sets_of, with_rejection
 from equinoise.planning.joint_response import Table
 from equinoise.planning.solver import Goal, choose
 from equinoise.steering.attach import attach
-from equinoise.steering.early_classifier import EarlyLook, LinearClassifier, balanced_accuracy, confusion_counts
-from equinoise.steering.looking import Early, classify, looks_of
+from equinoise.steering.early_classifier import EarlyClassifier, LinearClassifier, balanced_accuracy, confusion_counts
+from equinoise.steering.looking import Early, classify, fit_early_classifiers
 from equinoise.understanding.targets import Target, parse_targets
 
 DOCTOR = "a photo of a doctor"
@@ -65,16 +65,16 @@ class Known(Table):
         return np.tile(self.table, (number, len(weights), 1))
 
 
-def look(rates: Mapping[str, Sequence[Sequence[float]]], step: int = 9, most: int = 10_000) -> EarlyLook:
+def look(rates: Mapping[str, Sequence[Sequence[float]]], step: int = 9, most: int = 10_000) -> EarlyClassifier:
     """A look with these P(predicted | final), known exactly."""
     counts = {
         axis: tuple((*(int(MANY * p) for p in row), int(MANY * max(0.0, 1 - sum(row)))) for row in rows)
         for axis, rows in rates.items()
     }
-    return EarlyLook(step, tuple(load_axis(axis) for axis in rates), counts, "mixture", most=most)
+    return EarlyClassifier(step, tuple(load_axis(axis) for axis in rates), counts, "mixture", most=most)
 
 
-def expectation(table: Sequence[float], told: EarlyLook, resumable: bool = True) -> Expectation:
+def expectation(table: Sequence[float], told: EarlyClassifier, resumable: bool = True) -> Expectation:
     known = Known((), tuple(table))
     name = Target(told.axes, {}).name
     margins = {name: known}
@@ -92,32 +92,32 @@ def right(axis: str) -> list[list[float]]:
 def test_a_look_that_is_right_brings_two_classes_to_even_at_the_cost_of_the_formula(p: float) -> None:
     """0.5/p − 1 early runs an image, and the shares are the target exactly."""
     known = expectation((p, 1 - p), look({"gender": right("gender")}))
-    offers = with_selection(np.zeros((1, 1)), known)
+    candidates = with_rejection(np.zeros((1, 1)), known)
     target = parse_targets(["gender=uniform"], DOCTOR)[0]
-    goal = Goal(np.array([0.5, 0.5]), known.expected(target, offers), known.drawn(target, offers, 0))
-    choice = choose([goal], known.extra(offers), tolerance=1e-9, least=0)
+    goal = Goal(np.array([0.5, 0.5]), known.expected(target, candidates), known.drawn(target, candidates, 0))
+    choice = choose([goal], known.extra(candidates), tolerance=1e-9, least=0)
     assert choice.mixture @ goal.expected == pytest.approx([0.5, 0.5], abs=1e-6)
-    draws = np.where([bool(keep) for keep in offers.keeps], known.draws(offers), 1.0)
+    draws = np.where([bool(keep) for keep in candidates.keeps], known.draws(candidates), 1.0)
     assert choice.mixture @ draws - 1 == pytest.approx(0.5 / p - 1, abs=1e-5)
-    assert choice.mixture @ known.extra(offers) == pytest.approx((0.5 / p - 1) * 10 / 50, abs=1e-5)
+    assert choice.mixture @ known.extra(candidates) == pytest.approx((0.5 / p - 1) * 10 / 50, abs=1e-5)
 
 
 @given(st.floats(0.1, 0.9), st.floats(0.5, 1.0), st.floats(0.5, 1.0), st.integers(1, 6))
 def test_a_look_that_errs_gives_the_shares_of_the_formula(p: float, woman: float, man: float, most: int) -> None:
     """By Bayes, and with the last of a few draws taken whatever it shows: enumerated draw by draw."""
     told = look({"gender": [[woman, 1 - woman], [1 - man, man]]}, most=most)
-    known, offers = expectation((p, 1 - p), told), Offers(np.zeros((1, 1)), ({"gender": ("woman",)},))
+    known, candidates = expectation((p, 1 - p), told), Candidates(np.zeros((1, 1)), ({"gender": ("woman",)},))
     accepted, final, reached, draws = np.array([p * woman, (1 - p) * (1 - man)]), np.zeros(2), 1.0, 0.0
     for attempt in range(most):
         draws += reached
         final += reached * (np.array([p, 1 - p]) if attempt == most - 1 else accepted)
         reached *= 1 - accepted.sum()
     target = parse_targets(["gender=uniform"], DOCTOR)[0]
-    assert known.expected(target, offers)[0] == pytest.approx(final, abs=1e-6)
-    assert known.draws(offers)[0] == pytest.approx(draws, rel=1e-6)
-    assert known.extra(offers)[0] == pytest.approx((draws - 1) * 10 / 50, abs=1e-6)
+    assert known.expected(target, candidates)[0] == pytest.approx(final, abs=1e-6)
+    assert known.draws(candidates)[0] == pytest.approx(draws, rel=1e-6)
+    assert known.extra(candidates)[0] == pytest.approx((draws - 1) * 10 / 50, abs=1e-6)
     again = expectation((p, 1 - p), told, resumable=False)
-    assert again.extra(offers)[0] == pytest.approx(draws * 10 / 50, abs=1e-6)
+    assert again.extra(candidates)[0] == pytest.approx(draws * 10 / 50, abs=1e-6)
 
 
 def test_sets_of_two_axes_select_on_the_joint_table() -> None:
@@ -127,17 +127,17 @@ def test_sets_of_two_axes_select_on_the_joint_table() -> None:
     tone = 0.8 * np.eye(5) + 0.04
     told = look({"gender": [[0.9, 0.1], [0.2, 0.8]], "tone": tone.tolist()})
     known, keep = expectation(table, told), {"gender": ("woman",), "tone": ("medium-dark", "dark")}
-    offers = Offers(np.zeros((2, 1)), (keep, {}))
+    candidates = Candidates(np.zeros((2, 1)), (keep, {}))
     chance = np.outer([0.9, 0.2], tone[:, 3:].sum(1)).ravel()
     cells = table * chance / (table @ chance)
     both = Target((GENDER, TONE), {})
-    assert known.expected(both, offers)[0] == pytest.approx(cells, abs=1e-6)
-    assert known.expected(both, offers)[1] == pytest.approx(table)
-    assert known.expected(Target((TONE,), {}), offers)[0] == pytest.approx(cells.reshape(2, 5).sum(0), abs=1e-6)
-    assert known.expected(Target((GENDER,), {}), offers)[0] == pytest.approx(cells.reshape(2, 5).sum(1), abs=1e-6)
-    assert known.draws(offers) == pytest.approx([1 / (table @ chance), 1])
+    assert known.expected(both, candidates)[0] == pytest.approx(cells, abs=1e-6)
+    assert known.expected(both, candidates)[1] == pytest.approx(table)
+    assert known.expected(Target((TONE,), {}), candidates)[0] == pytest.approx(cells.reshape(2, 5).sum(0), abs=1e-6)
+    assert known.expected(Target((GENDER,), {}), candidates)[0] == pytest.approx(cells.reshape(2, 5).sum(1), abs=1e-6)
+    assert known.draws(candidates) == pytest.approx([1 / (table @ chance), 1])
     assert len(sets_of([GENDER, TONE])) == 3 * 31 - 1
-    assert known.drawn(both, offers, 3).shape == (3, 2, 10)
+    assert known.drawn(both, candidates, 3).shape == (3, 2, 10)
 
 
 @dataclass(frozen=True)
@@ -227,13 +227,15 @@ def test_a_classifier_on_latents_is_found_where_it_is_better() -> None:
     final, pattern = rng.integers(0, 5, 200), rng.standard_normal((4, 3, 3))
     latents = (rng.standard_normal((200, 4, 3, 3)) + 2 * (final - 2)[:, None, None, None] * pattern).astype(np.float16)
     early = Early({3: {"tone": np.eye(5)[rng.integers(0, 5, 200)]}}, {3: latents})
-    found = looks_of([TONE], {"tone": final}, early, "mixture")
+    found = fit_early_classifiers([TONE], {"tone": final}, early, "mixture")
     assert [one.step for one in found] == [3]
     assert set(found[0].classifiers) == {"tone"}
     assert balanced_accuracy(found[0].confusions["tone"]) > 0.8
     told = [found[0].classifiers["tone"].predict(row) for row in latents]
     assert np.mean([name == TONE.classes[k] for name, k in zip(told, final, strict=True)]) > 0.8
-    better = looks_of([TONE], {"tone": final}, Early({3: {"tone": np.eye(5)[final]}}, {3: latents}), "mixture")
+    better = fit_early_classifiers(
+        [TONE], {"tone": final}, Early({3: {"tone": np.eye(5)[final]}}, {3: latents}), "mixture"
+    )
     assert not better[0].classifiers
     assert better[0].preview("cpu") == Preview((3,), (TONE,), DetectorSpec("mixture", "cpu"))
     assert found[0].preview("cpu") is None
@@ -245,7 +247,7 @@ def test_a_reading_with_a_lean_is_weighed_anew(tmp_path: Path) -> None:
     final = (rng.random(300) < 0.8).astype(np.int64)
     odds = np.where(final == 0, 1.0, 3.0) + 0.5 * rng.standard_normal(300)
     seen = np.stack([1 / (1 + np.exp(odds)), 1 / (1 + np.exp(-odds))], axis=1)
-    found = looks_of([GENDER], {"gender": final}, Early({3: {"gender": seen}}, {}), "mixture")[0]
+    found = fit_early_classifiers([GENDER], {"gender": final}, Early({3: {"gender": seen}}, {}), "mixture")[0]
     assert set(found.readings) == {"gender"}
     assert balanced_accuracy(found.confusions["gender"]) > 0.95
     shown = [{"gender": dict(zip(GENDER.classes, map(float, row), strict=True))} for row in seen]
@@ -268,7 +270,7 @@ def test_a_classifier_needs_two_classes_and_says_so() -> None:
     counts, found = classify(GENDER, final, latents) or pytest.fail("no classifier")
     assert np.sum(counts) == 37
     assert found.vectors.shape == (2, 2, 2)
-    assert not looks_of([GENDER], {"gender": np.zeros(40, np.int64)}, Early({}, {3: latents}), "mixture")
+    assert not fit_early_classifiers([GENDER], {"gender": np.zeros(40, np.int64)}, Early({}, {3: latents}), "mixture")
 
 
 def test_unclear_predictions_have_a_column_and_unclear_ends_no_row() -> None:
@@ -397,7 +399,7 @@ def test_other_settings_than_the_plans_are_warned_of_and_another_model_refused(
 
 def test_the_emoji_model_selects_and_goes_on_from_what_was_held(folder: Path) -> None:
     """Images of a selection are bit for bit those of their noise from the start, and show what was to be kept."""
-    told = EarlyLook(5, (GENDER,), {"gender": ((9, 1, 0), (1, 9, 0))}, "emoji", most=6)
+    told = EarlyClassifier(5, (GENDER,), {"gender": ((9, 1, 0), (1, 9, 0))}, "emoji", most=6)
     request = Request(
         ModelSpec("emoji"), Sampling(12, 2.0), 4, detector=DetectorSpec("emoji"), axes=(GENDER,), look=told
     )
@@ -423,8 +425,8 @@ def nats_to_even(p: float, cosine: float) -> tuple[float, float]:
         told = (cosine * u > below) if rest < 1e-9 else stats.norm.sf((below - cosine * u) / rest)
         return 0.5 - float(np.mean(told))
 
-    constant = Shift(direction(), float(below / cosine)).intrusion
-    return constant, Shift(direction(), optimize.brentq(missing, -3, 7), "truncate").intrusion
+    constant = Shift(direction(), float(below / cosine)).kl_nats
+    return constant, Shift(direction(), optimize.brentq(missing, -3, 7), "truncate").kl_nats
 
 
 def test_a_truncated_draw_takes_more_nats_for_the_same_share() -> None:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from equinoise.steering.attach import Attachment, attach
     from equinoise.steering.intervention import Intervention, Shift
     from equinoise.steering.plan import Part, Plan
-    from equinoise.steering.prompt_filter import Gate, words_of
+    from equinoise.steering.prompt_filter import PromptFilter, class_words
     from equinoise.understanding.audit import audit, audit_counts
     from equinoise.understanding.counts import Counts
-    from equinoise.understanding.disagreements import misalign
+    from equinoise.understanding.disagreements import find_disagreements
     from equinoise.understanding.relations import Relations, relate_texts
     from equinoise.workflows.live import collect
     from equinoise.workflows.settings import open_session
@@ -56,10 +56,10 @@ _HOMES = {
     "steering.attach": ("Attachment", "attach"),
     "steering.intervention": ("Intervention", "Shift"),
     "steering.plan": ("Part", "Plan"),
-    "steering.prompt_filter": ("Gate", "words_of"),
+    "steering.prompt_filter": ("PromptFilter", "class_words"),
     "understanding.audit": ("audit", "audit_counts"),
     "understanding.counts": ("Counts",),
-    "understanding.disagreements": ("misalign",),
+    "understanding.disagreements": ("find_disagreements",),
     "understanding.relations": ("Relations", "relate_texts"),
     "workflows.live": ("collect",),
     "workflows.settings": ("open_session",),
@@ -76,13 +76,13 @@ __all__ = [
     "Engine",
     "EquinoiseError",
     "EquinoiseWarning",
-    "Gate",
     "Intervention",
     "Job",
     "ModelSpec",
     "Notes",
     "Part",
     "Plan",
+    "PromptFilter",
     "Record",
     "Relations",
     "Request",
@@ -94,19 +94,19 @@ __all__ = [
     "audit",
     "audit_counts",
     "catalogue",
+    "class_words",
     "collect",
     "draw_noise",
+    "find_disagreements",
     "fit",
     "load",
     "load_axis",
     "load_detector",
     "load_encoder",
-    "misalign",
     "open_session",
     "read_records",
     "relate_texts",
     "step_at",
-    "words_of",
     "write_report",
 ]
 

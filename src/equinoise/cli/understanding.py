@@ -55,13 +55,13 @@ def understand(
 ) -> None:
     """Audit, relations, objects and misalignment of a concept in one run, with a report of all four panels."""
     from equinoise.workflows.question import ask
-    from equinoise.workflows.understanding import Images, Look
+    from equinoise.workflows.understanding import Images, ObjectSearch
     from equinoise.workflows.understanding import understand as study
 
     question = ask(axis or ("gender", "tone"), crosses=cross or ())
     session = options.open(model, detector, axes=question.all_axes())
-    look, images = Look(objects, phrases, threshold), Images(n, each, seed)
-    result = study(session, concept, attributes, question, images, out, look, encoder or (), options.dry_run)
+    search, images = ObjectSearch(objects, phrases, threshold), Images(n, each, seed)
+    result = study(session, concept, attributes, question, images, out, search, encoder or (), options.dry_run)
     show(result, json, tables.dry if options.dry_run else tables.understanding_table)
 
 
@@ -134,7 +134,7 @@ def detect(
 
 
 @app.command()
-def misalign(
+def find_disagreements(
     run: Annotated[Path, typer.Argument(help="a run with relations (relate), labels (audit) or objects (detect)")],
     space: Annotated[str | None, typer.Option("--space", help="text (centred; default), text-raw or vision")] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="which, where there are several")] = None,

@@ -98,7 +98,7 @@ class Preview:
     detector: DetectorSpec
 
 
-class Look(Protocol):
+class EarlyCheck(Protocol):
     """An early look at a run: which classes its image will show."""
 
     @property
@@ -133,7 +133,7 @@ class Request:
     detector: DetectorSpec | None = None
     axes: tuple[Axis, ...] = ()
     preview: Preview | None = None
-    look: Look | None = None
+    look: EarlyCheck | None = None
     exact: bool = False
 
 

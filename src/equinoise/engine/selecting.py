@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from equinoise.engine.jobs import Draw, Halted, Job, Keep, Look, Request, Result
+from equinoise.engine.jobs import Draw, EarlyCheck, Halted, Job, Keep, Request, Result
 from equinoise.engine.local import Engine
 
 
@@ -33,7 +33,7 @@ def kept(keep: Keep, seen: Mapping[str, str]) -> bool:
     return all(seen.get(axis) in classes for axis, classes in keep.items())
 
 
-def denoiser_calls(draws: int, total: int, look: Look | None, resumable: bool) -> int:
+def denoiser_calls(draws: int, total: int, look: EarlyCheck | None, resumable: bool) -> int:
     """Calls for one image of `draws` draws, `total` being those of a whole run: none of a draw 0 taken unseen."""
     if look is None or not draws:
         return total

@@ -24,7 +24,7 @@ from equinoise.page.relation_charts import NARROW, TITLES, spokes
 from equinoise.page.scatters import Point, closer_first, placed, reach
 from equinoise.page.understanding import compared_axes, object_rows, results_of
 from equinoise.run import UNTOUCHED
-from equinoise.understanding.parts import MISALIGNMENT, OBJECTS, RELATIONS
+from equinoise.understanding.parts import DISAGREEMENTS, OBJECTS, RELATIONS
 
 Row = Mapping[str, Any]
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -69,7 +69,7 @@ Draw = Callable[[Any], None]
 
 def charts_of(run: Run) -> dict[str, Draw]:
     """File name → what draws it."""
-    relations, objects, mis = (results_of(run.path, name) for name in (RELATIONS, OBJECTS, MISALIGNMENT))
+    relations, objects, mis = (results_of(run.path, name) for name in (RELATIONS, OBJECTS, DISAGREEMENTS))
     charts: dict[str, Draw] = {}
     rows = object_rows(objects)[:MOST] if objects else []
     if rows:

@@ -14,7 +14,7 @@ from equinoise.page.boxes import Boxed, boxed_pictures
 from equinoise.page.charts import Chart
 from equinoise.page.comparing import Panel, compare, planted_object
 from equinoise.page.reading import Run
-from equinoise.understanding.parts import MISALIGNMENT, OBJECTS, RELATIONS, read_part
+from equinoise.understanding.parts import DISAGREEMENTS, OBJECTS, RELATIONS, read_part
 
 Row = Mapping[str, Any]
 MOST = 24
@@ -34,7 +34,7 @@ class Understanding:
 
 def describe_understanding(run: Run, id: str) -> Understanding | None:
     """The panels of a run; None where nothing was added to it."""
-    relations, objects, mis = (results_of(run.path, name) for name in (RELATIONS, OBJECTS, MISALIGNMENT))
+    relations, objects, mis = (results_of(run.path, name) for name in (RELATIONS, OBJECTS, DISAGREEMENTS))
     if relations is None and objects is None:
         return None
     found = mis["findings"] if mis else []

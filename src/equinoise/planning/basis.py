@@ -23,7 +23,7 @@ ALIKE = 0.15
 
 
 @dataclass(frozen=True, eq=False)
-class Span:
+class Basis:
     """What a plan may shift along.
 
     Attributes:
@@ -48,7 +48,7 @@ class Span:
         return Intervention(tuple(Shift(d, float(w)) for d, w in pairs if w))
 
 
-def span_of(directions: Sequence[Direction]) -> Span:
+def orthonormal_basis(directions: Sequence[Direction]) -> Basis:
     """Orthonormal directions by Gram and Schmidt in the order given; those that hardly leave the others' span drop out.
 
     Raises:
@@ -67,10 +67,10 @@ def span_of(directions: Sequence[Direction]) -> Span:
     for row in rows:
         if all(abs(row @ line) < 0.99 for line in lines):
             lines.append(row)
-    return Span(tuple(found), np.stack(lines))
+    return Basis(tuple(found), np.stack(lines))
 
 
-def candidates(lines: Array, farthest: float, most: int = 200) -> Array:
+def shift_grid(lines: Array, farthest: float, most: int = 200) -> Array:
     """(J, m) shifts up to a length of `farthest`: nothing, along each line both ways, and sums of two lines.
 
     At most about `most`, evenly spaced; the cheapest come first.

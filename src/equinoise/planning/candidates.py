@@ -31,7 +31,7 @@ from equinoise.engine.jobs import Keep
 from equinoise.planning.joint_response import Table
 from equinoise.planning.response import Array
 from equinoise.statistics import Confusion
-from equinoise.steering.early_classifier import EarlyLook, smoothed
+from equinoise.steering.early_classifier import EarlyClassifier, smoothed
 from equinoise.understanding.targets import Target
 
 SETS = 128
@@ -45,7 +45,7 @@ CELLS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Offers:
+class Candidates:
     """J candidates: shifts (J, m), and what of their draws is kept."""
 
     weights: Array
@@ -67,9 +67,9 @@ class Offers:
         which = [known.setdefault(tuple(sorted(keep.items())), len(known)) for keep in self.keeps]
         return [dict(key) for key in known], np.array(which)
 
-    def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Offers:
+    def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
         """Some of them."""
-        return Offers(self.weights[np.asarray(rows, int)], tuple(self.keeps[int(row)] for row in rows))
+        return Candidates(self.weights[np.asarray(rows, int)], tuple(self.keeps[int(row)] for row in rows))
 
 
 @dataclass(frozen=True)
@@ -89,23 +89,23 @@ class Expectation:
     """
 
     tables: Mapping[str, Table]
-    look: EarlyLook | None = None
+    look: EarlyClassifier | None = None
     together: Table | None = None
     price: Price | None = None
     confusions: Mapping[str, Confusion] | None = None
 
-    def expected(self, target: Target, offers: Offers) -> Array:
+    def expected(self, target: Target, candidates: Candidates) -> Array:
         """(J, cells) shares of the target's cells."""
-        arms, place = offers.arms
+        arms, place = candidates.arms
         base = self.tables[target.name].expected(arms)
         if self.look is None or self.together is None:
             return base[place]
         rates = {axis.name: self.look.rates(axis.name) for axis in self.look.axes}
-        return self._selected(target, offers, base, self.together.expected(arms), rates, place)
+        return self._selected(target, candidates, base, self.together.expected(arms), rates, place)
 
-    def drawn(self, target: Target, offers: Offers, number: int, seed: int = 0) -> Array:
+    def drawn(self, target: Target, candidates: Candidates, number: int, seed: int = 0) -> Array:
         """(number, J, cells) under other parameters and confusions of the look that the pilots allow."""
-        arms, place = offers.arms
+        arms, place = candidates.arms
         base = self.tables[target.name].drawn(arms, number, seed)
         if self.look is None or self.together is None:
             return base[:, place]
@@ -113,39 +113,39 @@ class Expectation:
         found = []
         for own, all_axes in zip(base, joint, strict=True):
             rates = {axis.name: _drawn_rates(self.look, axis.name, rng) for axis in self.look.axes}
-            found.append(self._selected(target, offers, own, all_axes, rates, place))
-        return np.stack(found) if found else np.zeros((0, len(offers), base.shape[-1]))
+            found.append(self._selected(target, candidates, own, all_axes, rates, place))
+        return np.stack(found) if found else np.zeros((0, len(candidates), base.shape[-1]))
 
-    def draws(self, offers: Offers) -> Array:
+    def draws(self, candidates: Candidates) -> Array:
         """(J,) expected draws of an image."""
         if self.look is None or self.together is None:
-            return np.ones(len(offers))
-        arms, place = offers.arms
+            return np.ones(len(candidates))
+        arms, place = candidates.arms
         rates = {axis.name: self.look.rates(axis.name) for axis in self.look.axes}
-        keeps, which = offers.sets
+        keeps, which = candidates.sets
         kept = (self.together.expected(arms) @ _accepts(self.look.axes, keeps, rates).T)[place, which]
         found: Array = (1 - (1 - kept) ** self.look.most) / kept
         return found
 
-    def extra(self, offers: Offers) -> Array:
+    def extra(self, candidates: Candidates) -> Array:
         """(J,) expected denoiser calls of an image beyond those of a whole run, as a share of these."""
         if self.look is None or self.price is None:
-            return np.zeros(len(offers))
-        looked = np.array([bool(keep) for keep in offers.keeps])
-        calls = (self.draws(offers) - self.price.resumable) * (self.look.step + 1)
+            return np.zeros(len(candidates))
+        looked = np.array([bool(keep) for keep in candidates.keeps])
+        calls = (self.draws(candidates) - self.price.resumable) * (self.look.step + 1)
         return np.where(looked, calls / self.price.calls, 0.0)
 
     def _selected(
         self,
         target: Target,
-        offers: Offers,
+        candidates: Candidates,
         base: Array,
         joint: Array,
         rates: Mapping[str, Array],
         place: NDArray[np.int64],
     ) -> Array:
         assert self.look is not None
-        keeps, which = offers.sets
+        keeps, which = candidates.sets
         accepts, cells = _accepts(self.look.axes, keeps, rates), _cells_of(target, self.look.axes)
         whole = np.maximum(joint @ cells, 1e-12)
         given = np.einsum("uc,sc,ct->ust", joint, accepts, cells) / whole[:, None]
@@ -160,19 +160,19 @@ class Expectation:
         return shares
 
 
-def without_selection(weights: Array) -> Offers:
+def without_rejection(weights: Array) -> Candidates:
     """Shifts alone (J, m)."""
-    return Offers(weights, ({},) * len(weights))
+    return Candidates(weights, ({},) * len(weights))
 
 
-def with_selection(weights: Array, expectation: Expectation) -> Offers:
+def with_rejection(weights: Array, expectation: Expectation) -> Candidates:
     """Every shift (J, m) with every set of kept classes that is not too dear, and without one."""
     look = expectation.look
     if look is None:
-        return without_selection(weights)
+        return without_rejection(weights)
     keeps = [{}, *sets_of(look.axes)]
-    offers = Offers(np.repeat(weights, len(keeps), axis=0), tuple(keeps) * len(weights))
-    return offers.rows(np.flatnonzero(expectation.draws(offers) <= 1 / LEAST_KEPT))
+    candidates = Candidates(np.repeat(weights, len(keeps), axis=0), tuple(keeps) * len(weights))
+    return candidates.rows(np.flatnonzero(expectation.draws(candidates) <= 1 / LEAST_KEPT))
 
 
 def sets_of(axes: Sequence[Axis]) -> list[Keep]:
@@ -216,6 +216,6 @@ def _cells_of(target: Target, axes: Sequence[Axis]) -> Array:
     return np.array([[float(tuple(cell[i] for i in places) == other) for other in own] for cell in cells])
 
 
-def _drawn_rates(look: EarlyLook, axis: str, rng: np.random.Generator) -> Array:
+def _drawn_rates(look: EarlyClassifier, axis: str, rng: np.random.Generator) -> Array:
     counts = np.array(look.confusions[axis], np.float64)
     return np.stack([rng.dirichlet(row + 1 / len(row)) for row in counts])

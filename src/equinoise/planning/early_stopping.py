@@ -29,7 +29,7 @@ CHECKED = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Certain:
+class EarlyStopping:
     """Tells the runs that leave no doubt: after `step`, by one classifier an axis on what is read off their images."""
 
     step: int
@@ -53,7 +53,7 @@ def goes_on(seed: int) -> bool:
     return seed % CHECKED == 0
 
 
-def certain_of(axes: Sequence[Axis], final: Labels, early: Early, precision: float) -> Certain | None:
+def fit_early_stopping(axes: Sequence[Axis], final: Labels, early: Early, precision: float) -> EarlyStopping | None:
     """What whole pilots, a fair sample, let one be certain of at the last step at which their images were predicted.
 
     None where no image is predicted or an axis showed a single class, and where the certain ones that are wrong,
@@ -73,7 +73,7 @@ def certain_of(axes: Sequence[Axis], final: Labels, early: Early, precision: flo
         right = right & (models[axis.name].classes_[chances.argmax(axis=1)] == y)
     count, wrong = int(sure.sum()), int((sure & ~right).sum())
     moved = stats.beta.ppf(0.95, wrong + 1, count - wrong) * count / len(sure) if count > wrong else 1.0
-    return Certain(step, tuple(axes), models) if moved <= precision else None
+    return EarlyStopping(step, tuple(axes), models) if moved <= precision else None
 
 
 def _fitted(x: NDArray[np.floating], y: NDArray[np.int64]) -> tuple[LogisticRegression, NDArray[np.float64]] | None:

@@ -15,10 +15,10 @@ from dataclasses import replace
 import numpy as np
 
 from equinoise.errors import EquinoiseError
-from equinoise.planning.basis import Span
-from equinoise.planning.early_stopping import Certain, certain_of
+from equinoise.planning.basis import Basis
+from equinoise.planning.early_stopping import EarlyStopping, fit_early_stopping
 from equinoise.planning.joint_response import Table
-from equinoise.planning.optimise import Chosen, Settings, responses, settle
+from equinoise.planning.optimise import Chosen, Settings, optimise, responses
 from equinoise.planning.pilots import Pilot, gather
 from equinoise.planning.response import Array
 from equinoise.statistics import Confusion
@@ -30,13 +30,13 @@ SCOUT = 2.0
 LEAST = 8
 """Pilots in a round; where runs that ended early leave fewer than that of the budget, they are not worth one."""
 
-Draw = Callable[[Sequence[tuple[Array, int]], Certain | None], Sequence[Pilot]]
+Draw = Callable[[Sequence[tuple[Array, int]], EarlyStopping | None], Sequence[Pilot]]
 """Images under shifts (m,) from seeds → what they showed; runs that an early look is certain of may end there."""
 
 
 def explore(
     targets: Sequence[Target],
-    span: Span,
+    basis: Basis,
     draw: Draw,
     seeds: Sequence[int],
     settings: Settings,
@@ -47,7 +47,7 @@ def explore(
     Raises:
         EquinoiseError: too few pilots to learn anything from.
     """
-    m, total, left = len(span.directions), settings.pilots, iter(seeds)
+    m, total, left = len(basis.directions), settings.pilots, iter(seeds)
     scouts = [sign * SCOUT * axis for axis in np.eye(m) for sign in (1, -1)]
     if total < 4 * (1 + len(scouts)) or len(seeds) < total:
         raise EquinoiseError(f"{total} pilots are too few for {m} directions; allow {4 * (1 + len(scouts))} or more")
@@ -55,27 +55,27 @@ def explore(
     first = [*[np.zeros(m)] * max(4, total // 6), *[arm for arm in scouts for _ in range(each)]]
     axes = {axis.name: axis for target in targets for axis in target.axes}
     classes = {name: axis.classes for name, axis in axes.items()}
-    rounds, all_seen, known, certain = [first[:total]], None, dict[str, Table](), None
+    rounds, all_seen, known, early_stopping = [first[:total]], None, dict[str, Table](), None
     while True:
         asked = list(zip(rounds[-1], left, strict=False))
-        found = gather(asked, draw(asked, certain), span, classes)
+        found = gather(asked, draw(asked, early_stopping), basis, classes)
         all_seen = found if all_seen is None else all_seen.joined(found)
         reach = min(settings.farthest, SCOUT + 1.5 * len(rounds))
         known = responses(targets, all_seen, settings, confusions or {}, known)
-        chosen = settle(targets, span, all_seen, settings, confusions or {}, known, reach)
+        chosen = optimise(targets, basis, all_seen, settings, confusions or {}, known, reach)
         rest = min(int(total - all_seen.took.sum()), len(seeds) - len(all_seen.weights))
         least = LEAST if all_seen.ended.any() else 1
         if rest < least or (len(rounds) > 2 and chosen.spread <= settings.precision):
-            chosen = settle(targets, span, all_seen, settings, confusions or {}, known, reach, final=True)
+            chosen = optimise(targets, basis, all_seen, settings, confusions or {}, known, reach, final=True)
             return replace(chosen, rounds=tuple(map(len, rounds)))
         if settings.selecting and settings.selecting.price.resumable:
             fair = all_seen.of(all_seen.fair)
-            certain = certain_of(list(axes.values()), fair.labels, fair.early, settings.precision)
+            early_stopping = fit_early_stopping(list(axes.values()), fair.labels, fair.early, settings.precision)
         number = min(rest, max(LEAST, total // 6))
-        rounds.append([chosen.weights[j] for j in allot(chosen.choice.mixture, number)])
+        rounds.append([chosen.weights[j] for j in assign(chosen.choice.mixture, number)])
 
 
-def allot(mixture: Array, n: int) -> list[int]:
+def assign(mixture: Array, n: int) -> list[int]:
     """Which candidate each of n images gets: as near to the mixture as whole images can be (largest remainders)."""
     wanted = mixture * n
     counts = np.floor(wanted).astype(int)

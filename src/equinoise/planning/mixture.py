@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from equinoise.planning.basis import Span
-from equinoise.planning.candidates import Offers
-from equinoise.planning.exploration import allot
+from equinoise.planning.basis import Basis
+from equinoise.planning.candidates import Candidates
+from equinoise.planning.exploration import assign
 from equinoise.planning.optimise import Chosen
 from equinoise.planning.response import Array
 from equinoise.steering.plan import Part
@@ -21,20 +21,22 @@ HUNDREDTHS = 100
 DRAWS = 400
 
 
-def parts_of(chosen: Chosen, span: Span) -> list[tuple[int, Part]]:
+def parts_of(chosen: Chosen, basis: Basis) -> list[tuple[int, Part]]:
     """The candidates with a share of at least a hundredth and their parts, the largest first."""
-    rounded = np.bincount(allot(chosen.choice.mixture, HUNDREDTHS), minlength=len(chosen.offers)) / HUNDREDTHS
+    rounded = np.bincount(assign(chosen.choice.mixture, HUNDREDTHS), minlength=len(chosen.candidates)) / HUNDREDTHS
     used = [int(j) for j in np.argsort(-rounded, kind="stable") if rounded[j]]
-    return [(j, Part(span.intervention(chosen.weights[j]), float(rounded[j]), chosen.offers.keeps[j])) for j in used]
+    return [
+        (j, Part(basis.intervention(chosen.weights[j]), float(rounded[j]), chosen.candidates.keeps[j])) for j in used
+    ]
 
 
 def expected_of(chosen: Chosen, parts: Sequence[tuple[int, Part]], targets: Sequence[Target]) -> dict[str, Any]:
     """By target and class: the expected share of the mixture, and the central 95% of what the pilots leave open."""
-    offers, mixture = _of(chosen, parts)
+    candidates, mixture = _of(chosen, parts)
     found = {}
     for target in targets:
-        shares = mixture @ chosen.expectation.expected(target, offers)
-        drawn = np.einsum("j,sjc->sc", mixture, chosen.expectation.drawn(target, offers, DRAWS))
+        shares = mixture @ chosen.expectation.expected(target, candidates)
+        drawn = np.einsum("j,sjc->sc", mixture, chosen.expectation.drawn(target, candidates, DRAWS))
         low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
         rows = zip(target.shares, shares, low, high, strict=True)
         found[target.name] = {
@@ -48,8 +50,8 @@ def expected_of_parts(
     chosen: Chosen, parts: Sequence[tuple[int, Part]], targets: Sequence[Target]
 ) -> list[dict[str, dict[str, float]]]:
     """A part: by target and class the expected share."""
-    offers, _ = _of(chosen, parts)
-    tables = {target.name: chosen.expectation.expected(target, offers) for target in targets}
+    candidates, _ = _of(chosen, parts)
+    tables = {target.name: chosen.expectation.expected(target, candidates) for target in targets}
     return [
         {t.name: dict(zip(t.shares, map(float, tables[t.name][row]), strict=True)) for t in targets}
         for row in range(len(parts))
@@ -64,11 +66,11 @@ def expected_distance(expected: Mapping[str, Mapping[str, Mapping[str, float]]],
 
 def extra_of(chosen: Chosen, parts: Sequence[tuple[int, Part]]) -> tuple[list[float], list[float]]:
     """A part: expected draws of an image, and denoiser calls beyond a whole run's, as a share of these."""
-    offers, _ = _of(chosen, parts)
-    looked = np.array([bool(keep) for keep in offers.keeps])
-    draws = np.where(looked, chosen.expectation.draws(offers), 1.0)
-    return draws.tolist(), chosen.expectation.extra(offers).tolist()
+    candidates, _ = _of(chosen, parts)
+    looked = np.array([bool(keep) for keep in candidates.keeps])
+    draws = np.where(looked, chosen.expectation.draws(candidates), 1.0)
+    return draws.tolist(), chosen.expectation.extra(candidates).tolist()
 
 
-def _of(chosen: Chosen, parts: Sequence[tuple[int, Part]]) -> tuple[Offers, Array]:
-    return chosen.offers.rows([j for j, _ in parts]), np.array([part.share for _, part in parts])
+def _of(chosen: Chosen, parts: Sequence[tuple[int, Part]]) -> tuple[Candidates, Array]:
+    return chosen.candidates.rows([j for j, _ in parts]), np.array([part.share for _, part in parts])

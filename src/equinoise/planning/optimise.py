@@ -18,15 +18,15 @@ import numpy as np
 from scipy import optimize
 from scipy.special import expit
 
-from equinoise.planning.basis import Span, around, candidates
-from equinoise.planning.candidates import CELLS, Expectation, Offers, Price, with_selection, without_selection
+from equinoise.planning.basis import Basis, around, shift_grid
+from equinoise.planning.candidates import CELLS, Candidates, Expectation, Price, with_rejection, without_rejection
 from equinoise.planning.joint_response import Table, fit_table
 from equinoise.planning.pilots import Pilots
 from equinoise.planning.response import Array
 from equinoise.planning.solver import Choice, Goal, choose
 from equinoise.statistics import Confusion
-from equinoise.steering.early_classifier import EarlyLook, balanced_accuracy
-from equinoise.steering.looking import looks_of
+from equinoise.steering.early_classifier import EarlyClassifier, balanced_accuracy
+from equinoise.steering.looking import fit_early_classifiers
 from equinoise.understanding.targets import Target, product_of
 
 FARTHEST = 8.0
@@ -99,7 +99,7 @@ class Chosen:
         fidelity: (J,) expected, None where it is not known.
     """
 
-    offers: Offers
+    candidates: Candidates
     choice: Choice
     expectation: Expectation
     tables: Mapping[str, Table]
@@ -111,12 +111,12 @@ class Chosen:
     @property
     def weights(self) -> Array:
         """(J, m) the shifts of the candidates."""
-        return self.offers.weights
+        return self.candidates.weights
 
     @property
-    def look(self) -> EarlyLook | None:
+    def look(self) -> EarlyClassifier | None:
         """The early look, where the mixture selects."""
-        return self.expectation.look if any(self.offers.keeps[j] for j in self.used()) else None
+        return self.expectation.look if any(self.candidates.keeps[j] for j in self.used()) else None
 
     def used(self) -> list[int]:
         """The candidates with a share, the largest first."""
@@ -136,13 +136,13 @@ def responses(
         wanted.name: fit_table(
             wanted.axes, pilots.positions, pilots.labels, pilots.arms, confusions, before.get(wanted.name)
         )
-        for wanted in [*targets, *_wishes(targets, settings)]
+        for wanted in [*targets, *_soft_targets(targets, settings)]
     }
 
 
-def settle(
+def optimise(
     targets: Sequence[Target],
-    span: Span,
+    basis: Basis,
     pilots: Pilots,
     settings: Settings,
     confusions: Mapping[str, Confusion],
@@ -154,8 +154,8 @@ def settle(
 
     `tables` are those of `responses`. The final time looks at every step are tried, before only the one in the middle.
     """
-    problem = _Problem(targets, span, pilots, settings, reach, FINER if final else ())
-    best = problem.solve(Expectation(tables), without_selection, settings.most)
+    problem = _Problem(targets, basis, pilots, settings, reach, FINER if final else ())
+    best = problem.solve(Expectation(tables), without_rejection, settings.most)
     axes = list({axis.name: axis for target in targets for axis in target.axes}.values())
     if settings.selecting is None or prod(len(axis.classes) for axis in axes) > CELLS:
         return best
@@ -163,10 +163,10 @@ def settle(
     if together is None:
         together = fit_table(axes, pilots.positions, pilots.labels, pilots.arms, confusions)
     fair = pilots.of(pilots.fair)  # an early look is not judged by what it told itself, nor on doubtful runs alone
-    looks = looks_of(axes, fair.labels, fair.early, settings.selecting.detector)
+    looks = fit_early_classifiers(axes, fair.labels, fair.early, settings.selecting.detector)
     for look in looks if final else looks[len(looks) // 2 :][:1]:
         expectation = Expectation(tables, look, together, settings.selecting.price, confusions)
-        found = problem.solve(expectation, partial(with_selection, expectation=expectation), ARMS, best)
+        found = problem.solve(expectation, partial(with_rejection, expectation=expectation), ARMS, best)
         best = min(best, found, key=lambda chosen: chosen.choice.rank)
     return best
 
@@ -176,38 +176,42 @@ class _Problem:
     """What stays the same whatever selects."""
 
     targets: Sequence[Target]
-    span: Span
+    basis: Basis
     pilots: Pilots
     settings: Settings
     reach: float
     spacings: Sequence[float]
 
     def solve(
-        self, expectation: Expectation, offer: Callable[[Array], Offers], most: int, known: Chosen | None = None
+        self,
+        expectation: Expectation,
+        allow: Callable[[Array], Candidates],
+        most: int,
+        known: Chosen | None = None,
     ) -> Chosen:
         """The mixture over what is offered under a grid of about `most` shifts, and those of a `known` mixture."""
-        weights = candidates(self.span.lines, self.reach, most)
+        weights = shift_grid(self.basis.lines, self.reach, most)
         if known is not None:
             weights = np.unique(np.concatenate([weights, known.weights[known.used()]]), axis=0)
-        offers = offer(weights)
-        choice, goals = self._choose(expectation, offers)
+        candidates = allow(weights)
+        choice, goals = self._choose(expectation, candidates)
         for spacing in self.spacings:
-            used = offers.weights[choice.mixture > 0]
+            used = candidates.weights[choice.mixture > 0]
             nothing = np.zeros((1, used.shape[1]))
             weights = np.unique(np.concatenate([nothing, around(used, spacing)]), axis=0)
-            offers = offer(weights[np.linalg.norm(weights, axis=1) <= self.reach * 1.001])
-            choice, goals = self._choose(expectation, offers)
+            candidates = allow(weights[np.linalg.norm(weights, axis=1) <= self.reach * 1.001])
+            choice, goals = self._choose(expectation, candidates)
         spread = max(float(np.einsum("j,sjc->sc", choice.mixture, goal.draws).std(axis=0).max()) for goal in goals)
-        kept = fidelity(self.pilots, offers.weights)
+        kept = fidelity(self.pilots, candidates.weights)
         own = {target.name: expectation.tables[target.name] for target in self.targets}
-        return Chosen(offers, choice, expectation, own, self.pilots, (), spread, kept)
+        return Chosen(candidates, choice, expectation, own, self.pilots, (), spread, kept)
 
-    def _choose(self, expectation: Expectation, offers: Offers) -> tuple[Choice, list[Goal]]:
-        prices, wishes = self.settings.prices, _wishes(self.targets, self.settings)
-        goals = [_goal(target, expectation, offers, DRAWS) for target in self.targets]
-        soft = [_goal(wish, expectation, offers, 0, prices.dependence) for wish in wishes]
-        weights, nothing = offers.weights, np.zeros((1, offers.weights.shape[1]))
-        costs = prices.nat * (weights**2).sum(1) / 2 + prices.calls * expectation.extra(offers)
+    def _choose(self, expectation: Expectation, candidates: Candidates) -> tuple[Choice, list[Goal]]:
+        prices, soft_targets = self.settings.prices, _soft_targets(self.targets, self.settings)
+        goals = [_goal(target, expectation, candidates, DRAWS) for target in self.targets]
+        soft = [_goal(soft_target, expectation, candidates, 0, prices.dependence) for soft_target in soft_targets]
+        weights, nothing = candidates.weights, np.zeros((1, candidates.weights.shape[1]))
+        costs = prices.nat * (weights**2).sum(1) / 2 + prices.calls * expectation.extra(candidates)
         kept = fidelity(self.pilots, np.concatenate([nothing, weights]))
         if kept is not None:
             costs = costs + prices.fidelity * np.maximum(0, kept[0] - kept[1:])
@@ -255,7 +259,7 @@ def summary(chosen: Chosen) -> dict[str, Any]:
 
 def ended_early(pilots: Pilots) -> dict[str, int]:
     """Pilots that ended where an early look was certain; those as certain that went on to check it, and were wrong."""
-    checked = pilots.certain & pilots.fair
+    checked = pilots.early_stopping & pilots.fair
     wrong = checked & np.any([pilots.labels[name] != told for name, told in pilots.told.items()], axis=0)
     return {"images": int(pilots.ended.sum()), "checked": int(checked.sum()), "wrong": int(wrong.sum())}
 
@@ -270,10 +274,10 @@ def looked(chosen: Chosen) -> dict[str, Any]:
     confusions = {axis: [list(row) for row in rows] for axis, rows in look.confusions.items()}
     right = {axis: balanced_accuracy(rows) for axis, rows in look.confusions.items()}
     about = {"step": look.step, "by": ways, "balanced_accuracy": right, "confusions": confusions}
-    return {"look": about, "expected_extra": float(chosen.choice.mixture @ chosen.expectation.extra(chosen.offers))}
+    return {"look": about, "expected_extra": float(chosen.choice.mixture @ chosen.expectation.extra(chosen.candidates))}
 
 
-def _wishes(targets: Sequence[Target], settings: Settings) -> list[Target]:
+def _soft_targets(targets: Sequence[Target], settings: Settings) -> list[Target]:
     """For every two axes with a target each, and none together, their product: neither should depend on the other."""
     if not settings.prices.dependence:
         return []
@@ -286,6 +290,8 @@ def _wishes(targets: Sequence[Target], settings: Settings) -> list[Target]:
     ]
 
 
-def _goal(target: Target, expectation: Expectation, offers: Offers, draws: int, weight: float | None = None) -> Goal:
+def _goal(
+    target: Target, expectation: Expectation, candidates: Candidates, draws: int, weight: float | None = None
+) -> Goal:
     wanted = np.array(list(target.shares.values()))
-    return Goal(wanted, expectation.expected(target, offers), expectation.drawn(target, offers, draws), weight)
+    return Goal(wanted, expectation.expected(target, candidates), expectation.drawn(target, candidates, draws), weight)

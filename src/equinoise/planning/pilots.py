@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.planning.basis import Span
+from equinoise.planning.basis import Basis
 from equinoise.planning.response import UNCLEAR_INDEX, Array, encode
 from equinoise.steering.looking import Early
 
@@ -71,7 +71,7 @@ class Pilots:
         return found
 
     @property
-    def certain(self) -> NDArray[np.bool_]:
+    def early_stopping(self) -> NDArray[np.bool_]:
         """(n,) whether an early look was certain of every class."""
         found: NDArray[np.bool_] = np.all([told != UNCLEAR_INDEX for told in self.told.values()], axis=0)
         return found
@@ -79,7 +79,7 @@ class Pilots:
     @property
     def ended(self) -> NDArray[np.bool_]:
         """(n,) whether they ended there, without an image."""
-        found: NDArray[np.bool_] = self.certain & ~self.fair
+        found: NDArray[np.bool_] = self.early_stopping & ~self.fair
         return found
 
     def of(self, kept: NDArray[np.bool_]) -> Pilots:
@@ -112,13 +112,13 @@ class Pilots:
 
 
 def gather(
-    asked: Sequence[tuple[Array, int]], seen: Sequence[Pilot], span: Span, classes: Mapping[str, Sequence[str]]
+    asked: Sequence[tuple[Array, int]], seen: Sequence[Pilot], basis: Basis, classes: Mapping[str, Sequence[str]]
 ) -> Pilots:
     """What was seen under shifts (m,) from seeds; `classes` by axis."""
     weights = np.stack([arm for arm, _ in asked])
     return Pilots(
         weights,
-        span.positions([seed for _, seed in asked]) + weights,
+        basis.positions([seed for _, seed in asked]) + weights,
         _encoded([found.labels for found in seen], classes),
         np.array([np.nan if found.faithful is None else float(found.faithful) for found in seen]),
         _early(seen, classes),

@@ -37,9 +37,9 @@ from equinoise.models.base import Sampling
 from equinoise.run import UNTOUCHED
 from equinoise.steering.intervention import Intervention, Shift, check_fits
 from equinoise.steering.numbering import Number, number_images
-from equinoise.steering.pipeline_info import Anatomy, anatomy, from_plain, to_plain
+from equinoise.steering.pipeline_info import PipelineInfo, from_plain, pipeline_info, to_plain
 from equinoise.steering.plan import Plan
-from equinoise.steering.prompt_filter import Decision, Gate, words_of
+from equinoise.steering.prompt_filter import Decision, PromptFilter, class_words
 
 KEPT = 10_000
 """Entries that a log holds; older ones are dropped, so that a server can run for as long as it likes."""
@@ -52,7 +52,7 @@ def attach(
     what: Plan | Intervention | Shift | Direction,
     weight: float | None = None,
     *,
-    gate: Gate | None = None,
+    prompt_filter: PromptFilter | None = None,
     every_thread: bool = False,
 ) -> Attachment:
     """Shift the initial noise of whatever a diffusers pipeline is asked for, until detached.
@@ -75,12 +75,12 @@ def attach(
     pipe = getattr(pipe, "pipeline", pipe)
     _require_pipeline(pipe)
     choose, interventions, default = _resolve(what, weight)
-    gate = gate or default
-    if gate.match == "similar" and gate.encoder is None:
-        gate = replace(gate, encoder=TextEncoder.of(pipe)[0].texts)
-    made = Attachment(pipe, choose, gate, every_thread, _of_size(anatomy(pipe), interventions))
+    prompt_filter = prompt_filter or default
+    if prompt_filter.match == "similar" and prompt_filter.encoder is None:
+        prompt_filter = replace(prompt_filter, encoder=TextEncoder.of(pipe)[0].texts)
+    made = Attachment(pipe, choose, prompt_filter, every_thread, _of_size(pipeline_info(pipe), interventions))
     for intervention in interventions:  # refuses; what is to be warned of depends on the call
-        check_fits(intervention, made._anatomy, Sampling())
+        check_fits(intervention, made._pipeline_info, Sampling())
     _add(pipe, made)
     return made
 
@@ -110,14 +110,19 @@ class Attachment:
     """What `attach` returns: a context manager with a log, which stays readable afterwards."""
 
     def __init__(
-        self, pipe: Any, choose: Callable[[int], Intervention], gate: Gate, every_thread: bool, anatomy: Anatomy
+        self,
+        pipe: Any,
+        choose: Callable[[int], Intervention],
+        prompt_filter: PromptFilter,
+        every_thread: bool,
+        pipeline_info: PipelineInfo,
     ) -> None:
-        self.gate = gate
+        self.prompt_filter = prompt_filter
         self.every_thread = every_thread
         self.active = False
         self._pipe = pipe
         self._choose = choose
-        self._anatomy = anatomy
+        self._pipeline_info = pipeline_info
         self._counter = itertools.count()
         self._said: set[str] = set()
         self._entries: deque[Entry] = deque(maxlen=KEPT)
@@ -182,7 +187,7 @@ class _Call:
 
     def _moved(self, latents: Tensor, scale: Tensor, chosen: Sequence[Intervention | None]) -> tuple[Tensor, set[int]]:
         """The latents after their interventions, and the rows that moved; every other row is bit for bit as it was."""
-        shape = self.attachment._anatomy.latent_shape
+        shape = self.attachment._pipeline_info.latent_shape
         noise = to_plain(self.pipe, latents.float() / scale.float(), shape).cpu()
         if noise.shape[1:] != shape:
             raise EquinoiseError(
@@ -202,7 +207,7 @@ class _Call:
     def _decisions(self, n: int) -> list[Decision]:
         """The gate's decision on each image."""
         texts = [self._rows(name, n) for name in ("prompt", "prompt_2", "prompt_3")]
-        known = {row: self.attachment.gate.decide(*row) for row in dict.fromkeys(zip(*texts, strict=True))}
+        known = {row: self.attachment.prompt_filter.decide(*row) for row in dict.fromkeys(zip(*texts, strict=True))}
         return [known[row] for row in zip(*texts, strict=True)]
 
     def _rows(self, name: str, n: int) -> list[str | None]:
@@ -214,7 +219,7 @@ class _Call:
     def _warn(self, chosen: Sequence[Intervention | None]) -> None:
         sampling = self._sampling()
         for intervention in dict.fromkeys(i for i in chosen if i is not None):
-            for message in check_fits(intervention, self.attachment._anatomy, sampling):
+            for message in check_fits(intervention, self.attachment._pipeline_info, sampling):
                 self.attachment._once(message, lambda text: warnings.warn(text, EquinoiseWarning, stacklevel=2))
 
     def _sampling(self) -> Sampling:
@@ -333,7 +338,9 @@ def _require_pipeline(pipe: Any) -> None:
         )
 
 
-def _resolve(what: Any, weight: float | None) -> tuple[Callable[[int], Intervention], tuple[Intervention, ...], Gate]:
+def _resolve(
+    what: Any, weight: float | None
+) -> tuple[Callable[[int], Intervention], tuple[Intervention, ...], PromptFilter]:
     """By number an intervention, all that there may be, and which prompts they are for."""
     if isinstance(what, Direction):
         if weight is None:
@@ -347,15 +354,15 @@ def _resolve(what: Any, weight: float | None) -> tuple[Callable[[int], Intervent
             "plan with --no-selection"
         )
     if isinstance(what, Plan):
-        return what.intervention, what.interventions, what.gate()
+        return what.intervention, what.interventions, what.prompt_filter()
     if isinstance(what, Shift):
         what = Intervention((what,))
     if not isinstance(what, Intervention):
         raise EquinoiseError(f"cannot attach a {type(what).__name__}; give a direction, an intervention or a plan")
-    return (lambda _: what), (what,), _gate_of(what)
+    return (lambda _: what), (what,), _default_filter(what)
 
 
-def _of_size(pipeline: Anatomy, interventions: Sequence[Intervention]) -> Anatomy:
+def _of_size(pipeline: PipelineInfo, interventions: Sequence[Intervention]) -> PipelineInfo:
     """For images of the size that the directions were found at: which size a call asks for is only known then."""
     shapes = (shift.direction.vector.shape for intervention in interventions for shift in intervention.shifts)
     shape = next(shapes, pipeline.latent_shape)
@@ -363,12 +370,12 @@ def _of_size(pipeline: Anatomy, interventions: Sequence[Intervention]) -> Anatom
     return replace(pipeline, latent_shape=shape) if same else pipeline
 
 
-def _gate_of(intervention: Intervention) -> Gate:
+def _default_filter(intervention: Intervention) -> PromptFilter:
     """Every prompt but those that name a class of the axes of the directions."""
     origins = [term.origin for shift in intervention.shifts for term in shift.direction.terms]
     known = catalogue()
-    words = words_of(known[axis] for axis in dict.fromkeys(o.axis for o in origins) if axis in known)
+    words = class_words(known[axis] for axis in dict.fromkeys(o.axis for o in origins) if axis in known)
     for origin in origins:
         if origin.axis not in known:
             words.setdefault(origin.axis, {})[origin.label] = (origin.label,)
-    return Gate(words=words)
+    return PromptFilter(words=words)

@@ -44,7 +44,7 @@ class LinearClassifier:
 
 
 @dataclass(frozen=True, eq=False)
-class EarlyLook:
+class EarlyClassifier:
     """How classes are told early, and how often rightly.
 
     Attributes:
@@ -124,9 +124,9 @@ class EarlyLook:
         return latents | {f"{READING}{axis}": c for axis, c in self.readings.items()}
 
 
-def read_look(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> EarlyLook:
+def read_early_classifier(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> EarlyClassifier:
     """What `describe` and `arrays` gave."""
-    return EarlyLook(
+    return EarlyClassifier(
         about["step"],
         tuple(_read_axis(axis) for axis in about["axes"]),
         {axis: tuple(map(tuple, rows)) for axis, rows in about["confusions"].items()},

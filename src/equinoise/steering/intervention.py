@@ -70,7 +70,7 @@ class Shift:
         return changed
 
     @property
-    def intrusion(self) -> float:
+    def kl_nats(self) -> float:
         """Kullback–Leibler divergence of the shifted noise from N(0, I), in nats (natural logarithm)."""
         if self.how == "add":
             return float(np.square(self.added, dtype=np.float64).sum() / 2)
@@ -102,11 +102,11 @@ class Intervention:
         return noise
 
     @property
-    def intrusion(self) -> float:
+    def kl_nats(self) -> float:
         """Nats by which the noise leaves N(0, I): of the sum of what is added, and of each other shift."""
         added = self._added()
         together = float(np.square(added, dtype=np.float64).sum() / 2) if added is not None else 0.0
-        return together + sum(shift.intrusion for shift in self.shifts if shift.how != "add")
+        return together + sum(shift.kl_nats for shift in self.shifts if shift.how != "add")
 
     def _added(self) -> NDArray[np.float32] | None:
         """The sum of weight·vector over the shifts that add; None where there is none."""

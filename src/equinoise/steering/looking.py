@@ -14,7 +14,7 @@ from equinoise.axes import Axis
 from equinoise.planning.response import UNCLEAR_INDEX
 from equinoise.steering.early_classifier import (
     Counts,
-    EarlyLook,
+    EarlyClassifier,
     LinearClassifier,
     balanced_accuracy,
     confusion_counts,
@@ -47,7 +47,7 @@ class Early:
     latents: Mapping[int, NDArray[np.float16]]
 
 
-def looks_of(axes: Sequence[Axis], final: Labels, early: Early, detector: str) -> list[EarlyLook]:
+def fit_early_classifiers(axes: Sequence[Axis], final: Labels, early: Early, detector: str) -> list[EarlyClassifier]:
     """A look for each step at which every axis can be told, the earliest first."""
     found = []
     for step in sorted(set(early.predicted) | set(early.latents)):
@@ -59,7 +59,7 @@ def looks_of(axes: Sequence[Axis], final: Labels, early: Early, detector: str) -
                 {name: way[2] for name, way in ways.items() if way[1] == kind and way[2]}
                 for kind in ("latents", "odds")
             )
-            found.append(EarlyLook(step, tuple(axes), confusions, detector, latents, readings))
+            found.append(EarlyClassifier(step, tuple(axes), confusions, detector, latents, readings))
     return found
 
 

@@ -19,14 +19,14 @@ from equinoise.models.pipeline import PipelineModel
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class PipelineInfo:
     """Shape of one image's latents as directions have them, and what the model is."""
 
     latent_shape: tuple[int, ...]
     provenance: dict[str, Any]
 
 
-def anatomy(pipe: Any) -> Anatomy:
+def pipeline_info(pipe: Any) -> PipelineInfo:
     """What a pipeline is, compiled and offloaded ones included.
 
     Hashing the weights of a large denoiser takes seconds; it is done once, until they change.
@@ -42,7 +42,7 @@ def anatomy(pipe: Any) -> Anatomy:
     known = _SEEN.get(denoiser)
     if known is None or known[0] != mark:
         known = _SEEN[denoiser] = mark, model.provenance
-    return Anatomy(model.latent_shape, {**known[1], "scheduler": type(pipe.scheduler).__name__})
+    return PipelineInfo(model.latent_shape, {**known[1], "scheduler": type(pipe.scheduler).__name__})
 
 
 _SEEN: WeakKeyDictionary[Any, tuple[Any, dict[str, Any]]] = WeakKeyDictionary()

@@ -22,9 +22,9 @@ from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
 from equinoise.hub.cards import Subject
 from equinoise.hub.sharing import Shareable
-from equinoise.steering.early_classifier import EarlyLook, read_look
+from equinoise.steering.early_classifier import EarlyClassifier, read_early_classifier
 from equinoise.steering.intervention import Intervention, Shift
-from equinoise.steering.prompt_filter import Encoder, Gate, Match, Words
+from equinoise.steering.prompt_filter import Encoder, Match, PromptFilter, Words
 
 KIND = "plan"
 VERSION = 1
@@ -77,7 +77,7 @@ class Plan(Shareable):
     threshold: float | None = None
     words: Words = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
-    look: EarlyLook | None = None
+    look: EarlyClassifier | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class Plan(Shareable):
                 raise EquinoiseError(f"the target of axis '{axis}' must lie in 0–1 and sum to 1: {dict(target)}")
         for part in self.parts:
             self._require_told(part)
-        self.gate()
+        self.prompt_filter()
 
     def _require_told(self, part: Part) -> None:
         told = {axis.name: axis.classes for axis in self.look.axes} if self.look else {}
@@ -120,13 +120,13 @@ class Plan(Shareable):
         return Subject(type(self).__name__, f"Plan: {self.concept}", origins_of(directions), self)
 
     @property
-    def intrusion(self) -> float:
+    def kl_nats(self) -> float:
         """Expected nats by which the noise leaves N(0, I)."""
-        return sum(part.share * part.intervention.intrusion for part in self.parts)
+        return sum(part.share * part.intervention.kl_nats for part in self.parts)
 
-    def gate(self, encoder: Encoder | None = None) -> Gate:
+    def prompt_filter(self, encoder: Encoder | None = None) -> PromptFilter:
         """Which prompts it is for."""
-        return Gate(self.concept, self.match, self.words, self.threshold, encoder)
+        return PromptFilter(self.concept, self.match, self.words, self.threshold, encoder)
 
     def part(self, seed: int) -> Part:
         """What the image of a seed gets.
@@ -207,7 +207,7 @@ class Plan(Shareable):
                 threshold=about["threshold"],
                 words={a: {c: tuple(w) for c, w in classes.items()} for a, classes in about["words"].items()},
                 seeds=tuple(about["seeds"]),
-                look=read_look(about["look"], arrays) if "look" in about else None,
+                look=read_early_classifier(about["look"], arrays) if "look" in about else None,
                 provenance=about["provenance"],
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:

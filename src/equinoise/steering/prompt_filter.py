@@ -33,7 +33,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Gate:
+class PromptFilter:
     """Lets through to the intervention what matches the concept and names no class of its axes.
 
     Attributes:
@@ -121,7 +121,7 @@ class Gate:
         return float(pair[0] @ pair[1])
 
 
-def words_of(axes: Iterable[Axis]) -> dict[str, dict[str, tuple[str, ...]]]:
+def class_words(axes: Iterable[Axis]) -> dict[str, dict[str, tuple[str, ...]]]:
     """The words of axes as a gate takes them.
 
     >>> from equinoise import load_axis

@@ -70,7 +70,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Misalignment:
+class Disagreements:
     """What was compared, and what came of it.
 
     Attributes:
@@ -166,9 +166,9 @@ class Misalignment:
         )
 
 
-def misalign(
+def find_disagreements(
     concept: str, names: Sequence[str], relation: Relation, shown: Shown, alpha: float = ALPHA
-) -> Misalignment:
+) -> Disagreements:
     """Compare the relation of attributes with how often images of the concept show them.
 
     `shown` (images, attributes): 1, 0, or NaN where unclear; every column with a clear image. Every pair is tested, in
@@ -182,7 +182,7 @@ def misalign(
     pairs = tuple(_pair(relation, shown, i, j) for i, j in combinations(range(len(names)), 2))
     closer, counts = [pair.p_relation for pair in pairs], [pair.counts for pair in pairs]
     adjusted = statistics.adjust_reversals(closer, counts, relation.independent, alpha)
-    return Misalignment(concept, tuple(names), relation, shown, pairs, tuple(adjusted), alpha)
+    return Disagreements(concept, tuple(names), relation, shown, pairs, tuple(adjusted), alpha)
 
 
 def _pair(relation: Relation, shown: Shown, i: int, j: int) -> Pair:

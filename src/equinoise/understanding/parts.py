@@ -15,8 +15,8 @@ from equinoise.files import read_arrays, read_json, write_arrays, write_json
 from equinoise.understanding.relations import Relations, TextRelation, VisionRelation
 from equinoise.understanding.wordings import Attribute
 
-RELATIONS, OBJECTS, MISALIGNMENT = "relations", "objects", "misalignment"
-PARTS = (RELATIONS, OBJECTS, MISALIGNMENT)
+RELATIONS, OBJECTS, DISAGREEMENTS = "relations", "objects", "misalignment"
+PARTS = (RELATIONS, OBJECTS, DISAGREEMENTS)
 
 
 def write_part(run: Path, name: str, about: Mapping[str, Any], results: Mapping[str, Any]) -> None:

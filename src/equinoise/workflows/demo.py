@@ -91,7 +91,7 @@ def _result(told: Sequence[Told], stage: Stage) -> dict[str, Any]:
         "differences": {name: change(t.before, t.after, axes[name]) for t in told for name in t.story.axes},
         "applied": {
             "name": "; ".join(f"{t.story.name}: {t.intervention.name}" for t in told),
-            "nats": {t.story.name: t.intervention.intrusion for t in told},
+            "nats": {t.story.name: t.intervention.kl_nats for t in told},
             "shifts": shifts,
         },
         "direction": shifts,

@@ -9,9 +9,9 @@ from typing import Any
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_json
 from equinoise.run import UNTOUCHED, read_records
-from equinoise.understanding.disagreements import ALPHA, Relation, misalign, of_images, of_texts
+from equinoise.understanding.disagreements import ALPHA, Relation, find_disagreements, of_images, of_texts
 from equinoise.understanding.frequency import classes_of, frequencies
-from equinoise.understanding.parts import MISALIGNMENT, OBJECTS, read_part, read_relations, require_run, write_part
+from equinoise.understanding.parts import DISAGREEMENTS, OBJECTS, read_part, read_relations, require_run, write_part
 from equinoise.understanding.relations import Relations
 
 SPACES = ("text", "text-raw", "vision")
@@ -44,11 +44,11 @@ def misalign_run(
     if len(names) < 2:
         why = "; ".join(f"{entry['attribute']}: {entry['reason']}" for entry in seen.skipped[:3])
         raise EquinoiseError(f"{len(names)} attributes have a frequency in {run}, and pairs need two ({why})")
-    result = misalign(found.concept, names, relation_of(seen.places), seen.shown, alpha).to_json()
+    result = find_disagreements(found.concept, names, relation_of(seen.places), seen.shown, alpha).to_json()
     for entry, source in zip(result["attributes"], seen.sources, strict=True):
         entry["source"] = source
     result |= {"space": chosen, "encoder_name": name, "skipped": list(seen.skipped)}
-    write_part(run, MISALIGNMENT, {"command": "misalign", "space": chosen, "encoder": name, "alpha": alpha}, result)
+    write_part(run, DISAGREEMENTS, {"command": "misalign", "space": chosen, "encoder": name, "alpha": alpha}, result)
     return result
 
 

@@ -21,9 +21,9 @@ from equinoise.engine.selecting import beginning, halted
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
 from equinoise.models.base import step_at
-from equinoise.planning.basis import Span
+from equinoise.planning.basis import Basis
 from equinoise.planning.candidates import Price
-from equinoise.planning.early_stopping import Certain, goes_on
+from equinoise.planning.early_stopping import EarlyStopping, goes_on
 from equinoise.planning.exploration import explore
 from equinoise.planning.optimise import Chosen, Selecting, Settings, summary
 from equinoise.planning.pilots import Pilot
@@ -42,7 +42,7 @@ def draw_pilots(
     engine: Engine,
     concept: str,
     targets: Sequence[Target],
-    span: Span,
+    basis: Basis,
     seeds: Sequence[int],
     pilots: int,
     precision: float,
@@ -65,7 +65,7 @@ def draw_pilots(
         concept=concept,
         axes={axis.name: axis.digest for axis in axes},
         targets={target.name: dict(target.shares) for target in targets},
-        directions={d.name: d.digest for d in span.directions},
+        directions={d.name: d.digest for d in basis.directions},
         pilots=pilots,
         looks=list(looks),
         **more,
@@ -73,19 +73,19 @@ def draw_pilots(
     run, order = RunFolder(folder, about), list[str]()
     pilot_run = _PilotRun(session, engine, tuple(axes), looks, run, tick)
 
-    def draw(wanted: Sequence[tuple[Array, int]], certain: Certain | None) -> list[Pilot]:
-        jobs = [Job(str(seed), concept, seed, span.intervention(arm)) for arm, seed in wanted]
+    def draw(wanted: Sequence[tuple[Array, int]], early_stopping: EarlyStopping | None) -> list[Pilot]:
+        jobs = [Job(str(seed), concept, seed, basis.intervention(arm)) for arm, seed in wanted]
         seen = list[Pilot]()
         for start in range(0, len(jobs), AT_ONCE):
             part = jobs[start : start + AT_ONCE]
-            seen += pilot_run.looked(part, certain) if certain else pilot_run.whole(part)
+            seen += pilot_run.looked(part, early_stopping) if early_stopping else pilot_run.whole(part)
         order.extend(job.id for job in jobs if job.id in run.records)
         return seen
 
     price = Price(session.calls, session.model.resumable)
     selecting = Selecting(price, session.detector.name) if looks else None
     settings = Settings(pilots, precision=precision, selecting=selecting)
-    chosen = explore(targets, span, draw, seeds, settings, session.reader.confusions)
+    chosen = explore(targets, basis, draw, seeds, settings, session.reader.confusions)
     run.finish(order, {"pilots": summary(chosen), **session.results(concept)})
     return chosen
 
@@ -127,15 +127,15 @@ class _PilotRun:
         early = [self._early(job) if self.looks else None for job in jobs]
         return [self._pilot(job, record, seen) for job, record, seen in zip(jobs, records, early, strict=True)]
 
-    def looked(self, jobs: Sequence[Job], certain: Certain) -> list[Pilot]:
+    def looked(self, jobs: Sequence[Job], early_stopping: EarlyStopping) -> list[Pilot]:
         """Begun, and gone on with where their classes are not certain, or to see whether they are what was told."""
-        held = self._begun([job for job in jobs if not self._done(job, certain)], certain.step)
+        held = self._begun([job for job in jobs if not self._done(job, early_stopping)], early_stopping.step)
         early = {job.id: self._early(job) for job in jobs}
-        told = {job.id: certain.tell(early[job.id].predicted[certain.step]) for job in jobs}
+        told = {job.id: early_stopping.tell(early[job.id].predicted[early_stopping.step]) for job in jobs}
         going = [job for job in jobs if told[job.id] is None or goes_on(job.seed)]
         rest = replace(self.request, capture=(), preview=None)
         records = {r.id: r for r in self._made(rest, [replace(job, held=held.get(job.id)) for job in going])}
-        part = (certain.step + 1) / self.session.calls
+        part = (early_stopping.step + 1) / self.session.calls
         self.tick(round(part * (len(jobs) - len(going))))
         found = []
         for job in jobs:
@@ -156,13 +156,13 @@ class _PilotRun:
             held[result.job.id] = halted(result, step)
         return held
 
-    def _done(self, job: Job, certain: Certain) -> bool:
+    def _done(self, job: Job, early_stopping: EarlyStopping) -> bool:
         """Whether nothing is left to be computed: it is made, or was begun and ends there."""
         if job.id in self.run.records:
             return True
         if goes_on(job.seed) or not self._file(job.id).exists():
             return False
-        return certain.tell(self._early(job).predicted[certain.step]) is not None
+        return early_stopping.tell(self._early(job).predicted[early_stopping.step]) is not None
 
     def _made(self, request: Request, jobs: Sequence[Job]) -> list[Record]:
         keep = [self._keep] if request.preview else []

@@ -16,7 +16,7 @@ from equinoise.models.base import step_at
 from equinoise.models.pipeline import require_pipeline
 from equinoise.run import Record
 from equinoise.seeds import overlap
-from equinoise.steering.early_classifier import EarlyLook
+from equinoise.steering.early_classifier import EarlyClassifier
 from equinoise.steering.plan import Plan
 from equinoise.steering.prompt_filter import Decision
 from equinoise.workflows.settings import Session
@@ -28,7 +28,7 @@ class Planned:
 
     plan: Plan
     decisions: Mapping[str, Decision]
-    look: EarlyLook | None = None
+    look: EarlyClassifier | None = None
 
     def job(self, name: str, concept: str, seed: int) -> Job:
         """The image of a concept and seed; as without a plan where the gate turns the concept away."""
@@ -51,8 +51,8 @@ class Planned:
 
     def about(self) -> dict[str, Any]:
         """For the record of a run."""
-        gate = [{"concept": c, "touched": d.touch, "reason": d.reason} for c, d in self.decisions.items()]
-        return {"name": self.plan.name, "digest": self.plan.digest, "gate": gate}
+        prompt_filter = [{"concept": c, "touched": d.touch, "reason": d.reason} for c, d in self.decisions.items()]
+        return {"name": self.plan.name, "digest": self.plan.digest, "gate": prompt_filter}
 
 
 def open_plan(file: Path, session: Session, concepts: Sequence[str], seeds: Sequence[int]) -> Planned:
@@ -63,8 +63,10 @@ def open_plan(file: Path, session: Session, concepts: Sequence[str], seeds: Sequ
     """
     plan = Plan.load(file)
     similar = plan.match == "similar"
-    gate = plan.gate(TextEncoder.of(require_pipeline(session.model).pipeline)[0].texts if similar else None)
-    decisions = {concept: gate.decide(concept) for concept in concepts}
+    prompt_filter = plan.prompt_filter(
+        TextEncoder.of(require_pipeline(session.model).pipeline)[0].texts if similar else None
+    )
+    decisions = {concept: prompt_filter.decide(concept) for concept in concepts}
     for concept, decision in decisions.items():
         if not decision.touch:
             warn(f"'{concept}' goes through untouched: {decision.reason}")
@@ -100,7 +102,7 @@ def check_plan(plan: Plan, session: Session) -> list[str]:
     ]
 
 
-def look_for(plan: Plan, session: Session) -> EarlyLook | None:
+def look_for(plan: Plan, session: Session) -> EarlyClassifier | None:
     """The plan's early look, at the same fraction of a run of the session's length; None where nothing is selected."""
     if plan.look is None or not plan.selects:
         return None
@@ -110,7 +112,7 @@ def look_for(plan: Plan, session: Session) -> EarlyLook | None:
     return replace(plan.look, step=step_at(Fraction(plan.look.step, made), session.sampling.steps))
 
 
-def drawn(records: Sequence[Record], session: Session, look: EarlyLook | None) -> dict[str, Any]:
+def drawn(records: Sequence[Record], session: Session, look: EarlyClassifier | None) -> dict[str, Any]:
     """What images took: draws where an early look selected them, and denoiser calls."""
     each = [len(record.draws or ()) for record in records]
     calls = sum(denoiser_calls(n, session.calls, look, session.model.resumable) for n in each)

@@ -17,7 +17,7 @@ from equinoise.engine import Engine
 from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError, EquinoiseWarning, warn
 from equinoise.models.base import NOISE, Step, parse_steps, require_steps
-from equinoise.planning.basis import span_of
+from equinoise.planning.basis import orthonormal_basis
 from equinoise.planning.mixture import expected_distance, expected_of, expected_of_parts, extra_of, parts_of
 from equinoise.planning.optimise import Chosen, ended_early, summary
 from equinoise.progress import progress
@@ -25,7 +25,7 @@ from equinoise.run import Record, RunFolder
 from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.steering.intervention import Intervention, Shift
 from equinoise.steering.plan import Plan
-from equinoise.steering.prompt_filter import words_of
+from equinoise.steering.prompt_filter import class_words
 from equinoise.understanding.audit import audit_counts
 from equinoise.understanding.counts import cross, tally
 from equinoise.understanding.targets import Target
@@ -172,16 +172,16 @@ def plan(session: Session, ask: Ask, out: Path, dry_run: bool = False) -> dict[s
         raise EquinoiseError(f"{out} is a folder; name the file of the plan, such as {out}/plan.safetensors")
     work = out.with_name(f"{out.name}.work")
     with Engine(session.workers, session.spec.device) as engine:
-        span = span_of(_directions(session, engine, ask, work))
-        check(session, [span.intervention(np.ones(len(span.directions)))], ask.verification)
+        basis = orthonormal_basis(_directions(session, engine, ask, work))
+        check(session, [basis.intervention(np.ones(len(basis.directions)))], ask.verification)
         with progress("pilots, at most", pilots) as tick:
             seeds = seed_range(ask.first_pilot, min(ROUND, MOST_BEGUN * pilots), "--budget")
             more = {"margin": ask.margin, "round": ask.round}
             chosen = draw_pilots(
-                session, engine, ask.concept, ask.targets, span, seeds, pilots, ask.margin / 6,
+                session, engine, ask.concept, ask.targets, basis, seeds, pilots, ask.margin / 6,
                 ask.selection, work / "pilots", more, tick,
             )  # fmt: skip
-        parts = parts_of(chosen, span)
+        parts = parts_of(chosen, basis)
         made = _plan(session, ask, chosen, parts)
         verified = _verify(session, engine, ask, made, work / "verification")
     verifying = verified["drawn"]["denoiser_calls"]
@@ -274,7 +274,7 @@ def _plan(session: Session, ask: Ask, chosen: Chosen, parts: Sequence[tuple[int,
         ask.concept,
         {target.name: dict(target.shares) for target in ask.targets},
         tuple(part for _, part in parts),
-        words=words_of(ask.axes.values()),
+        words=class_words(ask.axes.values()),
         seeds=tuple(range(first, first + len(chosen.pilots.weights))),
         look=chosen.look,
         provenance={"sampling": sampling},
@@ -357,7 +357,7 @@ def _result(
                 "name": part.name,
                 "share": part.share,
                 "expected": shares,
-                "intrusion_nats": part.intervention.intrusion,
+                "intrusion_nats": part.intervention.kl_nats,
                 "kept": {axis: list(classes) for axis, classes in part.keep.items()},
                 "draws": drawn_each,
                 "extra_calls": more,
@@ -372,7 +372,7 @@ def _result(
         "cost": {
             **bill.to_json(),
             "budget": ask.budget,
-            "intrusion_nats": made.intrusion,
+            "intrusion_nats": made.kl_nats,
             "extra_calls_per_image": sum(part.share * more for (_, part), more in zip(parts, extra, strict=True)),
         },
         "pilots": summary(chosen),

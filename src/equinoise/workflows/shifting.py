@@ -149,7 +149,7 @@ def generate(
         }
         for r in records
     ]
-    nats = planned.plan.intrusion if planned else intervention.intrusion
+    nats = planned.plan.kl_nats if planned else intervention.kl_nats
     more: dict[str, Any] = {"intrusion_nats": nats}
     if planned:
         more |= {"plan": planned.about(), "drawn": drawn(records, session, planned.look)}

@@ -29,7 +29,7 @@ class Cell:
 
     step: Step | None
     weight: float
-    intrusion: float
+    kl_nats: float
     audit: Mapping[str, Any]
 
     def to_json(self, label: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Cell:
             **{key: share[key] for key in ("share", "low", "high")},
             "tv": self.audit["tv"],
             "concept_fidelity": self.audit["concept_fidelity"],
-            "intrusion_nats": self.intrusion,
+            "intrusion_nats": self.kl_nats,
             "classes": self.audit["classes"],
         }
 
@@ -88,7 +88,7 @@ def sweep(
     ]
     records = make_images(engine, request, jobs, run, tick)
     cells = [
-        Cell(step, weight, change.intrusion, _audited(rows, axis, target, concept, asked))
+        Cell(step, weight, change.kl_nats, _audited(rows, axis, target, concept, asked))
         for (step, weight, change), rows in zip(plan, _groups(records, len(seeds)), strict=True)
     ]
     return Sweep(cells[0], tuple(cells[1:]), tuple(job.id for job in jobs))

@@ -38,7 +38,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Look:
+class ObjectSearch:
     """How objects are looked for; see `detecting`."""
 
     detector: str | None = None
@@ -53,7 +53,7 @@ def understand(
     question: Question,
     images: Images,
     out: Path,
-    look: Look = Look(),
+    search: ObjectSearch = ObjectSearch(),
     encoders: Sequence[str] = (),
     dry_run: bool = False,
 ) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def understand(
         return session.estimate(images.n + images.each * len(entries), session.calls)
     audited = audit_model(session, [concept], question, images.n, images.seed, out)
     related = relate(session, concept, attributes, images.each, images.seed, out, encoders=encoders)
-    found = {} if session.spec.name == MIXTURE else _objects(session, out, look)
+    found = {} if session.spec.name == MIXTURE else _objects(session, out, search)
     compared = misalign_run(out)
     return {
         "audits": audited["audits"],
@@ -83,6 +83,6 @@ def understand(
     }
 
 
-def _objects(session: Session, out: Path, look: Look) -> dict[str, Any]:
-    name = look.detector or default_object_detector(session.spec.name)
-    return detect_objects(out, name, look.phrases, look.threshold, device=session.spec.device)
+def _objects(session: Session, out: Path, search: ObjectSearch) -> dict[str, Any]:
+    name = search.detector or default_object_detector(session.spec.name)
+    return detect_objects(out, name, search.phrases, search.threshold, device=session.spec.device)
