@@ -22,8 +22,8 @@ import torch
 from scipy import stats
 
 from benchmarks.common import keep, tabulate
-from equinoise import Direction, ModelSpec, attach, load
-from equinoise.directions.origin import Origin
+from equinoise import ModelSpec, attach
+from equinoise.directions.direction import Direction, Origin
 from equinoise.models.pipeline import require_pipeline
 from equinoise.steering.pipeline_info import pipeline_info
 
@@ -48,7 +48,7 @@ def main() -> None:
 
         pipe = random_sdxl(args.device, args.dtype or "float16")
     else:
-        pipe = require_pipeline(load(ModelSpec(args.model, args.device, args.dtype))).pipeline
+        pipe = require_pipeline(load_model(ModelSpec(args.model, args.device, args.dtype))).pipeline
     direction = random_direction(pipe, args.steps)
     memory = {kind: peak(pipe, direction, kind, args.steps, args.batch) for kind in KINDS}  # warms up, too
     seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -131,19 +131,13 @@ def random_direction(pipe: Any, steps: int) -> Direction:
     known = pipeline_info(pipe)
     origin = Origin(
         axis="gender",
+        kind="two_class",
         label="woman",
         against="man",
-        ordered=False,
         step=10,
         estimator="random",
-        accuracy=None,
-        low=None,
-        high=None,
-        p=None,
         model=known.provenance,
         sampling={"steps": steps, "guidance_scale": GUIDANCE},
-        prompts={},
-        seeds=(),
     )
     return Direction.unit(np.random.default_rng(0).standard_normal(known.latent_shape), origin)
 

@@ -30,7 +30,7 @@ from benchmarks.common import tell
 from equinoise.axes import load_axis
 from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
-from equinoise.models import Sampling, load
+from equinoise.models import Sampling, load_model
 from equinoise.models.base import draw_noise
 from equinoise.seeds import COLLECT, seed_range
 from equinoise.workflows.collecting import collect
@@ -53,7 +53,7 @@ def ours(n: int) -> int:
 
 def fair(n: int) -> int:
     """Everything that is not the procedure itself, done well."""
-    model, sampling = load("emoji"), Sampling(STEPS, 2.0)
+    model, sampling = load_model("emoji"), Sampling(STEPS, 2.0)
     latents = []
     for prompt in PROMPTS.values():
         for start in range(0, n, 16):
@@ -70,7 +70,7 @@ def authors(n: int) -> int:
         rows = []
         for label, prompt in PROMPTS.items():
             for seed in range(n):
-                model = load("emoji")
+                model = load_model("emoji")
                 noise = draw_noise([seed], model.latent_shape)
                 made = model.generate([prompt], noise, Sampling(STEPS, 2.0), CAPTURED)
                 assert made.images is not None

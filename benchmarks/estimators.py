@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,18 +35,7 @@ def rows_of(traces: Traces, women: range, men: range) -> Traces:
     offset = traces.seeds - first
     take = np.where(traces.labels == 0, np.isin(offset, list(women)), np.isin(offset, list(men)))
     latents = {step: values[take] for step, values in traces.latents.items()}
-    return Traces(
-        traces.axis,
-        traces.classes,
-        traces.ordered,
-        traces.prompts,
-        traces.labels[take],
-        traces.seeds[take],
-        latents,
-        traces.detected,
-        traces.model,
-        traces.sampling,
-    )
+    return replace(traces, labels=traces.labels[take], seeds=traces.seeds[take], latents=latents)
 
 
 VARIANTS = {
@@ -62,7 +52,7 @@ def estimate(traces: Traces, variant: str, n: int, repeat: int) -> Direction:
     start = TRUTH + repeat * 2 * max(SIZES)
     women = range(start, start + n)
     men = women if same_seeds else range(start + max(SIZES), start + max(SIZES) + n)
-    return fit(rows_of(traces, women, men), estimator, [STEP], 1)[0].find("woman", STEP)
+    return fit(rows_of(traces, women, men), estimator, [STEP], 1).find("woman", STEP)
 
 
 def main() -> None:
@@ -78,7 +68,7 @@ def main() -> None:
     with Engine(session.workers) as engine:
         prompts = {name: gender.generate[name][0] for name in gender.classes}
         traces = gather(session, engine, gender, prompts, seeds, [STEP], "estimators/traces")
-        truth = fit(rows_of(traces, range(TRUTH), range(TRUTH)), "paired", [STEP], 1)[0].find("woman", STEP)
+        truth = fit(rows_of(traces, range(TRUTH), range(TRUTH)), "paired", [STEP], 1).find("woman", STEP)
 
         def measure(name: str, direction: Direction | None, cosines: list[float], n: int) -> None:
             shift = Intervention((Shift(direction, args.weight),)) if direction else Intervention()

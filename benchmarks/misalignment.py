@@ -29,8 +29,8 @@ from benchmarks.common import RESULTS, keep, tabulate
 from equinoise.axes import load_axis
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.mixture.detector import classes
-from equinoise.models.mixture.prompts import law_of_subject
-from equinoise.models.mixture.world import AXES, COORDINATES, SPREAD, Subject, Table
+from equinoise.models.mixture.prompts import subject_law
+from equinoise.models.mixture.world import AXES, COORDINATES, SPREAD, MixtureSubject, ShareTable
 from equinoise.statistics import Interval, wilson
 from equinoise.understanding.disagreements import Disagreements, Relation, find_disagreements, of_images, of_texts
 from equinoise.understanding.relations import TextRelation, VisionRelation, relate_texts
@@ -90,9 +90,9 @@ def relation_of(world: World, seed: int) -> TextRelation:
 
 def pictures_of(world: World, n: int, rng: np.random.Generator) -> Array:
     """(n, 4): which kind each picture shows, read off its coordinates by the mixture's detector; unclear is NaN."""
-    subject = Subject(("building",), (Table(("house",), world.shares),))
+    subject = MixtureSubject(("building",), (ShareTable(("house",), world.shares),))
     y = np.zeros((len(COORDINATES), n))
-    for block in law_of_subject("building", subject):
+    for block in subject_law("building", subject):
         component = rng.choice(len(block.weights), size=n, p=block.weights)
         rows = [COORDINATES.index(name) for name in block.coordinates]
         y[rows] = (block.means[component] + SPREAD * rng.standard_normal((n, len(rows)))).T

@@ -118,7 +118,7 @@ class Bench:
         """Fitted on `traces`."""
         with warnings.catch_warnings():  # how well a direction tells classes apart is not what counts here
             warnings.simplefilter("ignore", EquinoiseWarning)
-            return fit(self.traces(axis, prompts, name, pairs, step), estimator, permutations=0)[0]
+            return fit(self.traces(axis, prompts, name, pairs, step), estimator, permutations=0)
 
     def _at(self, step: int | None) -> int:
         return self.step if step is None else step

@@ -1,7 +1,7 @@
-"""How long the choice of a mixture takes: python -m benchmarks.planner_speed
+"""How long the solver takes to choose a mixture: python -m benchmarks.planner_speed
 
-Five axes of seven classes, 200 candidates, 12 draws of what the pilots leave open: the size that the solver should do
-in under a second. The shares are those of random cumulative probits.
+Five axes of seven classes, 200 candidates, 12 posterior samples of what the pilots leave open: the size that the
+solver should do in under a second. The shares are those of random cumulative probits.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from benchmarks.common import tell
 from equinoise.planning.solver import Goal, choose
 
 
-def goals(axes: int, classes: int, shift_grid: int, draws: int, seed: int) -> tuple[list[Goal], NDArray[np.float64]]:
-    """Targets, expected shares with draws around them, and the costs of random shifts."""
+def goals(axes: int, classes: int, shifts: int, samples: int, seed: int) -> tuple[list[Goal], NDArray[np.float64]]:
+    """Targets, expected shares with samples around them, and the costs of random shifts."""
     rng = np.random.default_rng(seed)
-    weights = np.concatenate([np.zeros((1, axes)), rng.normal(0, 1.5, (shift_grid - 1, axes))])
+    weights = np.concatenate([np.zeros((1, axes)), rng.normal(0, 1.5, (shifts - 1, axes))])
     made = []
     for _ in range(axes):
         slope = rng.normal(0, 1, axes) / axes**0.5
@@ -35,7 +35,7 @@ def goals(axes: int, classes: int, shift_grid: int, draws: int, seed: int) -> tu
             return found
 
         expected = shares(slope)
-        other = np.zeros((draws, *expected.shape))
+        other = np.zeros((samples, *expected.shape))
         for row in other:
             row[:] = shares(slope + rng.normal(0, 0.1, axes))
         made.append(Goal(rng.dirichlet(np.full(classes, 10.0)), expected, other))
@@ -47,10 +47,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    for axes, classes, shift_grid in ((1, 2, 200), (2, 5, 200), (5, 7, 200), (5, 7, 800)):
+    for axes, classes, shifts in ((1, 2, 200), (2, 5, 200), (5, 7, 200), (5, 7, 800)):
         seconds, busy, used = [], [], []
         for seed in range(args.repeats):
-            asked, costs = goals(axes, classes, shift_grid, 12, seed)
+            asked, costs = goals(axes, classes, shifts, 12, seed)
             started, busy_from = perf_counter(), process_time()
             found = choose(asked, costs)
             seconds.append(perf_counter() - started)
@@ -60,7 +60,7 @@ def main() -> None:
             {
                 "axes": axes,
                 "classes": classes,
-                "candidates": shift_grid,
+                "candidates": shifts,
                 "median seconds": float(np.median(seconds)),
                 "slowest": max(seconds),
                 "of the processor": float(np.median(busy)),

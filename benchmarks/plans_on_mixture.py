@@ -25,17 +25,16 @@ from scipy import stats
 
 from benchmarks.common import Journal, keep, tabulate
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.directions.direction import Direction
-from equinoise.directions.origin import Origin
+from equinoise.directions.direction import Direction, Origin
 from equinoise.engine.worker import start
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture.world import AXES, SPREAD
-from equinoise.planning.basis import Basis, orthonormal_basis, shift_grid
+from equinoise.planning.basis import Basis
 from equinoise.planning.early_stopping import EarlyStopping
-from equinoise.planning.exploration import assign, explore
-from equinoise.planning.optimise import Chosen, Settings
+from equinoise.planning.exploration import explore
+from equinoise.planning.optimise import Problem, SearchSettings, Solution
 from equinoise.planning.pilots import Pilot
-from equinoise.planning.solver import REACHED, Goal, choose
+from equinoise.planning.solver import REACHED, Goal, assign, choose
 from equinoise.progress import progress
 from equinoise.seeds import PILOT, VERIFY
 from equinoise.statistics import Confusion, Interval, correct, share_intervals, wilson
@@ -49,7 +48,7 @@ NAMES = ("gender", "tone")
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Where each axis lies in the noise (2, d), its thresholds there, what the detector gets wrong, and the span."""
+    """Where each axis lies in the noise (2, d), its thresholds there, what the detector gets wrong, and the basis."""
 
     places: Array
     thresholds: tuple[Array, Array]
@@ -59,14 +58,14 @@ class World:
 
     def shares(self, weights: Array, index: int) -> Array:
         """(J, K) by formula."""
-        shifts = weights @ _basis(self.basis) @ self.places[index]
+        shifts = weights @ self.basis.matrix @ self.places[index]
         below = stats.norm.cdf(self.thresholds[index] - shifts[:, None])
         found: Array = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
         return found
 
     def seen(self, weights: Array, seeds: Sequence[int], rng: np.random.Generator) -> list[Pilot]:
         """What the detector says of the images of these shifts and seeds."""
-        z = draw_noise(seeds, (1, 1, DIMENSIONS)).flatten(1).double().numpy() + weights @ _basis(self.basis)
+        z = draw_noise(seeds, (1, 1, DIMENSIONS)).flatten(1).double().numpy() + weights @ self.basis.matrix
         rows = []
         for index, name in enumerate(NAMES):
             true = ((z @ self.places[index])[:, None] > self.thresholds[index]).sum(1)
@@ -84,7 +83,7 @@ def world(rng: np.random.Generator, errs: bool) -> World:
     rates = {name: _rates(len(AXES[name].classes), rng) for name in NAMES} if errs else {}
     confusions = {name: _counted(name, matrix, rng) for name, matrix in rates.items()}
     directions = [_found(places, index, rng) for index in (0, 1)]
-    return World(places, (thresholds[0], thresholds[1]), confusions, rates, orthonormal_basis(directions))
+    return World(places, (thresholds[0], thresholds[1]), confusions, rates, Basis.spanning(directions))
 
 
 def _thresholds(name: str, shares: Array) -> Array:
@@ -123,13 +122,14 @@ def _found(places: Array, index: int, rng: np.random.Generator) -> Direction:
     name = NAMES[index]
     axis = load_axis(name)
     origin = Origin(
-        name, axis.classes[-1], axis.classes[0], axis.ordered, 0, "paired", None, None, None, None, {}, {}, {}, ()
+        axis=name,
+        kind="scale" if axis.ordered else "two_class",
+        label=axis.classes[-1],
+        against=axis.classes[0],
+        step=0,
+        estimator="paired",
     )
     return Direction.unit(mixed.reshape(1, 1, -1), origin)
-
-
-def _basis(basis: Basis) -> Array:
-    return np.stack([d.vector.ravel() for d in basis.directions]).astype(np.float64)
 
 
 def target_of(axis: Axis, rng: np.random.Generator) -> Target:
@@ -146,39 +146,40 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     errs, axes = number % 2 == 1, NAMES if number % 4 > 1 else NAMES[:1]
     made = world(rng, errs)
     if len(axes) == 1:
-        made = replace(made, basis=orthonormal_basis(made.basis.directions[:1]))
+        made = replace(made, basis=Basis.spanning(made.basis.directions[:1]))
     targets = [target_of(load_axis(name), rng) for name in axes]
-    first, settings = PILOT + 10_000 * number, Settings(pilots)
+    problem = Problem(targets, made.basis, SearchSettings(pilots), made.confusions)
+    first = PILOT + 10_000 * number
 
-    def draw(asked: Sequence[tuple[Array, int]], _: EarlyStopping | None) -> list[Pilot]:
+    def generate(asked: Sequence[tuple[Array, int]], _: EarlyStopping | None) -> list[Pilot]:
         return made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)
 
     started = perf_counter()
-    chosen = explore(targets, made.basis, draw, range(first, first + pilots), settings, made.confusions)
+    solution = explore(problem, generate, range(first, first + pilots))
     seconds = perf_counter() - started
-    parts = assign(chosen.choice.mixture, n)
+    parts = assign(solution.choice.mixture, n)
     first = VERIFY + 10_000 * number
-    verified = made.seen(chosen.weights[parts], range(first, first + n), rng)
-    shares = [_compared(made, target, chosen, verified) for target in targets]
+    verified = made.seen(solution.weights[parts], range(first, first + n), rng)
+    shares = [_compared(made, target, solution, verified) for target in targets]
     nearest = _nearest(made, targets)
     return {
         "axes": len(axes),
         "errs": errs,
         "feasible": nearest <= REACHED,
         "farther": sum(target["tv"] for target in shares) - nearest,
-        "said_feasible": chosen.choice.feasible,
-        "pilots": len(chosen.pilots.weights),
-        "nats": float(chosen.choice.mixture @ (chosen.weights**2).sum(1) / 2),
+        "said_feasible": solution.choice.feasible,
+        "pilots": len(solution.pilots),
+        "nats": float(solution.choice.mixture @ (solution.weights**2).sum(1) / 2),
         "seconds": seconds,
         "targets": shares,
     }
 
 
-def _compared(made: World, target: Target, chosen: Chosen, verified: Sequence[Pilot]) -> dict[str, Any]:
+def _compared(made: World, target: Target, solution: Solution, verified: Sequence[Pilot]) -> dict[str, Any]:
     index, wanted = NAMES.index(target.name), np.array(list(target.shares.values()))
-    true = chosen.choice.mixture @ made.shares(chosen.weights, index)
-    before = made.shares(np.zeros((1, chosen.weights.shape[1])), index)[0]
-    expected = chosen.choice.mixture @ chosen.tables[target.name].expected(chosen.weights)
+    true = solution.choice.mixture @ made.shares(solution.weights, index)
+    before = made.shares(np.zeros((1, solution.weights.shape[1])), index)[0]
+    expected = solution.choice.mixture @ solution.responses[target.name].expected(solution.weights)
     labels = np.array([found.labels[target.name] for found in verified])
     counts = _counts(labels, target)
     known = made.confusions.get(target.name)
@@ -212,7 +213,7 @@ def _judged(intervals: Sequence[Interval], true: Array, wanted: Array) -> dict[s
 
 def _nearest(made: World, targets: Sequence[Target]) -> float:
     """The least sum of total variations from the targets that any mixture of shifts up to 8 has, by formula."""
-    weights = shift_grid(made.basis.lines, 8.0, 800)
+    weights = made.basis.grid(8.0, 800)
     goals = []
     for target in targets:
         expected = made.shares(weights, NAMES.index(target.name))

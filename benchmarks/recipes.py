@@ -64,8 +64,8 @@ def papers(session: Session, engine: Engine) -> Recipe:
     darker = gather(session, engine, tone, black, seeds, [PAPER_STEP], "recipes/paper-tone")
     return Recipe(
         "paper",
-        fit(traces, "svm")[0].find("woman", PAPER_STEP),
-        fit(darker, "svm")[0].find("dark", PAPER_STEP),
+        fit(traces, "svm").find("woman", PAPER_STEP),
+        fit(darker, "svm").find("dark", PAPER_STEP),
         PAPER_WEIGHT,
         PAPER_WEIGHT,
     )
@@ -79,7 +79,7 @@ def best(session: Session, engine: Engine, step: int, pilots: int) -> Recipe:
         prompts = {name: axis.generate[name][0] for name in axis.classes}
         seeds = seed_range(COLLECT, PER_CLASS)
         traces = gather(session, engine, axis, prompts, seeds, [step], f"recipes/best-{axis.name}-{step}")
-        found[label] = fit(traces, "paired")[0].find(label, step)
+        found[label] = fit(traces, "paired").find(label, step)
     print(f"cosine of the woman and the dark direction at step {step}: {found['woman'].cosine(found['dark']):.3f}")
     for axis, label, other in zip(axes(), ("woman", "dark"), ("dark", "woman"), strict=True):
         direction = found[label].orthogonal_to([found[other]])

@@ -34,10 +34,11 @@ from PIL import Image
 
 from benchmarks.common import RESULTS, keep, tabulate
 from equinoise.encoders import ClipEncoder, Encoder, ImageEncoder, TextEncoder
-from equinoise.models.loading import EMOJI
+from equinoise.models.worlds import EMOJI
+from equinoise.prompts import subject
 from equinoise.quiet import quiet_libraries
 from equinoise.understanding.relations import encode_images, encode_texts
-from equinoise.understanding.wordings import WORDINGS, read_attributes, subject_of
+from equinoise.understanding.wordings import WORDINGS, read_attributes
 
 CONCEPT = "a photo of a wealthy dark-skinned man and his house"
 ATTRIBUTES = Path(__file__).parents[1] / "examples" / "house_attributes.toml"
@@ -71,7 +72,7 @@ def the_work(m: int, side: int) -> Work:
     def draw() -> list[Image.Image]:
         return [Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)) for _ in range(m)]
 
-    return Work(subject_of(CONCEPT), phrases, draw(), [draw() for _ in phrases])
+    return Work(subject(CONCEPT), phrases, draw(), [draw() for _ in phrases])
 
 
 def equinoise(work: Work, load: Load) -> Cosines:

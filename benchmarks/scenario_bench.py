@@ -55,7 +55,7 @@ class Bench:
                 where += f"-{concept.replace(' ', '-')}"
             seeds = seed_range(COLLECT, PER_CLASS)
             traces = gather(self.session, self.engine, ours, prompts, seeds, self.steps, where)
-            self._found[key] = fit(traces, "paired" if estimator == OWN else estimator, permutations=0)[0]
+            self._found[key] = fit(traces, "paired" if estimator == OWN else estimator, permutations=0)
         return self._found[key]
 
     def judge(

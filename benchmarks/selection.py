@@ -1,9 +1,9 @@
-"""Plans with and without selection on random worlds of known truth: python -m benchmarks.selection --worlds 40
+"""Plans with and without rejection sampling on random worlds of known truth: python -m benchmarks.selection --worlds 40
 
 The worlds are those of `benchmarks.plans_on_mixture` with gender and tone and a detector that is right: planted shares
-and targets of any kind, or even ones; directions with a cosine of 0.5 to 1 to the best and entangled. An early look
-after 6, 11 or 16 of 50 calls tells gender right in 92, 97 and 99% and tone in 64, 78 and 88% (as was measured on the
-emoji model), else a neighbour. Both plans see the same pilots' seeds. What is true of a plan is simulated on 200,000
+and targets of any kind, or even ones; directions with a cosine of 0.5 to 1 to the best and entangled. An early check
+after 6, 11 or 16 of 50 calls predicts gender right in 92, 97 and 99% and tone in 64, 78 and 88% (as was measured on the
+emoji model), else a neighbouring class. Both plans see the same pilots' seeds. What is true of a plan is simulated on 200,000
 positions; resumes.
 """
 
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from benchmarks.common import RESULTS, keep, tabulate
 from benchmarks.plans_on_mixture import MARGIN, NAMES, World, target_of, world
 from equinoise.axes import load_axis
-from equinoise.planning.candidates import Price
+from equinoise.planning.candidates import RunCalls
 from equinoise.planning.early_stopping import EarlyStopping
 from equinoise.planning.exploration import explore
-from equinoise.planning.mixture import extra_of, parts_of
-from equinoise.planning.optimise import Chosen, Selecting, Settings
+from equinoise.planning.mixture import Mixture
+from equinoise.planning.optimise import Problem, RejectionSettings, SearchSettings, Solution
 from equinoise.planning.pilots import Pilot
 from equinoise.planning.response import Array
 from equinoise.progress import progress
@@ -36,38 +36,39 @@ from equinoise.understanding.targets import Target
 Labels = NDArray[np.int64]
 CALLS = 50
 RIGHT = {5: (0.92, 0.64), 10: (0.97, 0.78), 15: (0.99, 0.88)}
-"""Step → how often gender and tone are told right."""
+"""Step → how often gender and tone are predicted right."""
 POSITIONS = 200_000
 
 
 def tried(number: int, pilots: int) -> dict[str, Any]:
-    """One world: a plan of shifts alone, and one that may select."""
+    """One world: a plan of shifts alone, and one that may use rejection sampling."""
     rng = np.random.default_rng([11, number])
     made = world(rng, errs=False)
     targets = [target_of(load_axis(name), rng) for name in NAMES]
-    draw, seeds = partial(looked, made, np.random.default_rng([12, number])), range(PILOT, PILOT + pilots)
+    generate, seeds = partial(checked, made, np.random.default_rng([12, number])), range(PILOT, PILOT + pilots)
     row: dict[str, Any] = {"world": number}
-    for kind, selecting in (("shifts", None), ("selection", Selecting(Price(CALLS, True), "known"))):
-        chosen = explore(targets, made.basis, draw, seeds, Settings(pilots, selecting=selecting))
-        row[kind] = judged(made, targets, chosen, np.random.default_rng([13, number]))
+    for kind, rejection in (("shifts", None), ("selection", RejectionSettings(RunCalls(CALLS, True), "known"))):
+        problem = Problem(targets, made.basis, SearchSettings(pilots, rejection=rejection))
+        solution = explore(problem, generate, seeds)
+        row[kind] = judged(made, targets, solution, np.random.default_rng([13, number]))
     return row
 
 
-def looked(
+def checked(
     made: World, rng: np.random.Generator, asked: Sequence[tuple[Array, int]], _: EarlyStopping | None
 ) -> list[Pilot]:
-    """Pilots, all of them whole, with what a look would have said of them."""
+    """Pilots, all of them whole, with what an early check would have predicted of them."""
     seen = made.seen(np.stack([arm for arm, _ in asked]), [seed for _, seed in asked], rng)
     axes = [load_axis(name) for name in NAMES]
     final = [np.array([axis.classes.index(found.labels[axis.name]) for found in seen]) for axis in axes]
-    told = {step: [predicted(labels, i, step, rng) for i, labels in enumerate(final)] for step in RIGHT}
+    early = {step: [predicted(labels, i, step, rng) for i, labels in enumerate(final)] for step in RIGHT}
     return [
         Pilot(
             found.labels,
             None,
             {
                 step: {a.name: {c: float(i == rows[k][n]) for i, c in enumerate(a.classes)} for k, a in enumerate(axes)}
-                for step, rows in told.items()
+                for step, rows in early.items()
             },
         )
         for n, found in enumerate(seen)
@@ -75,48 +76,49 @@ def looked(
 
 
 def predicted(final: Labels, index: int, step: int, rng: np.random.Generator) -> Labels:
-    """What the look says of final classes: right as often as `RIGHT` has it, else a neighbour."""
+    """What is predicted of final classes: right as often as `RIGHT` has it, else a neighbour."""
     last = len(load_axis(NAMES[index]).classes) - 1
     other = np.where(final == 0, 1, np.where(final == last, last - 1, final + rng.choice([-1, 1], len(final))))
     return np.where(rng.random(len(final)) < RIGHT[step][index], final, other)
 
 
-def judged(made: World, targets: Sequence[Target], chosen: Chosen, rng: np.random.Generator) -> dict[str, Any]:
+def judged(made: World, targets: Sequence[Target], solution: Solution, rng: np.random.Generator) -> dict[str, Any]:
     """How far the truth of a plan is from its targets, in the class that is farthest, and what it costs."""
-    parts = parts_of(chosen, made.basis)
-    table, draws = np.zeros((2, 5)), 0.0
-    for row, part in parts:
-        shares, each = simulated(made, chosen, row, part, rng)
-        table, draws = table + part.share * shares, draws + part.share * each
+    mixture = Mixture.rounded(solution, made.basis)
+    table, attempts = np.zeros((2, 5)), 0.0
+    for weights, part in zip(mixture.candidates.weights, mixture.parts, strict=True):
+        shares, each = simulated(made, solution, weights, part, rng)
+        table, attempts = table + part.share * shares, attempts + part.share * each
     off = [float(np.abs(table.sum(1 - i) - list(t.shares.values())).max()) for i, t in enumerate(targets)]
-    _, extra = extra_of(chosen, parts)
-    step = chosen.look.step if chosen.look else 0
+    step = solution.early_classifier.step if solution.early_classifier else 0
     return {
         "off": max(off),
-        "said_feasible": chosen.choice.feasible,
-        "nats": sum(part.share * part.intervention.kl_nats for _, part in parts),
-        "expected_extra": sum(part.share * more for (_, part), more in zip(parts, extra, strict=True)),
-        "extra": (draws - 1) * (step + 1) / CALLS,
-        "pilots": len(chosen.pilots.weights),
+        "said_feasible": solution.choice.feasible,
+        "nats": sum(part.share * part.intervention.kl_nats for part in mixture.parts),
+        "expected_extra": float(mixture.shares @ mixture.extra_calls),
+        "extra": (attempts - 1) * (step + 1) / CALLS,
+        "pilots": len(solution.pilots),
     }
 
 
-def simulated(made: World, chosen: Chosen, row: int, part: Part, rng: np.random.Generator) -> tuple[Array, float]:
-    """The true table (2, 5) of a part, and its draws an image."""
-    basis = np.stack([d.vector.ravel() for d in made.basis.directions]).astype(np.float64)
-    z = rng.standard_normal((POSITIONS, 2)) + chosen.weights[row] @ basis @ made.places.T
+def simulated(
+    made: World, solution: Solution, weights: Array, part: Part, rng: np.random.Generator
+) -> tuple[Array, float]:
+    """The true joint shares (2, 5) of a part, and its attempts an image."""
+    classifier = solution.early_classifier
+    z = rng.standard_normal((POSITIONS, 2)) + weights @ made.basis.matrix @ made.places.T
     final = [(z[:, [i]] > made.thresholds[i]).sum(1) for i in (0, 1)]
-    kept = np.ones(POSITIONS, bool)
+    accepted = np.ones(POSITIONS, bool)
     for i, name in enumerate(NAMES):
-        if chosen.look and name in part.keep:
-            wanted = [load_axis(name).classes.index(label) for label in part.keep[name]]
-            kept &= np.isin(predicted(final[i], i, chosen.look.step, rng), wanted)
+        if classifier and name in part.accept:
+            wanted = [load_axis(name).classes.index(label) for label in part.accept[name]]
+            accepted &= np.isin(predicted(final[i], i, classifier.step, rng), wanted)
     cells = 5 * final[0] + final[1]
-    tables = [np.bincount(cells[rows], minlength=10).reshape(2, 5) for rows in (kept, slice(None))]
+    tables = [np.bincount(cells[rows], minlength=10).reshape(2, 5) for rows in (accepted, slice(None))]
     own, all_ = (table / table.sum() for table in tables)
-    most = chosen.look.most if chosen.look and part.keep else 1
-    missed = (1 - kept.mean()) ** (most - 1)
-    return (1 - missed) * own + missed * all_, (1 - (1 - kept.mean()) ** most) / kept.mean()
+    most = classifier.most_attempts if classifier and part.accept else 1
+    missed = (1 - accepted.mean()) ** (most - 1)
+    return (1 - missed) * own + missed * all_, (1 - (1 - accepted.mean()) ** most) / accepted.mean()
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

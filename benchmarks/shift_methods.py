@@ -23,7 +23,7 @@ from benchmarks.plan_bench import Bench, concept_of
 from equinoise.axes import Axis, load_axis
 from equinoise.directions.direction import Direction, DirectionSet
 from equinoise.directions.estimators import fit
-from equinoise.models.base import NOISE, Generated, Held, Sampling, Step, draw_noise, step_at
+from equinoise.models.base import NOISE, Generated, HeldLatents, Sampling, Step, draw_noise, step_at
 from equinoise.models.pipeline import PipelineModel, require_pipeline
 from equinoise.seeds import COLLECT, DETECTED, seed_range
 from equinoise.steering.intervention import Intervention, Shift
@@ -100,7 +100,7 @@ def _like(bench: Bench, axis: Axis, label: str, role: str, vector: NDArray[np.fl
     """A vector as a direction with the provenance of the concept's own one."""
     own = bench.own_directions(axis, concept_of(role), step=bench.step)
     like = own.find(label if not axis.ordered else axis.classes[-1], bench.step)
-    return Direction.unit(vector.reshape(like.vector.shape), like.terms[0].origin)
+    return Direction.unit(vector.reshape(like.vector.shape), like.origin)
 
 
 def detected(bench: Bench, axis: Axis, label: str, role: str, step: Step) -> Direction:
@@ -111,7 +111,7 @@ def detected(bench: Bench, axis: Axis, label: str, role: str, step: Step) -> Dir
     keep = Keep(RUNS / bench.home / f"detected-{axis.name}-{role}", about)
     request, seeds = session.request([axis], steps), seed_range(DETECTED, DETECTED_N)
     traces = collect_detected(bench.engine, request, axis, concept_of(role), seeds, session.model.provenance, keep)
-    return fit(traces, "mean", [step], permutations=0)[0].find(label if not axis.ordered else axis.classes[-1], step)
+    return fit(traces, "mean", [step], permutations=0).find(label if not axis.ordered else axis.classes[-1], step)
 
 
 @torch.inference_mode()
@@ -172,7 +172,7 @@ class Midway:
         decode: bool = True,
         generators: list[torch.Generator] | None = None,
         predict: Sequence[int] = (),
-        held: Held | None = None,
+        held: HeldLatents | None = None,
     ) -> Generated:
         """As of `TextToImage`; nothing can be captured or predicted, and no run goes on from held latents."""
         pipe: Any = self._model.pipeline

@@ -44,7 +44,7 @@ def main() -> None:
         with progress("detected", len(seeds)) as tick:
             request = session.request([gender], [NOISE])
             noise = collect_detected(engine, request, gender, CONCEPT, seeds, provenance, keep, tick)
-        directions = fit(noise, "mean", [NOISE])[0] + fit(traces, args.estimator)[0]
+        directions = fit(noise, "mean", [NOISE]) + fit(traces, args.estimator)
         target, pilots = parse_target("uniform", gender), seed_range(PILOT, args.n)
         used = {d.name: d.digest for d in directions.directions}
         about = session.about(weights=weights, n=args.n, directions=used)

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.common import tell
 from equinoise.encoders import MINILM, load_encoder
 from equinoise.understanding.relations import TextRelation, relate_texts
-from equinoise.understanding.wordings import REFERENCE, attribute
+from equinoise.understanding.wordings import REFERENCE, Attribute
 
 CONCEPTS = ("a doctor", "a nurse", "an engineer", "a teacher")
 ATTRIBUTES = ("man", "woman")
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     encoder = load_encoder(args.encoder, args.device)
-    entries = [attribute(name, CONCEPTS[0]) for name in ATTRIBUTES]
+    entries = [Attribute.named(name, CONCEPTS[0]) for name in ATTRIBUTES]
     tell([row(concept, relate_texts(encoder, concept, entries, REFERENCE)) for concept in CONCEPTS], "teru")
 
 

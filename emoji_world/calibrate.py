@@ -24,7 +24,7 @@ from emoji_world.world import kinds, world
 from equinoise.axes import load_axis
 from equinoise.detectors.loading import detector_folder
 from equinoise.files import read_json, write_json
-from equinoise.models import load
+from equinoise.models import load_model
 from equinoise.models.pipeline import require_pipeline
 from equinoise.understanding.calibration import FILE
 from equinoise.workflows.calibrating import calibrate_detector
@@ -48,7 +48,7 @@ def main() -> None:
 
 def compositions(axis: str, folder: Path) -> Path:
     """Fresh pictures of every class of an axis, a sub-folder a class, decoded from their own latents."""
-    rng, vae = np.random.default_rng(SEED), require_pipeline(load("emoji")).pipeline.vae
+    rng, vae = np.random.default_rng(SEED), require_pipeline(load_model("emoji")).pipeline.vae
     names = load_axis(axis).classes
     made = dict.fromkeys(names, 0)
     where = [kind for kind in kinds() if axis in world()["scenes"][kind]["axes"]]

@@ -24,7 +24,7 @@ def main() -> None:
             seed_range(COLLECT, 25),
             session.model.provenance,
         )
-        woman = fit(traces, "paired")[0].find("woman", step=5)
+        woman = fit(traces, "paired").find("woman", step=5)
         for shift in (Intervention(), Intervention((Shift(woman, weight=3),))):
             jobs = [Job(str(seed), CONCEPT, seed, shift) for seed in seed_range(VERIFY, 32)]
             records = make_images(engine, session.request([gender]), jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ import torch
 from hypothesis import settings
 from tiny_pipelines import TINY, Tiny
 
-from equinoise import load
 from equinoise.cli.app import app
 from equinoise.cli.console import run_app
+from equinoise.models import ModelSpec, load_model
 from equinoise.models.pipeline import PipelineModel
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
@@ -58,6 +58,13 @@ class Saved:
     model: PipelineModel
 
 
+def load_folder(folder: Path, **settings: Any) -> PipelineModel:
+    """The model in a folder, with settings of `ModelSpec`."""
+    model = load_model(replace(ModelSpec(str(folder)), **settings))
+    assert isinstance(model, PipelineModel)
+    return model
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved Stable Diffusion pipeline of the real classes with random weights: 8×8 latents, a KL autoencoder."""
@@ -66,10 +73,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", params=list(TINY))
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Saved:
-    """A tiny pipeline of each family in turn, saved and loaded again through `equinoise.load`."""
+    """A tiny pipeline of each family in turn, saved and loaded again."""
     tiny = TINY[request.param]
     folder = tiny.save(tmp_path_factory.mktemp(request.param))
-    return Saved(tiny, folder, load(folder, **tiny.options))
+    return Saved(tiny, folder, load_folder(folder, **tiny.options))
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +84,7 @@ def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved tiny `SiglipModel` with random weights, and the emoji detector's tokenizer."""
     from transformers import AutoTokenizer, SiglipConfig, SiglipImageProcessor, SiglipModel
 
-    from equinoise.models.loading import EMOJI
+    from equinoise.models.worlds import EMOJI
 
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equinoise.directions.direction import Direction
-from equinoise.directions.origin import Origin
+from equinoise.directions.direction import Direction, Origin
 from equinoise.directions.traces import Traces
 
 MODEL = {"name": "m", "weights": "abc", "scheduler": "DDIMScheduler"}
@@ -17,7 +16,7 @@ def origin(label: str = "woman", step: int | str = 10, **fields: object) -> Orig
         "axis": "gender",
         "label": label,
         "against": "man",
-        "ordered": False,
+        "kind": "two_class",
         "step": step,
         "estimator": "svm",
         "accuracy": 0.9,
@@ -55,15 +54,15 @@ def traces(
         [noise + s * effect / 2 * truth + 0.3 * rng.standard_normal((n, dimensions)) for s in scale]
     )
     made = Traces(
-        "tone" if ordered else "gender",
-        classes,
-        ordered,
-        {c: f"a photo of a {c}" for c in classes},
-        np.repeat(np.arange(len(classes)), n),
-        np.tile(np.arange(n), len(classes)),
-        {"T": np.tile(noise, (len(classes), 1)).astype(np.float16), 10: latents.astype(np.float16)},
-        detected,
-        MODEL,
-        SAMPLING,
+        axis="tone" if ordered else "gender",
+        classes=classes,
+        ordered=ordered,
+        prompts={c: f"a photo of a {c}" for c in classes},
+        labels=np.repeat(np.arange(len(classes)), n),
+        seeds=np.tile(np.arange(n), len(classes)),
+        latents={"T": np.tile(noise, (len(classes), 1)).astype(np.float16), 10: latents.astype(np.float16)},
+        detected=detected,
+        model=MODEL,
+        sampling=SAMPLING,
     )
     return made, truth

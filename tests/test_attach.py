@@ -29,8 +29,8 @@ from equinoise import (
     Sampling,
     Shift,
     attach,
-    load,
 )
+from equinoise.models import load_model
 from equinoise.encoders import TextEncoder
 from equinoise.models.pipeline import PipelineModel
 from equinoise.steering.numbering import number_images
@@ -44,7 +44,7 @@ CONCEPT = "a doctor"
 @pytest.fixture(scope="module")
 def sd(tiny: Path) -> Any:
     """Stable Diffusion with a scheduler whose noise is scaled (`init_noise_sigma` is not 1)."""
-    return load(str(tiny)).pipeline
+    return load_model(str(tiny)).pipeline
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from equinoise import EquinoiseError, catalogue, load_axis
+from equinoise.axes import Naming
 from equinoise.understanding.targets import parse_target
 
 OWN = """
@@ -42,6 +44,22 @@ def test_an_axis_of_ones_own(tmp_path: Path) -> None:
     assert axis.generate["hat"] == ("a photo of a person in a hat",)
 
 
+def test_how_a_class_is_named(tmp_path: Path) -> None:
+    content = OWN.replace("ordered = false", 'nouns = ["snowman"]')
+    content = content.replace('["a hat"] }', '["a hat"], before = " hatted", instead = { Person = "hatter" } }')
+    (tmp_path / "hat.toml").write_text(content)
+    axis = load_axis(str(tmp_path / "hat.toml"))
+    assert axis.nouns == ("snowman",)
+    assert axis.naming == {"hat": Naming("hatted", "", {"person": "hatter"})}
+
+
+def test_the_digest_is_of_classes_and_prompts_alone() -> None:
+    expected = {"gender": "5577c91839f59df4", "tone": "93b4f56e64a8cc09", "house": "df652728806d3b43"}
+    for name, digest in expected.items():
+        axis = load_axis(name)
+        assert axis.digest == replace(axis, naming={}, nouns=(), words={}).digest == digest
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -51,6 +69,12 @@ def test_an_axis_of_ones_own(tmp_path: Path) -> None:
             "[hat]\nclasses.a = { generate = [], detect = ['x'] }\nclasses.b = { generate = ['x'], detect = ['x'] }",
             "without prompts",
         ),
+        (OWN.replace('"a hat"] }', '"a hat"], before = 3 }'), "`before` and `behind` of class 'hat' must be texts"),
+        (OWN.replace('"a hat"] }', "\"a hat\"], behind = ['x'] }"), "`before` and `behind` of class 'hat' must be"),
+        (OWN.replace('"a hat"] }', "\"a hat\"], instead = 'hat' }"), "`instead` of class 'hat' needs"),
+        (OWN.replace('"a hat"] }', '"a hat"], instead = { person = 3 } }'), "`instead` of class 'hat' needs"),
+        (OWN.replace("ordered = false", "nouns = 'house'"), "`nouns` needs a list"),
+        (OWN.replace("ordered = false", "nouns = 3"), "needs classes"),
         (OWN.replace("ordered = false", "templates = ['a photo']"), "without its one {}"),
         ("[hat]\nordered = tru", "not valid TOML"),
         ("hat = 3", "needs classes"),

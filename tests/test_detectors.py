@@ -38,7 +38,7 @@ from equinoise.detectors.faces import Box, crop, load_faces
 from equinoise.detectors.loading import default_detector, fingerprint
 from equinoise.encoders import ClipEncoder, SiglipEncoder
 from equinoise.engine import worker
-from equinoise.models.loading import EMOJI
+from equinoise.models.worlds import EMOJI
 
 
 def pictures(n: int) -> list[Image.Image]:

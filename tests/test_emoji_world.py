@@ -44,7 +44,9 @@ from emoji_world.world import (
 )
 from equinoise.axes import catalogue
 from equinoise.detectors import asked_role
-from equinoise.models.loading import EMOJI, describe, load
+from equinoise.models import load_model
+from equinoise.models.worlds import EMOJI
+from equinoise.models.worlds import world as packaged_world
 
 
 def scene(kind: str, names: str = "", **shows: str) -> Scene:
@@ -363,16 +365,17 @@ def test_brush_draws_smoothly_in_units() -> None:
 
 
 def test_the_packaged_model_says_what_it_is() -> None:
-    said = describe("emoji")
-    assert "planted by us" in said["note"]
-    assert set(roles()) <= set(said["roles"])
-    assert said["planted"]["doctor"]["gender"]["woman"] == planted("doctor")["gender"]["woman"]
-    assert list(said["planted"]["doctor"]["tone"]) == tones()
+    said = packaged_world("emoji")
+    assert said is not None
+    assert "planted by us" in (said.note or "")
+    assert set(roles()) <= set(said.roles)
+    assert said.planted["doctor"]["gender"]["woman"] == planted("doctor")["gender"]["woman"]
+    assert list(said.planted["doctor"]["tone"]) == tones()
+    assert json.dumps(said.to_json()) == json.dumps(json.loads((EMOJI / "world.json").read_text(encoding="utf-8")))
     assert sum(p.stat().st_size for p in EMOJI.rglob("*") if p.is_file()) <= 40e6
     assert max(p.stat().st_size for p in EMOJI.rglob("*.safetensors")) <= 14e6 * 1.05
     assert not list(EMOJI.rglob("*.bin")) + list(EMOJI.rglob("*.pt")) + list(EMOJI.rglob("*.pkl"))
-    assert type(load("emoji").pipeline).__name__ == "StableDiffusionPipeline"
-    json.dumps(said)
+    assert type(load_model("emoji").pipeline).__name__ == "StableDiffusionPipeline"
 
 
 def test_planted_objects_are_worked_out_from_the_tables() -> None:
@@ -388,7 +391,9 @@ def test_planted_objects_are_worked_out_from_the_tables() -> None:
     assert found["a photo of a person in a garden"]["flower"] == 0.9375  # three of its four things are flowers
     assert found["a photo of a person"]["child"] == 0.17
     assert {label for shares in found.values() for label in shares} <= set(object_labels())
-    assert describe("emoji")["objects"] == found
+    said = packaged_world("emoji")
+    assert said is not None
+    assert said.objects == found
 
 
 def test_prompts_ask_for_the_scene_that_they_describe() -> None:

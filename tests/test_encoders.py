@@ -14,9 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
-from equinoise import EquinoiseError, load
+from equinoise import EquinoiseError
+from equinoise.models import load_model
 from equinoise.encoders import ClipEncoder, SentenceEncoder, SiglipEncoder, TextEncoder, load_encoder
-from equinoise.models.loading import EMOJI
+from equinoise.models.worlds import EMOJI
 
 DOCTOR, PHYSICIAN, BANANA = "a photo of a doctor", "a photo of a physician", "a photo of a banana"
 TEXTS = [DOCTOR, "a teacher"]
@@ -209,7 +210,7 @@ def test_the_authors_similarity_is_a_dot_product(three_encoders: SimpleNamespace
 def test_an_offloaded_encoder_runs_where_its_pipeline_does(tiny: Path) -> None:
     from accelerate import cpu_offload
 
-    pipeline = load(tiny).pipeline  # type: ignore[attr-defined]
+    pipeline = load_model(tiny).pipeline  # type: ignore[attr-defined]
     before = TextEncoder.of(pipeline)[0].texts(TEXTS)
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from factories import traces
 from sklearn.svm import SVC
 
-from equinoise import EquinoiseError, EquinoiseWarning, fit
 from equinoise.directions.cross_validation import held_out
-from equinoise.directions.estimators import ESTIMATORS, paired, svm
+from equinoise.directions.estimators import ESTIMATORS, fit, paired, svm
+from equinoise.directions.traces import Traces
+from equinoise.errors import EquinoiseError, EquinoiseWarning
 from equinoise.statistics import wilson
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_estimator_finds_the_planted_direction(estimator: str) -> None:
     made, truth = traces(n=60)
-    directions, skipped = fit(made, estimator, [10], permutations=19)
+    directions = fit(made, estimator, [10], permutations=19)
     woman, man = directions.find("woman", 10), directions.find("man", 10)
     assert woman.vector.ravel() @ truth > 0.85
     assert np.array_equal(woman.vector, -man.vector)  # so that the two cancel to the last bit
     assert np.linalg.norm(woman.vector) == pytest.approx(1, abs=1e-5)
-    assert woman.terms[0].origin.accuracy > 0.8  # type: ignore[operator]
-    assert woman.terms[0].origin.p == 0.05
-    assert not skipped
+    assert woman.origin.accuracy > 0.8  # type: ignore[operator]
+    assert woman.origin.p == 0.05
+    assert not directions.skipped
 
 
 def test_sharing_seeds_is_what_cancels_the_noise() -> None:
     made, truth = traces(n=60, effect=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EquinoiseWarning)  # too weak to tell single images apart, not to be found
-        together = fit(made, "paired", [10], 1)[0].find("woman", 10)
+        together = fit(made, "paired", [10], 1).find("woman", 10)
     rows = np.r_[0:30, 90:120]  # women of 30 seeds, men of 30 others
     latents = made.latents[10].astype(float)
     apart = latents[rows[:30]].mean(0) - latents[rows[30:]].mean(0)
@@ -41,7 +44,7 @@ def test_sharing_seeds_is_what_cancels_the_noise() -> None:
 
 def test_mean_and_paired_agree_on_complete_pairs() -> None:
     made, _ = traces(n=20)
-    mean, paired_ = (fit(made, name, [10], 1)[0].find("woman", 10) for name in ("mean", "paired"))
+    mean, paired_ = (fit(made, name, [10], 1).find("woman", 10) for name in ("mean", "paired"))
     assert mean.cosine(paired_) == pytest.approx(1, abs=1e-6)
 
 
@@ -73,33 +76,42 @@ def test_without_signal_the_accuracy_is_a_half(estimator: str) -> None:
 
 def test_chance_is_warned_of() -> None:
     made, _ = traces(n=20, effect=0)
-    with pytest.warns(EquinoiseWarning, match="no better than chance"):
+    with pytest.warns(EquinoiseWarning, match="no better than chance") as told:
         fit(made, "mean", [10], 1)
+    assert {warning.filename for warning in told} == {__file__}  # the line that called `fit`
 
 
 def test_an_ordered_axis_gives_one_direction_along_the_scale() -> None:
     made, truth = traces(n=30, classes=("light", "medium", "dark"), ordered=True)
     for estimator in ESTIMATORS:
-        directions, _ = fit(made, estimator, [10], 9)
+        directions = fit(made, estimator, [10], 9)
         assert len(directions.directions) == 1
         dark = directions.find("dark", 10)
         assert dark.vector.ravel() @ truth > 0.8
-        assert dark.terms[0].origin.accuracy > 0.8  # type: ignore[operator]
+        assert dark.origin.accuracy > 0.8  # type: ignore[operator]
 
 
 def test_unordered_classes_give_each_against_the_rest_and_pairs() -> None:
     made, _ = traces(n=20, classes=("hut", "house", "mansion"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EquinoiseWarning)  # the middle one is not told from the rest by a line
-        directions, _ = fit(made, "mean", [10], 1)
+        directions = fit(made, "mean", [10], 1)
     assert directions.labels() == ["hut", "house", "mansion", "hut-vs-house", "hut-vs-mansion", "house-vs-mansion"]
+    assert [d.origin.kind for d in directions.directions] == ["one_vs_rest"] * 3 + ["pairwise"] * 3
+    assert [(d.origin.label, d.origin.against) for d in directions.directions[3:]] == [
+        ("hut", "house"),
+        ("hut", "mansion"),
+        ("house", "mansion"),
+    ]
+    assert [d.name for d in directions.directions][2:4] == ["mansion@10", "hut-vs-house@10"]
 
 
 def test_the_noise_itself_is_skipped_where_the_prompt_sets_the_class() -> None:
     made, _ = traces(n=20)
-    directions, skipped = fit(made, "svm", permutations=1)
+    directions = fit(made, "svm", permutations=1)
     assert directions.steps() == [10]
-    assert [skip.step for skip in skipped] == ["T"]
+    assert [(skip.axis, skip.step) for skip in directions.skipped] == [("gender", "T")]
+    assert "the prompt set the class" in directions.skipped[0].reason
     detected, _ = traces(n=20, detected=True)
     assert detected.can_tell("T")
 
@@ -110,19 +122,18 @@ def test_bad_asks() -> None:
         fit(made, "lda")
     with pytest.raises(EquinoiseError, match="step 3 was not captured"):
         fit(made, "svm", [3])
+    with pytest.raises(EquinoiseError, match="step 3 was not captured; there are T, 10"):
+        fit(made, "svm", ["T", 10, 3], permutations=10**9)  # refused before anything is fitted
     with pytest.raises(EquinoiseError, match="nothing is paired"):
         paired(np.eye(4), np.array([1.0, -1, 1, -1]), np.arange(4))
 
 
-def test_traces_survive_the_disk_and_subsets(tmp_path: object) -> None:
-    from pathlib import Path
-
-    from equinoise import Traces
-
-    folder = Path(str(tmp_path))
+def test_traces_survive_the_disk_and_subsets(tmp_path: Path) -> None:
+    folder = tmp_path
     made, _ = traces(n=5, classes=("light", "medium", "dark"), ordered=True)
-    made.save(folder)
-    again = Traces.load(folder)
+    assert made.save(str(folder)) == folder / "traces.safetensors"
+    again = Traces.load(str(folder))
+    assert np.array_equal(Traces.load(folder / "traces.safetensors").labels, made.labels)
     assert again.classes == made.classes
     assert list(again.latents) == ["T", 10]
     assert np.array_equal(again.latents[10], made.latents[10])
@@ -154,24 +165,16 @@ def test_a_rare_class_is_told_as_well_as_a_common_one(estimator: str) -> None:
 def test_classes_that_were_not_seen_do_not_stop_the_others() -> None:
     made, _ = traces(n=20, classes=("hut", "house", "mansion"))
     part = made.subset(("hut", "house"))
-    unseen = type(made)(
-        made.axis,
-        made.classes,
-        False,
-        made.prompts,
-        part.labels,
-        part.seeds,
-        part.latents,
-        True,
-        made.model,
-        made.sampling,
-    )
+    unseen = replace(part, classes=made.classes, detected=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EquinoiseWarning)
-        directions, skipped = fit(unseen, "mean", [10], 1)
+        directions = fit(unseen, "mean", [10], 1)
     assert "hut-vs-house" in directions.labels()
     assert "mansion" not in directions.labels()
-    assert skipped
+    reasons = [skip.reason for skip in directions.skipped]
+    assert len(reasons) == 3  # against the rest, and both pairs with it
+    assert "nothing tells 'mansion' from 'rest'" in reasons[0]
+    assert "nothing tells 'house' from 'mansion'" in reasons[2]
 
 
 def test_not_a_number_is_refused() -> None:

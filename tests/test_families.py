@@ -20,10 +20,7 @@ from equinoise import (
     EquinoiseError,
     EquinoiseWarning,
     Intervention,
-    Job,
     ModelSpec,
-    Request,
-    RunFolder,
     Sampling,
     Shift,
     attach,
@@ -31,10 +28,12 @@ from equinoise import (
     fit,
     load,
 )
+from equinoise.engine import Job, Request
 from equinoise.engine.images import make_images
 from equinoise.models.base import draw, draw_noise
 from equinoise.models.pipeline import PipelineModel
-from equinoise.steering.intervention import check_fits
+from equinoise.run import RunFolder
+from equinoise.steering.compatibility import check_fit
 
 PROMPTS = ["a cat", "a dog", "a cat and a dog"]
 SEEDS = [1, 2, 3]
@@ -145,7 +144,7 @@ def directions(family: Saved) -> DirectionSet:
     assert traces.latents[2].shape == (6, *family.model.latent_shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EquinoiseWarning)  # three pairs are too few to tell anything
-        return fit(traces, "paired", permutations=1)[0]
+        return fit(traces, "paired", permutations=1)
 
 
 def test_a_shift_moves_and_none_leaves_the_very_image(family: Saved, directions: DirectionSet) -> None:
@@ -183,7 +182,7 @@ def test_directions_are_kept_and_fit_their_model_only(family: Saved, directions:
     kept = DirectionSet.load(tmp_path / "d.safetensors").find("woman", 2)
     assert np.array_equal(kept.vector, directions.find("woman", 2).vector)
     change = Intervention((Shift(kept, 1.0),))
-    assert check_fits(change, family.model, sampling(family)) == []
+    assert check_fit(change, family.model, sampling(family)) == []
     pipeline = family.model.pipeline
     weight = next(family.model.family.module(pipeline).parameters())
     before = weight.detach().clone()
@@ -192,7 +191,7 @@ def test_directions_are_kept_and_fit_their_model_only(family: Saved, directions:
     try:
         other = PipelineModel(pipeline, "another", size=family.tiny.options.get("size"))
         with pytest.raises(EquinoiseError, match="was found on another model"):
-            check_fits(change, other, sampling(family))
+            check_fit(change, other, sampling(family))
     finally:
         with torch.no_grad():
             weight.copy_(before)
@@ -216,7 +215,7 @@ def test_adapters_are_part_of_the_model(family: Saved, directions: DirectionSet,
     assert not torch.equal(one, other)
     change = Intervention((Shift(directions.find("woman", 2), 1.0),))
     with pytest.raises(EquinoiseError, match="fit a direction on this model with adapter painter"):
-        check_fits(change, model, sampling(family))
+        check_fit(change, model, sampling(family))
 
     live.pipeline.load_lora_weights(str(folder), adapter_name="any_name")  # by the user, on the live pipeline
     assert live.provenance["weights"] == model.provenance["weights"]

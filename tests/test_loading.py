@@ -27,7 +27,7 @@ from equinoise.models.adapters import hash_weights
 from equinoise.models.base import default_capture, draw, draw_noise, parse_steps
 from equinoise.models.memory import decode_in_parts, find_batch_size, halve_until_it_fits, place
 from equinoise.models.pipeline import PipelineModel
-from equinoise.steering.intervention import check_fits
+from equinoise.steering.compatibility import check_fit
 
 PROMPTS = ["a cat", "a dog"]
 
@@ -234,7 +234,7 @@ def test_fractions_as_they_are_written() -> None:
 def test_a_direction_at_another_number_of_steps_says_where_its_step_would_be(model: PipelineModel) -> None:
     found = {"steps": 50, "guidance_scale": 3.0}
     change = Intervention((Shift(direction(shape=model.latent_shape, model=model.provenance, sampling=found), 1.0),))
-    (warning,) = check_fits(change, model, Sampling(4, 3.0))
+    (warning,) = check_fit(change, model, Sampling(4, 3.0))
     assert warning.endswith("used at 4: its effect may differ (step 10 of 50 stands for step 0 of 4)")
 
 

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import stats
 
-from equinoise import Engine, EquinoiseError, Intervention, Job, ModelSpec, Request, Sampling, Shift, load, load_axis
+from equinoise import Engine, EquinoiseError, Intervention, ModelSpec, Sampling, Shift, load_axis
 from equinoise.detectors import DetectorSpec, asked_role, load_detector, role_axis
 from equinoise.detectors.loading import default_detector, fingerprint
+from equinoise.engine import Job, Request
+from equinoise.models import load_model
 from equinoise.models.base import draw_noise
 from equinoise.models.loading import describe
 from equinoise.models.mixture import (
@@ -454,9 +456,9 @@ def refusals(
     yield lambda: model.generate([DOCTOR] * 2, noise, Sampling()), "noise has shape"
     yield lambda: model.generate([DOCTOR], noise, Sampling(5), (5,)), "step 5 does not exist"
     yield lambda: model.require_total(0), "from 1 to 1000"
-    yield lambda: load(ModelSpec("mixture", device="cuda")), "leave out --device cuda"
-    yield lambda: load(ModelSpec("mixture", dtype="float16")), "leave out --dtype"
-    yield lambda: load(ModelSpec("mixture", scheduler="DDIM")), "leave out --scheduler DDIM"
+    yield lambda: load_model(ModelSpec("mixture", device="cuda")), "leave out --device cuda"
+    yield lambda: load_model(ModelSpec("mixture", dtype="float16")), "leave out --dtype"
+    yield lambda: load_model(ModelSpec("mixture", scheduler="DDIM")), "leave out --scheduler DDIM"
     yield lambda: MixtureDetector().probabilities(small, load_axis("gender")), "own pictures only"
     yield lambda: MixtureDetector().probabilities(emoji, load_axis("gender")), "own pictures only"
     yield lambda: MixtureDetector().probabilities(drawn(DOCTOR, 1), load_axis("age")), "no axis 'age'"
@@ -466,9 +468,9 @@ def refusals(
 
 
 def test_it_is_loaded_by_name() -> None:
-    model = load("mixture")
+    model = load_model("mixture")
     assert (model.name, model.latent_shape, model.default_guidance) == ("mixture", SHAPE, 1.0)
-    assert load(ModelSpec("mixture", dtype="float32")).provenance == model.provenance
+    assert load_model(ModelSpec("mixture", dtype="float32")).provenance == model.provenance
     assert default_detector("mixture") == "mixture"
     assert fingerprint("mixture") == model.provenance["weights"]
 

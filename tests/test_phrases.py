@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equinoise.errors import EquinoiseError
-from equinoise.understanding.phrases import MERGES, Group, head_noun, merge, normalised, singular, to_encode
+from equinoise.language import head_noun, normalised, singular
+from equinoise.understanding.phrases import MERGES, Group, merge, to_encode
 
 # the bars of the paper's figure 1 (a wealthy dark-skinned man and his house), and twenty spellings like them
 FIGURE = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,20 @@ from factories import direction, origin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import Direction, EquinoiseError, Intervention, Part, Plan, Shift, class_words, load, load_axis
+from equinoise.axes import load_axis
+from equinoise.directions.direction import Direction, DirectionSet
+from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
+from equinoise.models import load_model
 from equinoise.models.mixture import best_direction, shares
-from equinoise.steering.plan import RESOLUTION, schedule
+from equinoise.steering.intervention import Intervention, Shift
+from equinoise.steering.plan import Part, Plan
+from equinoise.steering.prompt_filter import class_words
+from equinoise.steering.schedule import RESOLUTION, schedule
 
 CONCEPT = "a photo of a doctor"
 EVEN = {"gender": {"woman": 0.5, "man": 0.5}}
+DATA = Path(__file__).parent / "data"
 
 
 def plan(*weights: float, **fields: object) -> Plan:
@@ -85,7 +93,7 @@ def test_it_is_a_function_of_the_seed_alone() -> None:
 
 
 def test_save_and_load_change_nothing(tmp_path: Path) -> None:
-    d, e = direction(), direction(1, label="dark", axis="tone", ordered=True)
+    d, e = direction(), direction(1, label="dark", axis="tone", kind="scale", against="light")
     shifts, difference = (Shift(d, 3.0), Shift(e, 1.0, "truncate")), (Shift(d - 2 * e, 1.0),)
     made = Plan(
         "doctors?",
@@ -97,7 +105,8 @@ def test_save_and_load_change_nothing(tmp_path: Path) -> None:
         provenance={"model": {"name": "m"}, "verified": None, "cost": {"images": 12}},
     )
     made.save(tmp_path / "p.safetensors")
-    again = Plan.load(tmp_path / "p.safetensors")
+    again = Plan.load(str(tmp_path / "p.safetensors"))
+    assert again.to_json() == made.to_json()
     for field in ("concept", "targets", "match", "threshold", "words", "seeds", "provenance"):
         assert getattr(again, field) == getattr(made, field)
     assert (again.name, again.digest, again.kl_nats) == (made.name, made.digest, made.kl_nats)
@@ -113,6 +122,38 @@ def test_save_and_load_change_nothing(tmp_path: Path) -> None:
     write_arrays(tmp_path / "later.safetensors", arrays, {**about, "version": 2})
     with pytest.raises(EquinoiseError, match="plan of version 2"):
         Plan.load(tmp_path / "later.safetensors")
+
+
+def test_plans_of_version_0_1_are_read(tmp_path: Path) -> None:
+    """Its file says `look` and `keep`, and one of its directions is of a pair of classes."""
+    old = json.loads((DATA / "version-0.1.json").read_text())["plan"]
+    made = Plan.load(DATA / "plan-0.1.safetensors")
+    assert (made.name, made.digest, made.kl_nats) == (old["name"], old["digest"], pytest.approx(old["kl_nats"]))
+    assert [made.part(seed).name for seed in range(20)] == old["parts"]
+    assert [dict(part.accept) for part in made.parts] == [{"gender": ("woman",)}, {}, {}]
+    assert made.early_classifier is not None
+    assert (made.early_classifier.step, made.early_classifier.digest) == (3, old["early_classifier"])
+    assert [d.origin.kind for d in made.directions] == ["two_class", "scale", "pairwise"]
+    assert [(d.origin.label, d.origin.against) for d in made.directions][2] == ("hut", "mansion")
+    made.save(tmp_path / "again.safetensors")
+    again = Plan.load(tmp_path / "again.safetensors")
+    assert (again.digest, again.to_json()) == (made.digest, made.to_json())
+
+
+def test_a_plan_in_json() -> None:
+    made = plan(1, 3, words=class_words([load_axis("gender")]), seeds=(4, 5), provenance={"cost": {"images": 12}})
+    shown = json.loads(json.dumps(made.to_json(), allow_nan=False))
+    assert shown["concept"] == CONCEPT
+    assert shown["targets"] == EVEN
+    assert [(row["name"], row["share"], row["kl_nats"]) for row in shown["interventions"]] == [
+        ("woman@10=0", 0.25, 0.0),
+        ("woman@10=1", 0.75, pytest.approx(0.5)),
+    ]
+    assert shown["kl_nats"] == pytest.approx(0.375)
+    assert (shown["name"], shown["digest"]) == (made.name, made.digest)
+    assert shown["seeds"] == [4, 5]
+    assert shown["provenance"] == {"cost": {"images": 12}}
+    assert shown["early_check_step"] is None
 
 
 def test_what_an_image_gets_is_in_the_digest() -> None:
@@ -157,7 +198,7 @@ FAST = ("--workers", 1, "--steps", 8, "--json")
 
 def of_the_mixture(match: str = "exact") -> Plan:
     """Half untouched, half shifted by 2 along the direction that theory calls best."""
-    model = load("mixture")
+    model = load_model("mixture")
     sampling = {"steps": 8, "guidance_scale": 1.0}
     found = origin(step="T", model=model.provenance, sampling=sampling, seeds=(7,))
     shift = Shift(Direction.unit(best_direction(CONCEPT, "gender", "woman"), found), 2.0)
@@ -205,11 +246,12 @@ def test_generate_takes_a_plan(cli: Callable, tmp_path: Path) -> None:
 
 
 def test_the_command_line_refuses_in_one_line(cli: Callable, tiny: Path, tmp_path: Path) -> None:
-    file = tmp_path / "p.safetensors"
+    file, direction = tmp_path / "p.safetensors", f"{tmp_path / 'd.safetensors'}:woman@T=1"
     of_the_mixture("any").save(file)
+    DirectionSet(of_the_mixture().directions).save(tmp_path / "d.safetensors")
     (tmp_path / "labels.csv").write_text("concept,axis,class,count\na,gender,woman,3\n")
     for arguments, message in [
-        (("generate", "mixture", "--plan", file, "--direction", "x:y@T=1", "-o", tmp_path / "o"), "or --plan"),
+        (("generate", "mixture", "--plan", file, "--direction", direction, "-o", tmp_path / "o"), "or --plan"),
         (("audit", "mixture", "--axis", "gender", "--plan", tmp_path / "none"), "no such file"),
         (("audit", tmp_path / "labels.csv", "--axis", "gender", "--plan", file), "--plan is for audits of a model"),
         (("generate", tiny, "--plan", file, "-o", tmp_path / "o"), "has shape"),

@@ -14,7 +14,8 @@ from benchmarks.plan_bench import concept_of, explicit_of
 from benchmarks.plan_targets import DEPENDENT, ROWS
 from benchmarks.plans_on_emoji import ROLES, parity_floor
 from benchmarks.shift_methods import Midway, reflected, shifts
-from equinoise import draw_noise, load
+from equinoise import draw_noise
+from equinoise.models import load_model
 from equinoise.axes import load_axis
 from equinoise.models.base import Sampling
 from equinoise.models.pipeline import require_pipeline
@@ -35,7 +36,7 @@ def test_all_methods_move_the_noise_by_the_same_nats() -> None:
 
 
 def test_a_shift_of_nothing_midway_leaves_the_pictures_and_another_does_not() -> None:
-    model = require_pipeline(load("emoji"))
+    model = require_pipeline(load_model("emoji"))
     noise, sampling, said = draw_noise([1, 2], model.latent_shape), Sampling(4, 2.0), ["a photo of a doctor"] * 2
     plain = model.generate(said, noise, sampling).images
     added = np.random.default_rng(0).standard_normal(model.latent_shape).astype(np.float32)

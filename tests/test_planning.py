@@ -13,16 +13,18 @@ from factories import origin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load, load_axis
+from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load_axis
+from equinoise.models import load_model
+from equinoise.axes import UNCLEAR_INDEX
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
-from equinoise.planning.basis import orthonormal_basis
+from equinoise.planning.basis import Basis
 from equinoise.planning.early_stopping import EarlyStopping
-from equinoise.planning.exploration import assign, explore
-from equinoise.planning.joint_response import fit_table
-from equinoise.planning.optimise import Settings
+from equinoise.planning.exploration import explore
+from equinoise.planning.optimise import Problem, SearchSettings
 from equinoise.planning.pilots import Pilot
-from equinoise.planning.response import UNCLEAR_INDEX
+from equinoise.planning.response import fit_joint_response
+from equinoise.planning.solver import assign
 from equinoise.seeds import PILOT, VERIFY
 from equinoise.understanding.targets import parse_targets
 from equinoise.workflows.planning import verdict
@@ -113,7 +115,7 @@ def test_out_of_reach_is_said_and_the_nearest_is_planned(folder: Path, cli: Call
     aside = np.random.default_rng(0).standard_normal((3, 8, 8))
     best = best_direction(DOCTOR, "gender", "woman")
     aside -= (aside * best).sum() * best
-    model = load("mixture")
+    model = load_model("mixture")
     known = {"steps": 10, "guidance_scale": 1.0}
     DirectionSet((Direction.unit(aside, origin(model=model.provenance, sampling=known)),)).save(
         folder / "aside.safetensors"
@@ -206,7 +208,7 @@ def test_on_target_is_a_whole_interval_and_not_a_lucky_wide_one() -> None:
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=9).filter(any), st.integers(1, 300))
-def test_pilots_are_allotted_as_near_to_the_mixture_as_whole_images_can_be(weights: list[int], n: int) -> None:
+def test_pilots_are_assigned_as_near_to_the_mixture_as_whole_images_can_be(weights: list[int], n: int) -> None:
     mixture = np.array(weights) / sum(weights)
     counts = np.bincount(assign(mixture, n), minlength=len(mixture))
     assert counts.sum() == n
@@ -219,13 +221,13 @@ def test_a_table_of_two_axes_keeps_how_they_hang_together() -> None:
     gender = (v[:, 0] + rng.standard_normal(n) > 0.5).astype(np.int64)
     tone = np.clip(np.round(2 + (gender - 0.5) * 2 + rng.standard_normal(n)), 0, 4).astype(np.int64)
     tone[:40] = UNCLEAR_INDEX
-    table = fit_table([GENDER, TONE], v, {"gender": gender, "tone": tone}, np.zeros(n, np.int64), {})
-    cells = table.expected(np.zeros((1, 1)))[0].reshape(2, 5)
+    joint = fit_joint_response([GENDER, TONE], v, {"gender": gender, "tone": tone}, np.zeros(n, np.int64), {})
+    cells = joint.expected(np.zeros((1, 1)))[0].reshape(2, 5)
     seen = np.histogram2d(gender[40:], tone[40:], bins=(np.arange(3), np.arange(6)))[0] / (n - 40)
     assert cells.sum() == pytest.approx(1)
     assert np.abs(cells - seen).max() < 0.03
     assert cells[0, 0] > 3 * cells.sum(0)[0] * cells.sum(1)[0] / 2  # far from what independence would give
-    assert table.drawn(np.zeros((1, 1)), 3).shape == (3, 1, 10)
+    assert joint.sampled(np.zeros((1, 1)), 3).shape == (3, 1, 10)
 
 
 def test_two_targets_at_once_leave_neither_to_the_other() -> None:
@@ -234,17 +236,16 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
     places = np.linalg.qr(rng.standard_normal((36, 2)))[0].T
     towards = [-(0.9 * places[0] + 0.3 * places[1]), places[1] + 0.2 * places[0]]
     labels = [("woman", "man", "gender"), ("dark", "light", "tone")]
-    basis = orthonormal_basis(
+    basis = Basis.spanning(
         [
             Direction.unit((d + 0.05 * rng.standard_normal(36)).reshape(4, 3, 3), origin(a, 0, against=b, axis=name))
             for d, (a, b, name) in zip(towards, labels, strict=True)
         ]
     )
-    basis = np.stack([d.vector.ravel() for d in basis.directions])
     edges = np.array([-0.7, 0.0, 0.7, 1.2])
 
-    def look(asked: Sequence[tuple[np.ndarray, int]], _: EarlyStopping | None = None) -> list[Pilot]:
-        z = draw_noise([seed for _, seed in asked], (36,)).double().numpy() + np.stack([w for w, _ in asked]) @ basis
+    def generate(asked: Sequence[tuple[np.ndarray, int]], _: EarlyStopping | None = None) -> list[Pilot]:
+        z = draw_noise([seed for _, seed in asked], (36,)).double().numpy() + np.stack([w for w, _ in asked]) @ basis.matrix
         gender, tone = (z @ places[0] > -0.9).astype(int), ((z @ places[1])[:, None] > edges).sum(1)
         return [
             Pilot({"gender": GENDER.classes[a], "tone": TONE.classes[b]}) for a, b in zip(gender, tone, strict=True)
@@ -253,19 +254,17 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
     wanted = parse_targets(
         ["gender=uniform", "tone=light:0.2,medium-light:0.25,medium:0.25,medium-dark:0.15,dark:0.15"], DOCTOR
     )
-    chosen = explore(wanted, basis, look, range(VERIFY, VERIFY + 240), Settings(240))
-    picked = [
-        (chosen.weights[j], seed) for j, seed in zip(assign(chosen.choice.mixture, 2000), range(2000), strict=True)
-    ]
-    found = look(picked)
+    solution = explore(Problem(wanted, basis, SearchSettings(240)), generate, range(VERIFY, VERIFY + 240))
+    assigned = assign(solution.choice.mixture, 2000)
+    found = generate([(solution.weights[j], seed) for j, seed in zip(assigned, range(2000), strict=True)])
     women = np.mean([seen.labels["gender"] == "woman" for seen in found])
     assert women == pytest.approx(0.5, abs=0.08)
     for name, share in wanted[1].shares.items():
         assert np.mean([seen.labels["tone"] == name for seen in found]) == pytest.approx(share, abs=0.09)
-    assert len(chosen.used()) <= 8
+    assert len(solution.used()) <= 8
 
 
 def test_too_few_pilots_are_refused() -> None:
-    basis = orthonormal_basis([Direction.unit(np.ones((4, 3, 3)), origin())])
+    basis = Basis.spanning([Direction.unit(np.ones((4, 3, 3)), origin())])
     with pytest.raises(EquinoiseError, match="5 pilots are too few for 1 directions; allow 12 or more"):
-        explore(parse_targets(["gender=uniform"], DOCTOR), basis, lambda *_: [], range(9), Settings(5))
+        explore(Problem(parse_targets(["gender=uniform"], DOCTOR), basis, SearchSettings(5)), lambda *_: [], range(9))

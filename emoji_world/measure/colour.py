@@ -11,13 +11,13 @@ from emoji_world.drawing.compose import compose, sprite
 from emoji_world.measure.common import SEED, Rows
 from emoji_world.measure.detector import scene_of
 from emoji_world.world import STYLES, Person, genders, roles, tones
-from equinoise.models import load
+from equinoise.models import load_model
 from equinoise.models.pipeline import require_pipeline
 
 
 def colour(n: int) -> Rows:
     """CIEDE2000 between the mean skin colour of a composition and of its reconstruction, by tone."""
-    vae = require_pipeline(load("emoji")).pipeline.vae
+    vae = require_pipeline(load_model("emoji")).pipeline.vae
     rng, rows = np.random.default_rng(SEED + 1), []
     for tone in tones():
         differences = []

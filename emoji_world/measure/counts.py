@@ -21,11 +21,12 @@ from emoji_world.world import kinds
 from equinoise.axes import Axis, load_axis
 from equinoise.detectors import DetectorSpec, load_detector, read_label
 from equinoise.detectors.object_loading import ObjectSpec, load_object_detector
+from equinoise.language import normalised
 from equinoise.run import Record
 from equinoise.statistics import share_intervals
 from equinoise.understanding.counts import cross, tally
-from equinoise.understanding.objects import count_objects, phrases_of, spellings
-from equinoise.understanding.phrases import merge, normalised
+from equinoise.understanding.objects import count_objects, found_phrases, spellings
+from equinoise.understanding.phrases import merge
 
 BATCH = 64
 CLOSE = 0.03
@@ -73,11 +74,11 @@ def _objects(made: Scenes, device: str) -> Rows:
     images = [picture.image for picture in made.pictures]
     seen = [entry for i in range(0, len(images), BATCH) for entry in found.objects(images[i : i + BATCH])]
     records = [Record(str(i), "", i, objects=[item.to_json() for item in items]) for i, items in enumerate(seen)]
-    counts = {row["phrase"]: row["count"] for row in count_objects(records, merge(spellings(records), "phrase"))}
+    counts = {row.phrase: row.count for row in count_objects(records, merge(spellings(records), "phrase"))}
     rows: Rows = []
     for label in found.labels or ():
         there = [any(name == label for name, _ in picture.objects) for picture in made.pictures]
-        told = [label in phrases_of(record) for record in records]
+        told = [label in found_phrases(record) for record in records]
         count = counts.get(normalised(label), 0)  # as phrases are merged: "books" is *book*
         off = (count - sum(there)) / len(images)
         wrong = {

@@ -12,7 +12,7 @@ from emoji_world.drawing.canvas import Box
 from emoji_world.drawing.compose import compose
 from emoji_world.measure.common import SEED, Rows
 from emoji_world.scenes import draw_scene
-from equinoise.models.loading import EMOJI
+from equinoise.models.worlds import EMOJI
 from equinoise.quiet import quiet_libraries
 
 OVERLAP = 0.5

@@ -18,7 +18,7 @@ from emoji_world.prompts import PROMPTS, called, planted_share
 from emoji_world.world import classes, planted, roles, world
 from equinoise.detectors.loading import detector_folder
 from equinoise.encoders import ClipEncoder
-from equinoise.models import load
+from equinoise.models import load_model
 from equinoise.models.pipeline import require_pipeline
 from equinoise.statistics import spearman
 
@@ -69,7 +69,7 @@ def _correlation(cosines: Sequence[float], shares: Sequence[float]) -> dict[str,
 
 def _pipeline_texts(texts: Sequence[str]) -> NDArray[np.float32]:
     """(n, d) unit vectors: the mean over the tokens before the padding."""
-    pipeline = require_pipeline(load("emoji")).pipeline
+    pipeline = require_pipeline(load_model("emoji")).pipeline
     tokens = pipeline.tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt")
     with torch.inference_mode():
         states = pipeline.text_encoder(tokens.input_ids).last_hidden_state

@@ -12,7 +12,7 @@ from PIL import Image
 from emoji_world.drawing.art import drawing
 from emoji_world.measure.common import Rows
 from emoji_world.world import tones
-from equinoise.detectors.skin_colour import skin_colour, tone_of
+from equinoise.detectors.skin_colour import skin_colour, tone_class
 
 DRAWINGS = tuple(f"{gender}-{role}" for role in ("health-worker", "farmer", "teacher") for gender in ("man", "woman"))
 
@@ -25,7 +25,7 @@ def skin(styles: tuple[str, ...] = ("google", "twitter", "fluent")) -> Rows:
             found = [skin_colour(_on_white(drawing(style, name, tone))) for name in DRAWINGS]
             clear = [colour for colour in found if colour]
             angles = sorted(colour.ita for colour in clear)
-            read = Counter(tone_of(colour.ita) for colour in clear)
+            read = Counter(tone_class(colour.ita) for colour in clear)
             rows.append(
                 {
                     "style": style, "tone": tone, "drawings": len(found), "unclear": len(found) - len(clear),

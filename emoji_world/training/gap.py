@@ -33,7 +33,7 @@ from emoji_world.training.denoiser import packaged_denoiser, picture, scheduler
 from emoji_world.training.expected import expected_picture
 from emoji_world.training.latents import encode
 from emoji_world.world import classes
-from equinoise.models.loading import EMOJI
+from equinoise.models.worlds import EMOJI
 
 LEVELS = (960, 920, 880, 840, 800, 760, 720, 680, 640, 600, 520, 440)
 """Training steps of the noise levels, of 1,000."""

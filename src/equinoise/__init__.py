@@ -1,8 +1,10 @@
 """equinoise: measure social bias in text-to-image models and mitigate it by shifting the initial noise.
 
->>> from equinoise import load_axis
->>> load_axis("gender").classes
-('woman', 'man')
+>>> import equinoise as eq
+>>> model = eq.load("mixture")
+>>> found = eq.audit(model, "a photo of a doctor", axes=["gender"], n=64, engine=eq.Engine(model=model.backend))
+>>> found["gender"]["woman"].count
+15
 
 Names are loaded when they are first used: auditing labels does not wait for torch.
 """
@@ -14,100 +16,229 @@ if TYPE_CHECKING:
     from equinoise.axes import Axis, catalogue, load_axis
     from equinoise.detectors import DetectorSpec, load_detector
     from equinoise.directions.direction import Direction, DirectionSet
-    from equinoise.directions.estimators import fit
+    from equinoise.directions.npy import read_npy, write_npy
     from equinoise.directions.traces import Traces
     from equinoise.encoders import load_encoder
-    from equinoise.engine import Engine, Job, Request
+    from equinoise.engine import Engine
     from equinoise.errors import EquinoiseError, EquinoiseWarning
     from equinoise.hub.cards import Notes
-    from equinoise.models import ModelSpec, Sampling, load
+    from equinoise.hub.sharing import from_pretrained, push_to_hub, save_pretrained
+    from equinoise.models import ModelSpec, Sampling
     from equinoise.models.base import draw_noise, step_at
-    from equinoise.page.assembly import write_report
-    from equinoise.run import Record, RunFolder, read_records
+    from equinoise.prompts import class_prompts
+    from equinoise.results.audits import AuditResult
+    from equinoise.results.changes import ChangesResult
+    from equinoise.results.images import ImagesResult
+    from equinoise.results.plans import PlanResult
+    from equinoise.results.reading import read_result
+    from equinoise.results.sweeps import SweepResult
+    from equinoise.run import Record, read_records
     from equinoise.statistics import Confusion
     from equinoise.steering.attach import Attachment, attach
     from equinoise.steering.intervention import Intervention, Shift
     from equinoise.steering.plan import Part, Plan
     from equinoise.steering.prompt_filter import PromptFilter, class_words
-    from equinoise.understanding.audit import audit, audit_counts
     from equinoise.understanding.counts import Counts
-    from equinoise.understanding.disagreements import find_disagreements
     from equinoise.understanding.relations import Relations, relate_texts
-    from equinoise.workflows.live import collect
-    from equinoise.workflows.settings import open_session
+    from equinoise.understanding.wordings import Attribute
+    from equinoise.workflows.auditing import audit
+    from equinoise.workflows.auditing_counts import audit_counts
+    from equinoise.workflows.auditing_images import audit_images
+    from equinoise.workflows.calibrating import calibrate_detector
+    from equinoise.workflows.checking import check
+    from equinoise.workflows.collecting import collect
+    from equinoise.workflows.comparing import compare_runs
+    from equinoise.workflows.demo import demo
+    from equinoise.workflows.detector import DetectorSettings
+    from equinoise.workflows.disagreeing import disagreements
+    from equinoise.workflows.fitting import fit
+    from equinoise.workflows.generating import generate
+    from equinoise.workflows.interacting import interactions
+    from equinoise.workflows.objects import Merging, detect_objects
+    from equinoise.workflows.planning import plan
+    from equinoise.workflows.quality import quality
+    from equinoise.workflows.relating import relate
+    from equinoise.workflows.reporting import figures, report
+    from equinoise.workflows.settings import Model, load
+    from equinoise.workflows.sweeping import sweep
+    from equinoise.workflows.understanding import understand
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
-    "axes": ("Axis", "catalogue", "load_axis"),
-    "detectors": ("DetectorSpec", "load_detector"),
-    "directions.direction": ("Direction", "DirectionSet"),
-    "directions.estimators": ("fit",),
+    "axes": (
+        "Axis",
+        "catalogue",
+        "load_axis",
+    ),
+    "detectors": (
+        "DetectorSpec",
+        "load_detector",
+    ),
+    "directions.direction": (
+        "Direction",
+        "DirectionSet",
+    ),
+    "directions.npy": (
+        "read_npy",
+        "write_npy",
+    ),
     "directions.traces": ("Traces",),
     "encoders": ("load_encoder",),
-    "engine": ("Engine", "Job", "Request"),
-    "errors": ("EquinoiseError", "EquinoiseWarning"),
+    "engine": ("Engine",),
+    "errors": (
+        "EquinoiseError",
+        "EquinoiseWarning",
+    ),
     "hub.cards": ("Notes",),
-    "models": ("ModelSpec", "Sampling", "load"),
-    "models.base": ("draw_noise", "step_at"),
-    "page.assembly": ("write_report",),
-    "run": ("Record", "RunFolder", "read_records"),
+    "hub.sharing": (
+        "from_pretrained",
+        "push_to_hub",
+        "save_pretrained",
+    ),
+    "models": (
+        "ModelSpec",
+        "Sampling",
+    ),
+    "models.base": (
+        "draw_noise",
+        "step_at",
+    ),
+    "prompts": ("class_prompts",),
+    "results.audits": ("AuditResult",),
+    "results.changes": ("ChangesResult",),
+    "results.images": ("ImagesResult",),
+    "results.plans": ("PlanResult",),
+    "results.reading": ("read_result",),
+    "results.sweeps": ("SweepResult",),
+    "run": (
+        "Record",
+        "read_records",
+    ),
     "statistics": ("Confusion",),
-    "steering.attach": ("Attachment", "attach"),
-    "steering.intervention": ("Intervention", "Shift"),
-    "steering.plan": ("Part", "Plan"),
-    "steering.prompt_filter": ("PromptFilter", "class_words"),
-    "understanding.audit": ("audit", "audit_counts"),
+    "steering.attach": (
+        "Attachment",
+        "attach",
+    ),
+    "steering.intervention": (
+        "Intervention",
+        "Shift",
+    ),
+    "steering.plan": (
+        "Part",
+        "Plan",
+    ),
+    "steering.prompt_filter": (
+        "PromptFilter",
+        "class_words",
+    ),
     "understanding.counts": ("Counts",),
-    "understanding.disagreements": ("find_disagreements",),
-    "understanding.relations": ("Relations", "relate_texts"),
-    "workflows.live": ("collect",),
-    "workflows.settings": ("open_session",),
+    "understanding.relations": (
+        "Relations",
+        "relate_texts",
+    ),
+    "understanding.wordings": ("Attribute",),
+    "workflows.auditing": ("audit",),
+    "workflows.auditing_counts": ("audit_counts",),
+    "workflows.auditing_images": ("audit_images",),
+    "workflows.calibrating": ("calibrate_detector",),
+    "workflows.checking": ("check",),
+    "workflows.collecting": ("collect",),
+    "workflows.comparing": ("compare_runs",),
+    "workflows.demo": ("demo",),
+    "workflows.detector": ("DetectorSettings",),
+    "workflows.disagreeing": ("disagreements",),
+    "workflows.fitting": ("fit",),
+    "workflows.generating": ("generate",),
+    "workflows.interacting": ("interactions",),
+    "workflows.objects": (
+        "Merging",
+        "detect_objects",
+    ),
+    "workflows.planning": ("plan",),
+    "workflows.quality": ("quality",),
+    "workflows.relating": ("relate",),
+    "workflows.reporting": (
+        "figures",
+        "report",
+    ),
+    "workflows.settings": (
+        "Model",
+        "load",
+    ),
+    "workflows.sweeping": ("sweep",),
+    "workflows.understanding": ("understand",),
 }
 
 __all__ = [
     "Attachment",
+    "Attribute",
+    "AuditResult",
     "Axis",
+    "ChangesResult",
     "Confusion",
     "Counts",
+    "DetectorSettings",
     "DetectorSpec",
     "Direction",
     "DirectionSet",
     "Engine",
     "EquinoiseError",
     "EquinoiseWarning",
+    "ImagesResult",
     "Intervention",
-    "Job",
+    "Merging",
+    "Model",
     "ModelSpec",
     "Notes",
     "Part",
     "Plan",
+    "PlanResult",
     "PromptFilter",
     "Record",
     "Relations",
-    "Request",
-    "RunFolder",
     "Sampling",
     "Shift",
+    "SweepResult",
     "Traces",
     "attach",
     "audit",
     "audit_counts",
+    "audit_images",
+    "calibrate_detector",
     "catalogue",
+    "check",
+    "class_prompts",
     "class_words",
     "collect",
+    "compare_runs",
+    "demo",
+    "detect_objects",
+    "disagreements",
     "draw_noise",
-    "find_disagreements",
+    "figures",
     "fit",
+    "from_pretrained",
+    "generate",
+    "interactions",
     "load",
     "load_axis",
     "load_detector",
     "load_encoder",
-    "open_session",
+    "plan",
+    "push_to_hub",
+    "quality",
+    "read_npy",
     "read_records",
+    "read_result",
+    "relate",
     "relate_texts",
+    "report",
+    "save_pretrained",
     "step_at",
-    "write_report",
+    "sweep",
+    "understand",
+    "write_npy",
 ]
 
 

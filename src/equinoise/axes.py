@@ -15,8 +15,25 @@ from equinoise.errors import EquinoiseError
 
 UNCLEAR = "unclear"
 """What an image is read as that shows no class of an axis plainly; never a class itself."""
+UNCLEAR_INDEX = -1
+"""The number that stands for `UNCLEAR` in arrays of class numbers."""
 
 CATALOGUE = Path(__file__).with_name("axes.toml")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a concept is made to name a class; see `equinoise.prompts`.
+
+    Attributes:
+        before: words before the noun: "woman" makes "a woman doctor" of "a doctor".
+        behind: words behind the noun: "on land" makes "a bird on land" of "a bird".
+        instead: noun → what takes its place: "person" → "woman" makes "a woman" of "a person".
+    """
+
+    before: str = ""
+    behind: str = ""
+    instead: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,8 @@ class Axis:
         generate: per class the prompts that show it.
         detect: per class the prompts that a zero-shot detector compares an image with.
         words: per class the words by which a prompt names it; where none are declared, the name of the class.
+        naming: per class how a concept is made to name it; empty: prompts of this axis are not made from concepts.
+        nouns: the nouns that `before` and `behind` of `naming` go with; empty: people.
     """
 
     name: str
@@ -38,6 +57,8 @@ class Axis:
     generate: Mapping[str, tuple[str, ...]]
     detect: Mapping[str, tuple[str, ...]]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    naming: Mapping[str, Naming] = field(default_factory=dict)
+    nouns: tuple[str, ...] = ()
 
     def names(self, label: str) -> tuple[str, ...]:
         """What a prompt says that asks for a class: its words, and its prompts as a whole.
@@ -113,12 +134,22 @@ def _parse(name: str, table: Any, path: Path) -> Axis:
         templates = [str(template) for template in table.get("templates", ["{}"])]
         prompts["detect"] = {label: _ensemble(templates, texts) for label, texts in prompts["detect"].items()}
         words = {label: tuple(str(word) for word in entry.get("words", ())) for label, entry in classes.items()}
-        ordered = bool(table.get("ordered", False))
-        axis = Axis(name, tuple(classes), ordered, prompts["generate"], prompts["detect"], words)
+        axis = Axis(
+            name=name,
+            classes=tuple(classes),
+            ordered=bool(table.get("ordered", False)),
+            generate=prompts["generate"],
+            detect=prompts["detect"],
+            words=words,
+            naming={label: _naming(name, label, entry, path) for label, entry in classes.items() if _names(entry)},
+            nouns=tuple(str(noun) for noun in table.get("nouns", ())),
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise EquinoiseError(
             f"axis '{name}' in {path} needs classes.NAME = {{ generate = [...], detect = [...] }}: {error}"
         ) from error
+    if not isinstance(table.get("nouns", []), list):
+        raise EquinoiseError(f"axis '{name}' in {path}: `nouns` needs a list, such as ['house', 'home']")
     if not all(template.count("{}") == 1 for template in templates):
         raise EquinoiseError(f"axis '{name}' in {path} has a template without its one {{}} for the wording")
     if UNCLEAR in axis.classes:
@@ -130,6 +161,21 @@ def _parse(name: str, table: Any, path: Path) -> Axis:
     if not all(prompts[kind][label] for kind in prompts for label in axis.classes):
         raise EquinoiseError(f"axis '{name}' in {path} has a class without prompts")
     return axis
+
+
+def _names(entry: Mapping[str, Any]) -> bool:
+    return any(kind in entry for kind in ("before", "behind", "instead"))
+
+
+def _naming(name: str, label: str, entry: Mapping[str, Any], path: Path) -> Naming:
+    before, behind, instead = entry.get("before", ""), entry.get("behind", ""), entry.get("instead", {})
+    if not (isinstance(before, str) and isinstance(behind, str)):
+        raise EquinoiseError(f"axis '{name}' in {path}: `before` and `behind` of class '{label}' must be texts")
+    if not (isinstance(instead, dict) and all(isinstance(text, str) for text in instead.values())):
+        raise EquinoiseError(
+            f"axis '{name}' in {path}: `instead` of class '{label}' needs {{ NOUN = TEXT }}, as {{ person = 'woman' }}"
+        )
+    return Naming(before.strip(), behind.strip(), {noun.lower(): text.strip() for noun, text in instead.items()})
 
 
 def _ensemble(templates: list[str], wordings: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""The command line: it parses, calls the public functions, and prints."""
+"""The command line: it parses, calls the public functions, and prints. Commands and JSON: docs/cli.md."""

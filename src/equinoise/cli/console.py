@@ -1,4 +1,4 @@
-"""What every command shares: one-line errors, warnings and progress on stderr, results on stdout."""
+"""What every command shares: one-line errors and warnings on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
-from rich.table import Table
 from typer import Abort, Exit
 from typer.exceptions import TyperException
 
 from equinoise.errors import EquinoiseError, EquinoiseWarning
+from equinoise.results.base import Result
 
 INTERRUPTED = 130
 INTERNAL = 70
@@ -55,13 +55,35 @@ def _fail(message: str) -> int:
     return 2
 
 
+def note(message: str) -> None:
+    """A line on stderr about what a command does."""
+    print(f"equinoise: {message}", file=sys.stderr)
+
+
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"equinoise: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
-def show(result: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], Table | str]) -> None:
-    """The result on stdout: one JSON object, or a table for people."""
+class Shown(Protocol):
+    """What a command prints."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+
+
+def show(found: Shown, as_json: bool) -> None:
+    """The result on stdout: one JSON object, or a table for people (names and values where there is no table)."""
     if as_json:
-        print(json.dumps(result, allow_nan=False, ensure_ascii=False))
+        print(json.dumps(found.to_json(), allow_nan=False, ensure_ascii=False))
+    elif isinstance(found, Result):
+        Console(highlight=False).print(found.table().to_rich())
     else:
-        Console(highlight=False).print(table(result))
+        print(_plain(found))
+
+
+def _plain(found: Shown) -> str:
+    """Names and values; of lists their length."""
+    if type(found).__str__ is not object.__str__ and getattr(found, "dry_run", False):
+        return str(found)
+    rows = found.to_json().items()
+    return "\n".join(f"{key}: {len(value) if isinstance(value, list) else value}" for key, value in rows)

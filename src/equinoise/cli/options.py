@@ -11,21 +11,29 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from equinoise.errors import EquinoiseError
+from equinoise.cli import arguments
 
 if TYPE_CHECKING:
-    from equinoise.axes import Axis
-    from equinoise.workflows.settings import Session
+    from equinoise.engine import Engine
+    from equinoise.workflows.detector import DetectorSettings
+    from equinoise.workflows.settings import Model as LoadedModel
 
 Model = Annotated[str, typer.Argument(help="emoji, mixture, a pipeline folder, or a hub name")]
 Concept = Annotated[str, typer.Option("--concept", help="neutral prompt")]
 Concepts = Annotated[list[str], typer.Option("--concept", help="neutral prompt; may be repeated")]
 Axes = Annotated[list[str], typer.Option("--axis", help="axis by name, or a .toml file; may be repeated")]
 OneAxis = Annotated[str, typer.Option("--axis", help="axis by name, or a .toml file")]
+Crosses = Annotated[
+    list[str] | None, typer.Option("--cross", help="the intersection of axes as well, such as gender,tone")
+]
 Targets = Annotated[list[str] | None, typer.Option("--target", help="AXIS=uniform or AXIS=CLASS:P,…")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="where the result goes; a run that was cut off goes on there")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="a plan: which image gets which intervention")]
 MaybeOut = Annotated[Path | None, typer.Option("-o", "--out", help="run folder; without it nothing is kept")]
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option("--prompt", help="CLASS=TEXT, in place of the prompt made from the concept; may be repeated"),
+]
 Detector = Annotated[
     str | None,
     typer.Option("--detector", help="emoji, mixture, a CLIP or SigLIP, classifier:NAME?map=FILE, or a .toml file"),
@@ -37,6 +45,10 @@ Unclear = Annotated[
         help="an image whose best class is less probable is unclear; default: as calibrated, else 0.6",
     ),
 ]
+Confusions = Annotated[
+    list[Path] | None, typer.Option("--confusion", help="CSV true,predicted,count, or what calibrate-detector made")
+]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps")]
 Json = Annotated[bool, typer.Option("--json", help="the result as one JSON object on stdout")]
 
 
@@ -70,56 +82,47 @@ class ModelOptions:
         bool, typer.Option("--dry-run", help="print images, denoiser calls and time, and do nothing")
     ] = False
 
-    def given(self, but: Sequence[str] = ()) -> dict[str, Any]:
+    def given(self, but: Sequence[str] = ()) -> dict[str, object]:
         """The options that are not as they are by default, by their flag."""
         changed = [f for f in fields(self) if getattr(self, f.name) != f.default and f.name not in but]
         return {f"--{f.name.replace('_', '-')}": getattr(self, f.name) for f in changed}
 
-    def open(
-        self,
-        model: str,
-        detector: str | None = None,
-        unclear_below: float | None = None,
-        axes: Sequence[Axis] = (),
-        confusion_files: Sequence[Path] = (),
-    ) -> Session:
-        """The model with these settings, loaded."""
-        from equinoise.models.memory import parse_batch_size
-        from equinoise.workflows.settings import open_session
+    def load(self, model: str, detector: DetectorSettings | None = None) -> LoadedModel:
+        """The model with these settings."""
+        from equinoise.workflows.settings import load
 
-        return open_session(
+        return load(
             model,
-            self.steps,
-            self.guidance_scale,
-            self.scheduler,
-            self.device,
-            self.dtype,
-            parse_batch_size(self.batch_size),
-            self.workers,
-            detector,
-            unclear_below,
-            axes,
-            confusion_files,
-            self.revision,
-            self.variant,
-            self.offload,
-            self.adapter or (),
-            parse_size(self.size),
+            steps=self.steps,
+            guidance_scale=self.guidance_scale,
+            scheduler=self.scheduler,
+            device=self.device,
+            dtype=self.dtype,
+            size=arguments.size(self.size),
+            adapters=self.adapter or (),
+            revision=self.revision,
+            variant=self.variant,
+            offload=None if self.offload == "none" else self.offload,
+            batch_size=arguments.batch_size(self.batch_size),
+            detector=detector,
         )
 
+    def engine(self, model: LoadedModel) -> Engine:
+        """This machine, with as many workers as were asked for."""
+        from equinoise.engine import Engine
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """`512x768` → (512, 768), height first; None where nothing is asked for.
+        return Engine(self.workers, model.spec.device)
 
-    Raises:
-        EquinoiseError: not of that form.
-    """
-    if text is None:
+
+def detector_settings(
+    detector: str | None, unclear_below: float | None = None, confusion: Sequence[Path] | None = None
+) -> DetectorSettings | None:
+    """What the flags of a detector ask for; None where none is given."""
+    from equinoise.workflows.detector import DetectorSettings
+
+    if detector is None and unclear_below is None and not confusion:
         return None
-    height, x, width = text.lower().partition("x")
-    if not x or not all(part.isascii() and part.isdigit() for part in (height, width)):
-        raise EquinoiseError(f"--size {text} is not HEIGHTxWIDTH in pixels, such as 1024x1024")
-    return int(height), int(width)
+    return DetectorSettings(detector, unclear_below, tuple(confusion or ()))
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

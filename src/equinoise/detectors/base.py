@@ -1,4 +1,4 @@
-"""What a detector must give."""
+"""The interface of a detector, and its probabilities as a record keeps them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Detector(Protocol):
     """Reads pictures: image → probabilities over an axis's classes."""
 
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> NDArray[np.float64]:
-        """(n, classes), each row summing to at most 1; what it lacks is of no class, and 0 throughout is nothing seen.
+        """(n, classes), each row summing to at most 1; the rest to 1 is the probability of none of the classes.
 
-        They are a detector's, not a person's, and say nothing of identity.
+        A row of zeros means that nothing was found. The probabilities are a detector's and say nothing of identity.
         """
 
 
 def detect(
     detector: Detector, images: Sequence[Image.Image], axes: Sequence[Axis]
 ) -> list[dict[str, dict[str, float]]]:
-    """Axis → class → probability of each image, to six digits: what a record keeps."""
+    """Axis → class → probability for each image, rounded to six digits as in a record."""
     found: list[dict[str, dict[str, float]]] = [{} for _ in images]
     for axis in axes:
         for entry, row in zip(found, detector.probabilities(images, axis), strict=True):

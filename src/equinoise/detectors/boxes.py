@@ -11,9 +11,9 @@ from equinoise.detectors.objects import Found, from_pipeline
 
 
 class PhraseDetector:
-    """A `zero-shot-object-detection` pipeline with the phrases it looks for.
+    """A `zero-shot-object-detection` pipeline with the phrases that it looks for.
 
-    Grounding DINO wants them in lower case with a full stop behind, as it was trained.
+    Grounding DINO gets phrases in lower case with a full stop at the end, as in its training.
     """
 
     def __init__(self, pipeline: Any, phrases: Sequence[str], threshold: float) -> None:
@@ -24,7 +24,7 @@ class PhraseDetector:
         self._queries = {f"{phrase.lower().rstrip('.')}." if stops else phrase: phrase for phrase in phrases}
 
     def objects(self, images: Sequence[Image.Image]) -> list[list[Found]]:
-        """What of the phrases is in each image, the surest first."""
+        """The objects in each image that fit one of the phrases, the highest score first."""
         rgb = [image.convert("RGB") for image in images]
         asked = [{"image": image, "candidate_labels": list(self._queries)} for image in rgb]
         found = self.pipeline(asked, threshold=self.threshold)
@@ -33,7 +33,7 @@ class PhraseDetector:
 
 
 class LabelDetector:
-    """An `object-detection` pipeline: DETR, YOLOS, the emoji world's own detector."""
+    """An `object-detection` pipeline with labels of its own: DETR, YOLOS, the emoji model's detector."""
 
     def __init__(self, pipeline: Any, threshold: float) -> None:
         self.pipeline = pipeline
@@ -41,7 +41,7 @@ class LabelDetector:
         self.threshold = threshold
 
     def objects(self, images: Sequence[Image.Image]) -> list[list[Found]]:
-        """What of its labels is in each image, the surest first."""
+        """The objects in each image, the highest score first."""
         rgb = [image.convert("RGB") for image in images]
         found = self.pipeline(rgb, threshold=self.threshold)
         return [from_pipeline(entries, image.size) for entries, image in zip(found, rgb, strict=True)]

@@ -17,10 +17,10 @@ from equinoise.errors import EquinoiseError
 
 
 class ClassifierDetector:
-    """A class's probability is the sum over the labels that stand for it; what is not mapped is unclear."""
+    """The probability of a class is the sum over the labels mapped to it; other labels are of no class."""
 
     def __init__(self, model: Any, processor: Any, labels: Labels) -> None:
-        """`labels`: per axis the model's labels and the class that each stands for."""
+        """`labels`: axis → the model's labels and the class that each is mapped to."""
         self.model = model.eval()
         self.processor = processor
         self.labels: Mapping[str, Mapping[str, str]] = {axis: dict(pairs) for axis, pairs in labels}
@@ -30,7 +30,7 @@ class ClassifierDetector:
         """Load from a folder or a hub name; safetensors only.
 
         Raises:
-            EquinoiseError: no such model, one that is no classifier, or one that gives several labels at once.
+            EquinoiseError: no such model, one that is no classifier, or one with several labels for one image.
         """
         with loading("detector", name):
             from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
@@ -46,10 +46,10 @@ class ClassifierDetector:
 
     @torch.inference_mode()
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> NDArray[np.float64]:
-        """(n, classes): what rows lack to 1 is of labels that stand for no class.
+        """(n, classes): the rest of a row to 1 is the probability of labels that are mapped to no class.
 
         Raises:
-            EquinoiseError: the mapping does not serve the axis, or names labels that the model does not have.
+            EquinoiseError: the mapping lacks the axis or one of its classes, or names labels that the model lacks.
         """
         chosen = self._matrix(axis)
         pixels = self.processor([image.convert("RGB") for image in images], return_tensors="pt").pixel_values
@@ -58,7 +58,7 @@ class ClassifierDetector:
         return found
 
     def _matrix(self, axis: Axis) -> NDArray[np.float64]:
-        """(labels, classes): 1 where a label stands for a class."""
+        """(labels, classes): 1 where a label is mapped to a class."""
         mapping = self.labels.get(axis.name)
         if mapping is None:
             raise EquinoiseError(f"the detector's mapping has no axis '{axis.name}'; it has {', '.join(self.labels)}")

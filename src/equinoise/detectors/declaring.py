@@ -1,4 +1,4 @@
-"""What `--detector` says: which model, how it is read, and whether faces come first. A plain value."""
+"""The option `--detector` as a plain value: which model, how its output is mapped, and whether faces come first."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from equinoise.errors import EquinoiseError
 ZERO_SHOT, CLASSIFIER = "zero-shot", "classifier"
 POLICIES = ("largest", "all")
 MAPS = Path(__file__).with_name("maps")
-"""Mappings that are asked for by name."""
+"""Mappings that are part of the package, by name."""
 SETTINGS = ("map", "faces", "margin", "none")
 MARGIN = 0.4
 Labels = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+"""For each axis its name, and pairs of a label of the model and the class that the label is mapped to."""
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """A detector in words, before anything is loaded.
+    """A detector as it is asked for, before anything is loaded.
 
     Attributes:
         model: `emoji`, `mixture`, a folder, or a hub name.
         kind: `zero-shot` (a CLIP or a SigLIP) or `classifier`.
-        labels: of a classifier, per axis its labels with the class that each stands for.
-        none: of a SigLIP, whether "none of the classes" may be the answer.
-        faces: whose face is read, `largest` or `all`; None reads the whole image.
-        margin: how much of a face's width and height is kept around it on each side.
+        labels: for a classifier, the mapping of its labels to classes.
+        none: for a SigLIP, whether "none of the classes" is a possible answer.
+        faces: which faces the detector gets, `largest` or `all`; None for the whole image.
+        margin: added on each side of a face, as a share of its width and height.
     """
 
     model: str
@@ -57,11 +58,11 @@ class Declaration:
 
     @property
     def plain(self) -> bool:
-        """Whether it is a zero-shot model without further settings."""
+        """Whether this is a zero-shot model without further settings."""
         return self == Declaration(self.model)
 
-    def settings(self) -> dict[str, Any]:
-        """All but the model, for records and hashes."""
+    def to_json(self) -> dict[str, Any]:
+        """All settings but the model, for records and hashes."""
         return {
             "kind": self.kind,
             "map": {axis: dict(labels) for axis, labels in self.labels},
@@ -72,7 +73,7 @@ class Declaration:
 
 
 def declare(name: str) -> Declaration:
-    """From `MODEL` or `classifier:MODEL`, with settings as in `?map=FILE&faces=largest&none=yes`, or from a TOML file.
+    """Parse `MODEL` or `classifier:MODEL`, with settings as in `?map=FILE&faces=largest&none=yes`, or a TOML file.
 
     >>> declare("some/clip?faces=largest").faces
     'largest'
@@ -91,10 +92,10 @@ def declare(name: str) -> Declaration:
 
 
 def read_map(name: str) -> Labels:
-    """A mapping by name (`fairface`), or a TOML or JSON file with a table an axis: `label of the model = class`.
+    """A mapping by name (`fairface`), or a TOML or JSON file with a table `label of the model = class` for each axis.
 
     Raises:
-        EquinoiseError: no such file, or it is no such mapping.
+        EquinoiseError: no such file, or a file of another form.
     """
     path = MAPS / f"{name}.toml"
     if "/" in name or not path.is_file():

@@ -1,4 +1,4 @@
-"""Faces first: what is read is a face with some margin, not the whole image."""
+"""Faces first: a detector gets the faces in an image with some margin, not the whole image."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CASCADE = "haarcascade_frontalface_alt2.xml"
 BATCH = 64
 
 
-class Box(NamedTuple):
-    """A rectangle in pixels; right and bottom are outside of it."""
+class FaceBox(NamedTuple):
+    """The rectangle of a face in pixels; right and bottom are just outside of it."""
 
     left: int
     top: int
@@ -29,10 +29,10 @@ class Box(NamedTuple):
 
 
 class FaceFinder(Protocol):
-    """Image → faces."""
+    """Finds faces in images."""
 
-    def boxes(self, image: Image.Image) -> list[Box]:
-        """The faces, the largest first; empty where none is found."""
+    def boxes(self, image: Image.Image) -> list[FaceBox]:
+        """The rectangles of the faces, the largest first; empty where none is found."""
 
 
 class CascadeFaces:
@@ -41,12 +41,12 @@ class CascadeFaces:
     def __init__(self, cascade: Any) -> None:
         self.cascade = cascade
 
-    def boxes(self, image: Image.Image) -> list[Box]:
+    def boxes(self, image: Image.Image) -> list[FaceBox]:
         """Faces whose width is at least a sixteenth of the image's shorter side, the largest first."""
         side = max(20, min(image.size) // 16)
         grey = np.asarray(image.convert("L"))
         found = self.cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(side, side))
-        boxes = [Box(int(x), int(y), int(x + width), int(y + height)) for x, y, width, height in found]
+        boxes = [FaceBox(int(x), int(y), int(x + width), int(y + height)) for x, y, width, height in found]
         return sorted(boxes, key=lambda box: (-(box.right - box.left), box))
 
 
@@ -67,7 +67,7 @@ def load_faces() -> FaceFinder:
 
 
 def finder_version() -> str:
-    """What finds faces, for the record."""
+    """Name and version of the face finder, for the record."""
     for package in ("opencv-python-headless", "opencv-python"):
         try:
             return f"{CASCADE} of {package} {version(package)}"
@@ -77,11 +77,11 @@ def finder_version() -> str:
 
 
 class FaceDetector:
-    """Finds faces and hands their crops to another detector.
+    """Finds faces and gives their crops to another detector.
 
-    With `largest` an image is what its largest face is. With `all` it is the mean over its faces, so that every face of
-    an image has the same say, an image counts once, and a mixed group is unclear unless one class prevails. An image
-    without a face has probability 0 for every class: it is unclear, never guessed.
+    With `largest` the probabilities of an image are those of its largest face. With `all` they are the mean over its
+    faces: every face has the same weight, an image counts once, and a mixed group is unclear unless one class
+    prevails. An image without a face has probability 0 for every class, so that it is unclear.
     """
 
     def __init__(self, finder: FaceFinder, detector: Detector, policy: str, margin: float) -> None:
@@ -91,7 +91,7 @@ class FaceDetector:
         self.margin = margin
 
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> NDArray[np.float64]:
-        """(n, classes): the mean over the faces that are read; zeros where no face was found."""
+        """(n, classes): the mean over the faces by the policy; zeros where no face was found."""
         faces = [self.faces(image) for image in images]
         crops = [crop for found in faces for crop in found]
         rows = [self.detector.probabilities(crops[i : i + BATCH], axis) for i in range(0, len(crops), BATCH)]
@@ -102,13 +102,13 @@ class FaceDetector:
         return result
 
     def faces(self, image: Image.Image) -> list[Image.Image]:
-        """The crops that are read."""
+        """The crops that the detector gets."""
         boxes = self.finder.boxes(image)
         return [crop(image, box, self.margin) for box in (boxes[:1] if self.policy == "largest" else boxes)]
 
 
-def crop(image: Image.Image, box: Box, margin: float) -> Image.Image:
-    """The box with a margin, in shares of its size on each side, as far as the image goes."""
+def crop(image: Image.Image, box: FaceBox, margin: float) -> Image.Image:
+    """The rectangle with a margin on each side, in shares of its size, cut at the edges of the image."""
     across, down = round(margin * (box.right - box.left)), round(margin * (box.bottom - box.top))
     return image.crop(
         (

@@ -1,4 +1,4 @@
-"""Grounded captioning: Kosmos-2 says what it sees and where (Peng et al. 2023, arXiv 2306.14824)."""
+"""Grounded captioning: Kosmos-2 names the objects in an image and their places (Peng et al. 2023, arXiv 2306.14824)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from equinoise.detectors.objects import Found, clipped
 PROMPT = "<grounding>An image of"
 """The authors' prompt for a short caption with boxes."""
 LONGEST = 64
-"""New tokens at most: a caption with five or six objects."""
+"""Most new tokens: enough for a caption with five or six objects."""
 
 
 class GroundedCaptioner:
-    """A `Kosmos2ForConditionalGeneration` of transformers and its processor. Decoding is greedy: nothing is drawn."""
+    """A `Kosmos2ForConditionalGeneration` of transformers and its processor; decoding is greedy, so not random."""
 
     labels = None
 
@@ -29,7 +29,7 @@ class GroundedCaptioner:
 
     @torch.inference_mode()
     def objects(self, images: Sequence[Image.Image]) -> list[list[Found]]:
-        """The objects of each image's caption, in its order."""
+        """The objects in each image's caption, in the order of the caption."""
         rgb = [image.convert("RGB") for image in images]
         inputs = self.processor(text=[self.prompt] * len(rgb), images=rgb, return_tensors="pt").to(self.model.device)
         tokens = self.model.generate(
@@ -46,10 +46,10 @@ class GroundedCaptioner:
 
 
 def read_caption(processor: Any, text: str, size: tuple[int, int]) -> list[Found]:
-    """The objects in what Kosmos-2 generated, boxes in pixels of an image of that (width, height).
+    """The objects in a caption of Kosmos-2, with boxes in pixels of an image of `size` (width, height).
 
-    Inverted boxes are left out, and so are objects whose phrase is missing: transformers then calls them
-    `<patch_index_…>`. An object that is pointed at twice has two boxes.
+    Inverted boxes are left out, and so are objects without a phrase, which transformers calls `<patch_index_…>`. An
+    object with two boxes in the caption comes twice.
     """
     _, entities = processor.post_process_generation(text)
     width, height = size

@@ -1,4 +1,4 @@
-"""Which detector serves a model, and the roles it can tell."""
+"""From a name to a detector, the default detector of a model, and the roles that a detector knows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.detectors.skin_colour import SkinColourDetector
 from equinoise.detectors.zero_shot import ZeroShotDetector
 from equinoise.encoders import load_dual
-from equinoise.models.loading import EMOJI, MIXTURE, describe
 from equinoise.models.mixture import MixtureDetector
 from equinoise.models.mixture.world import digest as mixture_digest
+from equinoise.models.worlds import EMOJI, MIXTURE, world
 
 DEFAULT_CLIP = "openai/clip-vit-large-patch14"
 UNCLEAR_BELOW = 0.6
@@ -45,10 +45,10 @@ class DetectorSpec:
 
 
 def fingerprint(name: str) -> str | None:
-    """A short hash of a local detector's weights, or of the mixture's tables; None for one from the hub.
+    """A short hash of a local detector's weights, or of the mixture's tables; None for a detector from the hub.
 
-    With settings (a mapping, faces) these are part of it, so that a calibration without them does not fit; of a
-    detector from the hub they are then all of it.
+    Settings (a mapping, faces) are part of the hash, so that a calibration without them does not fit. The hash of a
+    detector from the hub with settings covers the settings alone.
 
     Raises:
         EquinoiseError: the settings make no sense.
@@ -57,7 +57,7 @@ def fingerprint(name: str) -> str | None:
     weights = _weights(declared.model)
     if declared.plain:
         return weights
-    return sha256(json.dumps([weights, declared.settings()]).encode()).hexdigest()[:16]
+    return sha256(json.dumps([weights, declared.to_json()]).encode()).hexdigest()[:16]
 
 
 def _weights(model: str) -> str | None:
@@ -72,7 +72,7 @@ def _weights(model: str) -> str | None:
 
 @cache
 def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """A short hash of the content of files; their times and sizes are given so that a changed file is read anew."""
+    """A short hash of the content of files; their times and sizes make a changed file miss the cache."""
     digest = sha256()
     for path, _, _ in files:
         with path.open("rb") as file:
@@ -82,7 +82,7 @@ def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 def detector_folder(name: str) -> str:
-    """Where a detector's weights and calibration lie; a hub name stays what it is.
+    """The folder of a detector's weights and calibration; a hub name is returned unchanged.
 
     Raises:
         EquinoiseError: the detector's settings make no sense.
@@ -92,10 +92,10 @@ def detector_folder(name: str) -> str:
 
 
 def load_detector(spec: DetectorSpec) -> Detector:
-    """What a name declares: a CLIP, a SigLIP or a classifier, `emoji` or `mixture`; behind a finder of faces if asked.
+    """The detector that a name declares: a CLIP, SigLIP, classifier, `emoji` or `mixture`, with faces first if asked.
 
     Raises:
-        EquinoiseError: there is no such model, it is of another kind, or faces cannot be found on this machine.
+        EquinoiseError: no such model, a model of another kind, or no face finder on this machine.
     """
     declared = declare(spec.name)
     if declared.faces is None:
@@ -121,7 +121,7 @@ def load_detector_once(spec: DetectorSpec) -> Detector:
 
 
 def default_detector(model: str) -> str:
-    """The emoji model and the mixture bring their own; anything else is read by a CLIP from the hub."""
+    """The detector of the emoji model or the mixture; for any other model a CLIP from the hub."""
     if model == MIXTURE:
         return MIXTURE
     return "emoji" if model == "emoji" or (Path(model) / "world.json").is_file() else DEFAULT_CLIP
@@ -129,13 +129,13 @@ def default_detector(model: str) -> str:
 
 @cache
 def role_axis(detector: str) -> Axis | None:
-    """All the roles that the detector's world knows, as an axis; None for a detector without such a list.
+    """The roles that the detector's world knows, as an axis; None for a detector without a world.
 
-    `generate` holds the names by which prompts call a role.
+    `generate` holds the names by which prompts ask for a role.
     """
-    roles = describe(detector).get("roles")
-    if not roles:
+    known = world(detector)
+    if known is None or not known.roles:
         return None
-    names = {role: tuple(entry["names"]) for role, entry in roles.items()}
-    detect = {role: tuple(entry["detect"]) for role, entry in roles.items()}
-    return Axis("role", tuple(roles), False, names, detect)
+    names = {name: role.names for name, role in known.roles.items()}
+    detect = {name: role.detect for name, role in known.roles.items()}
+    return Axis("role", tuple(known.roles), False, names, detect)

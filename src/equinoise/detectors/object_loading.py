@@ -1,4 +1,4 @@
-"""Which object detector a name stands for: a captioner, one that is told phrases, or one with labels of its own."""
+"""From a name to an object detector: a captioner, a detector of given phrases, or a detector with its own labels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from equinoise.detectors.boxes import LabelDetector, PhraseDetector
 from equinoise.detectors.grounded import GroundedCaptioner
 from equinoise.detectors.objects import ObjectDetector
 from equinoise.errors import EquinoiseError
-from equinoise.models.loading import EMOJI, MIXTURE
+from equinoise.models.worlds import EMOJI, MIXTURE
 from equinoise.quiet import quiet_libraries
 
 KOSMOS = "microsoft/kosmos-2-patch14-224"
 THRESHOLDS = {"phrases": 0.1, "labels": 0.5}
-"""Scores below these are no finds: as the pipelines of transformers have it."""
+"""Objects with a lower score are left out: the defaults of the pipelines of transformers."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class ObjectSpec:
 
 
 def object_folder(name: str) -> str:
-    """Where an object detector lies; a hub name stays what it is."""
+    """The folder of an object detector; a hub name is returned unchanged."""
     return str(EMOJI / "objects") if name == "emoji" else name
 
 
 def default_object_detector(model: str | None) -> str:
-    """The emoji model brings its own; anything else is described by Kosmos-2.
+    """The object detector of the emoji model; for any other model Kosmos-2.
 
     Raises:
-        EquinoiseError: the mixture, whose pictures are patterns and hold no objects.
+        EquinoiseError: the mixture, whose pictures are patterns without objects.
     """
     if model == MIXTURE:
         raise EquinoiseError("the mixture's pictures are patterns without objects; audit its axis house instead")
@@ -55,10 +55,11 @@ def default_object_detector(model: str | None) -> str:
 
 
 def load_object_detector(spec: ObjectSpec) -> ObjectDetector:
-    """The detector of a spec; safetensors only, no remote code.
+    """Load an object detector; safetensors only, no remote code.
 
     Raises:
-        EquinoiseError: no such model, none that finds objects, or phrases that are lacking or not wanted.
+        EquinoiseError: no such model, a model that finds no objects, missing phrases, or phrases that the model does
+            not take.
     """
     folder = object_folder(spec.name)
     if spec.name == "emoji" and not Path(folder).is_dir():

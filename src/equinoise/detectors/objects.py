@@ -1,4 +1,4 @@
-"""Objects in images: phrase, score and box. One interface over captioners that point and detectors that are told."""
+"""Objects in images: phrase, score and box. One interface for grounded captioners and object detectors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Found:
-    """An object in an image; no score from a captioner, which only names what it sees."""
+    """An object in an image; the score is None from a captioner, which gives none."""
 
     phrase: str
     score: float | None
     box: Box
 
     def to_json(self) -> dict[str, Any]:
-        """For the record of an image: numbers to two digits of a pixel, four of a score."""
+        """As the record of an image keeps it: boxes to two digits of a pixel, scores to four."""
         score = None if self.score is None else round(self.score, 4)
         return {**asdict(self), "score": score, "box": [round(float(value), 2) for value in self.box]}
 
@@ -31,10 +31,10 @@ class ObjectDetector(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """All that it can find; None where it says whatever it sees. What is not in it is never "not there"."""
+        """All phrases that can be found; None for a captioner. The absence of any other phrase means nothing."""
 
     def objects(self, images: Sequence[Image.Image]) -> list[list[Found]]:
-        """What is in each image."""
+        """The objects in each image."""
 
 
 def clipped(box: Sequence[float], size: tuple[int, int]) -> Box | None:
@@ -45,7 +45,7 @@ def clipped(box: Sequence[float], size: tuple[int, int]) -> Box | None:
 
 
 def from_pipeline(entries: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> list[Found]:
-    """What a detection pipeline of transformers gave for an image, the surest first."""
+    """The output of a detection pipeline of transformers for an image of `size`, the highest score first."""
     found = [
         Found(str(entry["label"]), float(entry["score"]), box)
         for entry in entries

@@ -1,4 +1,4 @@
-"""From probabilities to a label, and from a concept to the role that it asks for."""
+"""From probabilities to a label, and from a prompt to the role that it asks for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from equinoise.axes import UNCLEAR
 
 
 def read_label(probabilities: Mapping[str, float], unclear_below: float) -> str:
-    """The most probable class, or `unclear` where its probability is lower than asked, or 0.
+    """The most probable class, or `unclear` where its probability is 0 or below the threshold.
 
     >>> read_label({"woman": 0.0, "man": 0.0}, unclear_below=0.0)
     'unclear'
@@ -19,9 +19,9 @@ def read_label(probabilities: Mapping[str, float], unclear_below: float) -> str:
 
 
 def asked_role(concept: str, names: Mapping[str, tuple[str, ...]]) -> str | None:
-    """The role whose name stands in the concept as whole words. None where there is none.
+    """The role whose name is in the concept, as whole words; None where there is none.
 
-    Of several the one that ends last, and of these the longest: a woman judge is a judge.
+    Of several names the one that ends last counts, and of these the longest: a woman judge is a judge.
 
     >>> asked_role("a photo of a woman police officer", {"police-officer": ("police officer",), "person": ("woman",)})
     'police-officer'

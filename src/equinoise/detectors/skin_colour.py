@@ -1,11 +1,11 @@
-"""Skin tone by colour: the individual typology angle of skin pixels, and scales made of it.
+"""Skin tone by colour: the individual typology angle of skin pixels, and scales derived from it.
 
     ITA = atan2(L* − 50, b*) · 180/π      (Chardon et al. 1991, Int. J. Cosmet. Sci. 13)
 
-of the CIELAB colour of the pixels that look like skin. It measures the picture, not the person: light, white balance,
-shadows and make-up move it as much as one class of the scale; sand, wood, bread and pale walls look like skin to it;
-painted or blue-lit skin does not. So it stands beside a zero-shot reading, never for it, and an image with few skin
-pixels is unclear.
+of the CIELAB colour of the pixels that look like skin. The angle measures the picture, not the person: light, white
+balance, shadows and make-up change it by as much as one class of the scale. Sand, wood, bread and pale walls are taken
+for skin; painted or blue-lit skin is not. So this detector complements a zero-shot detector and never replaces it, and
+an image with few skin pixels is unclear.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from equinoise.errors import EquinoiseError
 
 NAME = "skin-colour"
 LEAST_SHARE, LEAST_PIXELS = 0.01, 24
-"""Fewer skin pixels than this say nothing: a hundredth of the picture, and two dozen."""
+"""Images with fewer skin pixels are unclear: a hundredth of the picture, and two dozen."""
 SIDE = 256
-"""Larger pictures are made smaller first; a mean over skin loses nothing by it."""
+"""Larger pictures are scaled down first; a mean over skin pixels loses nothing by that."""
 BORDERS = {
     "light": 55.0,
     "medium-light": 41.0,
@@ -43,13 +43,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SkinColour:
-    """What the skin pixels of an image have in common.
+    """The colour of the skin pixels of an image.
 
     Attributes:
         ita: median individual typology angle in degrees, −90 to 90: high is light.
         share: of the picture's pixels that look like skin.
         monk: 1–10, the nearest colour of the Monk scale by the median CIELAB colour.
-        fitzpatrick: I–VI, read off the ITA.
+        fitzpatrick: I–VI, derived from the ITA.
     """
 
     ita: float
@@ -59,7 +59,7 @@ class SkinColour:
 
 
 def skin_colour(image: Image.Image) -> SkinColour | None:
-    """The colour of an image's skin; None where too little of it looks like skin."""
+    """The colour of the skin in an image; None where too few pixels look like skin."""
     small = image.convert("RGB")
     small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small, np.float64).reshape(-1, 3)
@@ -106,13 +106,13 @@ def to_lab(rgb: Array) -> Array:
 
 
 class SkinColourDetector:
-    """The axis `tone` by colour alone: probability 1 for the class that the ITA falls in, all alike where unclear."""
+    """The axis `tone` by colour alone: probability 1 for the class of the ITA, equal probabilities where unclear."""
 
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> Array:
         """(n, classes), each row summing to 1.
 
         Raises:
-            EquinoiseError: another axis than `tone` with its five classes.
+            EquinoiseError: the axis is not `tone` with its five classes.
         """
         if set(axis.classes) != {*BORDERS, "dark"}:
             raise EquinoiseError(f"--detector {NAME} reads the axis tone only, not '{axis.name}'")
@@ -120,14 +120,14 @@ class SkinColourDetector:
         for row, image in zip(rows, images, strict=True):
             found = skin_colour(image)
             if found:
-                row[:] = [float(name == tone_of(found.ita)) for name in axis.classes]
+                row[:] = [float(name == tone_class(found.ita)) for name in axis.classes]
         return rows
 
 
-def tone_of(ita: float) -> str:
-    """The class of the axis `tone` that an ITA falls in.
+def tone_class(ita: float) -> str:
+    """The class of the axis `tone` of an ITA in degrees.
 
-    >>> [tone_of(ita) for ita in (60, 50, 30, 20, -20)]
+    >>> [tone_class(ita) for ita in (60, 50, 30, 20, -20)]
     ['light', 'medium-light', 'medium', 'medium-dark', 'dark']
     """
     return next((name for name, least in BORDERS.items() if ita > least), "dark")

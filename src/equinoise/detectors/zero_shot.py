@@ -23,14 +23,14 @@ class ZeroShotDetector:
 
         P(c) = exp(z_c) / (1 + Σ exp(z_k)),   P(none) = 1 / (1 + Σ exp(z_k))
 
-    What a row then lacks to 1 is the probability of none of the classes.
+    The rest of a row to 1 is then the probability of none of the classes.
     """
 
     def __init__(self, encoder: ClipEncoder | SiglipEncoder, none: bool = False) -> None:
-        """`none`: whether none of the classes may be the answer.
+        """`none`: whether "none of the classes" is a possible answer.
 
         Raises:
-            EquinoiseError: a CLIP, which has no such score.
+            EquinoiseError: `none` with a CLIP, which has no such score.
         """
         if none and not isinstance(encoder, SiglipEncoder):
             raise EquinoiseError("none=yes needs a SigLIP: a CLIP only says which of the classes fits best")
@@ -49,7 +49,7 @@ class ZeroShotDetector:
         return _softmax(logits)
 
     def _image_vectors(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """(n, d). Several axes are read off the same pictures one after another, which are encoded once."""
+        """(n, d). The last images are kept in memory, since several axes are read off the same images in turn."""
         if self._last is None or len(self._last[0]) != len(images) or any(map(is_not, self._last[0], images)):
             self._last = list(images), self.encoder.images(images)
         return self._last[1]

@@ -1,7 +1,7 @@
-"""How well a direction tells its class on images it was not made from, and whether chance would do as well.
+"""Held-out accuracy of an estimator, and the p-value of a permutation test of it.
 
-Images that share a seed share a fold, and permutations swap labels within a seed: ungrouped, the accuracy of pairs is
-far below 50% where there is nothing to be found.
+Images that share a seed share a fold, and permutations swap scores within a seed: otherwise the accuracy of pairs is
+far below 50% where the latents hold nothing of the class.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from sklearn.model_selection import GroupKFold
 from equinoise.statistics import wilson
 
 FOLDS = 5
-
 Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
+Estimator = Callable[[Array, Array, Ids], Array]
+"""(Gram matrix (n, n), scores (n,), seeds (n,)) → coefficients α (n,)."""
 
 
 class HeldOut(NamedTuple):
@@ -34,50 +35,43 @@ class HeldOut(NamedTuple):
     p: float
 
 
-def held_out(
-    estimate: Callable[[Array, Array, Ids], Array], gram: Array, scores: Array, seeds: Ids, permutations: int
-) -> HeldOut:
-    """Cross-validated accuracy of an estimator, grouped by seed; chance is 0.5.
+def held_out(estimate: Estimator, gram: Array, scores: Array, seeds: Ids, permutations: int) -> HeldOut:
+    """Cross-validated accuracy of an estimator on n images, from what the estimator takes.
 
-    Two score values: balanced accuracy of the class. A scale: the share of pairs of different score, within the
-    held-out images, that are ranked the right way round.
+    Two score values: balanced accuracy, chance is 0.5. A scale: the share of pairs of different score, within the
+    held-out images, that are ranked in the right order; chance is 0.5 too.
     """
     accuracy = _accuracy(estimate, gram, scores, seeds)
-    n = _worth(scores, seeds)
+    n = _effective_number(scores, seeds)
     interval = wilson(round(accuracy * n), n)
     rng = np.random.default_rng(0)
     null = [_accuracy(estimate, gram, _permuted(scores, seeds, rng), seeds) for _ in range(permutations)]
     p = (1 + sum(value >= accuracy for value in null)) / (1 + permutations)
-    return HeldOut(accuracy, min(interval.low, accuracy), max(interval.high, accuracy), p)
+    return HeldOut(accuracy=accuracy, low=min(interval.low, accuracy), high=max(interval.high, accuracy), p=p)
 
 
-def _worth(scores: Array, seeds: Ids) -> int:
+def _effective_number(scores: Array, seeds: Ids) -> int:
     """The number of independent images that the accuracy is worth."""
     values, counts = np.unique(scores, return_counts=True)
     groups = len(np.unique(seeds))
     return groups if len(values) != 2 else min(groups, max(1, round(4 / (1 / counts).sum())))
 
 
-def _accuracy(estimate: Callable[[Array, Array, Ids], Array], gram: Array, scores: Array, seeds: Ids) -> float:
+def _accuracy(estimate: Estimator, gram: Array, scores: Array, seeds: Ids) -> float:
     folds = min(FOLDS, len(np.unique(seeds)))
     if folds < 2:
         return 0.5
-    parts = [
-        _fold(estimate, gram, scores, seeds, train, test)
-        for train, test in GroupKFold(folds, shuffle=True, random_state=0).split(scores, groups=seeds)
-    ]
-    right = np.sum(parts, axis=0)
+    splits = GroupKFold(folds, shuffle=True, random_state=0).split(scores, groups=seeds)
+    right = np.sum([_fold(estimate, gram, scores, seeds, train, test) for train, test in splits], axis=0)
     per_class = [hits / total for hits, total in right if total]
     return float(np.mean(per_class)) if per_class else 0.5
 
 
-def _fold(
-    estimate: Callable[[Array, Array, Ids], Array], gram: Array, scores: Array, seeds: Ids, train: Ids, test: Ids
-) -> Array:
-    """(kinds, 2): how many of each kind were right, and how many there were."""
+def _fold(estimate: Estimator, gram: Array, scores: Array, seeds: Ids, train: Ids, test: Ids) -> Array:
+    """(classes, 2): how many test images of each class were told right, and how many there were; pairs on a scale."""
     upper = scores > scores.mean()
     if len(np.unique(scores[train])) < 2:
-        alpha = np.zeros(len(train))  # a class too rare to be learnt without these images: nothing can be told
+        alpha = np.zeros(len(train))  # a class too rare to be learnt without the test images: nothing can be told
     else:
         alpha = estimate(gram[np.ix_(train, train)], scores[train], seeds[train])
     projection = gram[np.ix_(test, train)] @ alpha
@@ -95,7 +89,7 @@ def _fold(
 
 
 def _ranked(projection: Array, scores: Array) -> Array:
-    """Pairs in the right order among all pairs of different score; ties count half."""
+    """(1, 2): pairs in the right order among all pairs of different score, ties counted half; and all such pairs."""
     ahead = np.sign(scores[:, None] - scores[None, :])
     agrees = (1 + np.sign(projection[:, None] - projection[None, :])) / 2
     pairs = ahead > 0

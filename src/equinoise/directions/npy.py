@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.directions.direction import Direction
-from equinoise.directions.origin import Origin
+from equinoise.directions.direction import Direction, Origin
 from equinoise.errors import EquinoiseError
 from equinoise.files import write_whole
 from equinoise.models.base import Step
 
 IMPORTED = "imported"
-"""In the place of an estimator: how the direction was found is not known."""
+"""The name of the estimator of an imported direction: which one it was is not known."""
 
 
 def read_npy(
@@ -31,9 +30,9 @@ def read_npy(
 ) -> Direction:
     """A direction from an array of shape (1, channels, height, width), scaled to length 1.
 
-    Whatever factor the latents were scaled by (the scripts divide those of SDXL by the constant of SD 1) goes with the
-    length, so that a weight means here what it means everywhere else. The file says neither on which model nor with
-    which settings it was found: give `model` (its provenance) and `sampling` where they are known.
+    The scripts scale latents by a factor (those of SDXL by the constant of SD 1). Scaling the direction to length 1
+    removes it, so that a weight means the same as elsewhere. The file holds neither the model nor the settings that it
+    was fitted with: give `model` (its provenance) and `sampling` where they are known.
 
     Raises:
         EquinoiseError: no such file, a pickle in it, another shape, not numbers, not finite, or zero.
@@ -48,25 +47,19 @@ def read_npy(
         raise EquinoiseError(f"{path} holds NaN or infinity; a direction must be finite")
     origin = Origin(
         axis=axis,
+        kind="one_vs_rest" if against == "rest" else "two_class",
         label=label,
         against=against,
-        ordered=False,
         step=step,
         estimator=IMPORTED,
-        accuracy=None,
-        low=None,
-        high=None,
-        p=None,
         model=dict(model or {}),
         sampling=dict(sampling or {}),
-        prompts={},
-        seeds=(),
     )
     return Direction.unit(array[0].astype(np.float64), origin)
 
 
 def write_npy(direction: Direction, path: Path) -> tuple[int, ...]:
-    """Write the vector as the scripts read it, float32 with a leading 1; the shape. Its provenance is not kept."""
+    """Write the vector as the scripts read it: float32, (1, *latent_shape), no provenance. Returns that shape."""
     array = direction.vector[None]
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)

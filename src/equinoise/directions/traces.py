@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equinoise.directions.direction import Kind, Origin
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, write_arrays
 from equinoise.models.base import NOISE, Step
 
 FILE = "traces.safetensors"
-KIND = "traces"
+FILE_KIND = "traces"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Traces:
-    """Latents of n images.
+    """Latents of n images of the classes of an axis.
 
     Attributes:
         axis: name of the axis.
         classes: its classes, in order; `ordered` says whether they form a scale.
-        prompts: class → the prompt that made it (one prompt for all where classes were detected).
+        prompts: class → the prompt that generated it (the same for all where classes were detected).
         labels: (n,) index of each image's class.
-        seeds: (n,) seed of each image; images that share a seed started from the same noise.
-        latents: step → (n, *latent_shape), float16 as kept on disk.
-        detected: whether the labels were read off the images; otherwise the prompt set them.
-        model, sampling: provenance.
+        seeds: (n,) seed of each image; images of one seed started from the same noise.
+        latents: step → (n, *latent_shape), float16 as on disk.
+        detected: whether a detector read the labels off the images; otherwise the prompt set them.
+        model, sampling: provenance of the model; `steps` and `guidance_scale`.
     """
 
     axis: str
@@ -44,12 +45,12 @@ class Traces:
     model: Mapping[str, Any]
     sampling: Mapping[str, Any]
 
-    def save(self, folder: Path) -> Path:
-        """Write `traces.safetensors` into the folder."""
+    def save(self, folder: str | Path) -> Path:
+        """Write `traces.safetensors` into the folder; the path of the file."""
         arrays: dict[str, NDArray[Any]] = {f"step/{step}": latents for step, latents in self.latents.items()}
         arrays |= {"labels": self.labels, "seeds": self.seeds}
         about = {
-            "kind": KIND,
+            "kind": FILE_KIND,
             "axis": self.axis,
             "classes": list(self.classes),
             "ordered": self.ordered,
@@ -59,58 +60,98 @@ class Traces:
             "model": dict(self.model),
             "sampling": dict(self.sampling),
         }
-        write_arrays(folder / FILE, arrays, about)
-        return folder / FILE
+        file = Path(folder) / FILE
+        write_arrays(file, arrays, about)
+        return file
 
     @classmethod
-    def load(cls, folder: Path) -> Traces:
-        """Read a folder that `collect` made.
+    def load(cls, folder: str | Path) -> Traces:
+        """Read a folder that `collect` wrote, or the file in it.
 
         Raises:
-            EquinoiseError: not such a folder, or its file is damaged.
+            EquinoiseError: no such folder or file, not one of traces, or damaged.
         """
-        arrays, about = read_arrays(folder / FILE if folder.is_dir() else folder)
-        if not isinstance(about, dict) or about.get("kind") != KIND:
+        file = Path(folder)
+        arrays, about = read_arrays(file / FILE if file.is_dir() else file)
+        if not isinstance(about, dict) or about.get("kind") != FILE_KIND:
             raise EquinoiseError(f"{folder} holds no traces; make them with 'equinoise collect'")
         try:
             return cls(
-                about["axis"],
-                tuple(about["classes"]),
-                about["ordered"],
-                about["prompts"],
-                arrays["labels"],
-                arrays["seeds"],
-                {step: arrays[f"step/{step}"] for step in about["steps"]},
-                about["detected"],
-                about["model"],
-                about["sampling"],
+                axis=about["axis"],
+                classes=tuple(about["classes"]),
+                ordered=about["ordered"],
+                prompts=about["prompts"],
+                labels=arrays["labels"],
+                seeds=arrays["seeds"],
+                latents={step: arrays[f"step/{step}"] for step in about["steps"]},
+                detected=about["detected"],
+                model=about["model"],
+                sampling=about["sampling"],
             )
         except KeyError as error:
             raise EquinoiseError(f"{folder} is damaged: {error} is missing; collect it again") from error
 
+    def require(self, steps: Iterable[Step]) -> list[Step]:
+        """The given steps, once it is known that all of them were captured.
+
+        Raises:
+            EquinoiseError: one was not captured.
+        """
+        wanted = list(steps)
+        for step in wanted:
+            if step not in self.latents:
+                raise EquinoiseError(f"step {step} was not captured; there are {', '.join(map(str, self.latents))}")
+        return wanted
+
     def can_tell(self, step: Step) -> bool:
-        """Whether the latents at a step can hold anything of the class.
+        """Whether the latents at a step can depend on the class.
 
         The noise itself cannot where the prompt set the class: it is the same for every class.
         """
         return self.detected or step != NOISE
 
+    def rows(self, step: Step) -> NDArray[np.float64]:
+        """The latents at a step, one row an image: (n, d).
+
+        Raises:
+            EquinoiseError: they hold NaN or infinity.
+        """
+        latents = self.latents[step].reshape(len(self.labels), -1).astype(np.float64)
+        if not np.isfinite(latents).all():
+            raise EquinoiseError(f"the latents of step {step} hold NaN or infinity; collect them in float32")
+        return latents
+
+    def origin(self, kind: Kind, label: str, against: str, step: Step, estimator: str) -> Origin:
+        """The origin of a direction that is fitted on these images; its accuracy is not known yet."""
+        return Origin(
+            axis=self.axis,
+            kind=kind,
+            label=label,
+            against=against,
+            step=step,
+            estimator=estimator,
+            model=self.model,
+            sampling=self.sampling,
+            prompts=self.prompts,
+            seeds=tuple(int(seed) for seed in np.unique(self.seeds)),
+        )
+
     def subset(self, classes: tuple[str, ...]) -> Traces:
-        """Only the images of the given classes, relabelled in that order."""
+        """Only the images of the given classes, relabelled in that order.
+
+        Raises:
+            EquinoiseError: there is no such class.
+        """
         for name in classes:
             if name not in self.classes:
                 raise EquinoiseError(f"the traces hold no class '{name}'; they hold {', '.join(self.classes)}")
         index = {self.classes.index(name): new for new, name in enumerate(classes)}
         rows = np.isin(self.labels, list(index))
-        return Traces(
-            self.axis,
-            classes,
-            self.ordered,
-            {c: self.prompts[c] for c in classes if c in self.prompts},
-            np.array([index[int(label)] for label in self.labels[rows]], np.int64),
-            self.seeds[rows],
-            {step: latents[rows] for step, latents in self.latents.items()},
-            self.detected,
-            self.model,
-            self.sampling,
+        return replace(
+            self,
+            classes=classes,
+            prompts={name: self.prompts[name] for name in classes if name in self.prompts},
+            labels=np.array([index[int(label)] for label in self.labels[rows]], np.int64),
+            seeds=self.seeds[rows],
+            latents={step: latents[rows] for step, latents in self.latents.items()},
         )

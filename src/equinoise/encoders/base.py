@@ -1,4 +1,4 @@
-"""What an encoder must give, and how one is loaded."""
+"""The interface of an encoder, and how encoders are loaded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def token_mean(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def model_type(name: str) -> str:
-    """What kind of model a folder or a hub name holds, as its configuration says."""
+    """The `model_type` in the configuration of a folder or a hub name."""
     from transformers import AutoConfig
 
     return str(AutoConfig.from_pretrained(name, trust_remote_code=False).model_type)
@@ -61,10 +61,10 @@ def model_type(name: str) -> str:
 
 @contextmanager
 def loading(what: str, name: str) -> Iterator[None]:
-    """Load with the libraries kept quiet; whatever they raise becomes one line.
+    """Load something with the libraries kept quiet, and turn their exceptions into errors of one line.
 
     Raises:
-        EquinoiseError: anything that is wrong with the name, the files, or their kind.
+        EquinoiseError: the name, the files, or their kind is wrong.
     """
     try:
         with quiet_libraries():

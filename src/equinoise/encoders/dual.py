@@ -18,9 +18,9 @@ class _DualEncoder:
     """A model of transformers with a text and an image tower, its tokenizer and its image processor."""
 
     kind: str
-    """`model_type` of the configurations that it takes."""
+    """The `model_type` of configurations that this encoder takes."""
     model_class: str
-    """The class of transformers that it loads."""
+    """The class of transformers that is loaded."""
     masked: bool
     """Whether the text tower takes an attention mask."""
 
@@ -53,12 +53,12 @@ class _DualEncoder:
 
     @property
     def scale(self) -> float:
-        """The factor on cosine similarities, as it was learnt."""
+        """The learnt factor on cosine similarities."""
         return float(self.model.logit_scale.detach().exp())
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n, d) unit vectors. Each text is padded to the longest that the model takes, as it was in training."""
+        """(n, d) unit vectors. Each text is padded to the longest that the model takes, as in its training."""
         tokens = self.tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt")
         keys = ("input_ids", "attention_mask") if self.masked else ("input_ids",)
         return unit(self.model.get_text_features(**{k: self._there(tokens[k]) for k in keys}).pooler_output)
@@ -80,7 +80,7 @@ class ClipEncoder(_DualEncoder):
 
     @property
     def scale(self) -> float:
-        """The factor on cosine similarities before a softmax, as it was learnt; at most 100, as in training."""
+        """The learnt factor on cosine similarities before a softmax; at most 100, as in training."""
         return float(self.model.logit_scale.detach().exp().clamp(max=100))
 
 
@@ -91,19 +91,19 @@ class SiglipEncoder(_DualEncoder):
 
     @property
     def bias(self) -> float:
-        """What is added to scaled cosine similarities before the sigmoid, as it was learnt."""
+        """The learnt bias that is added to scaled cosine similarities before the sigmoid."""
         return float(self.model.logit_bias.detach())
 
 
 DUAL: dict[str, type[ClipEncoder | SiglipEncoder]] = {each.kind: each for each in (ClipEncoder, SiglipEncoder)}
-"""By the `model_type` of a configuration."""
+"""`model_type` of a configuration → encoder."""
 
 
 def load_dual(name: str, device: str = "cpu", what: str = "encoder") -> ClipEncoder | SiglipEncoder:
-    """The encoder that a model's configuration asks for; `what` it is to be, for the error.
+    """The encoder for a model's configuration; `what` names its use in error messages.
 
     Raises:
-        EquinoiseError: no such model, or neither a CLIP nor a SigLIP.
+        EquinoiseError: no such model, or a model that is neither a CLIP nor a SigLIP.
     """
     with loading(what, name):
         kind = model_type(name)

@@ -11,14 +11,14 @@ from equinoise.encoders.sentences import SentenceEncoder
 from equinoise.errors import EquinoiseError
 
 MINILM = "minilm"
-"""The name of the MiniLM sentence encoder whose weights come in a package, so that no hub is needed."""
+"""The name of the MiniLM sentence encoder whose weights come in a Python package, without the hub."""
 
 
 def load_encoder(name: str, device: str = "cpu") -> Encoder:
-    """`minilm`, or what a folder or hub name holds by its configuration: a CLIP, a SigLIP, else a sentence encoder.
+    """The encoder `minilm`, or that of a folder or hub name: a CLIP, a SigLIP, else a sentence encoder.
 
     Raises:
-        EquinoiseError: no such model or package, or one that is no encoder.
+        EquinoiseError: no such model or package, or a model that is no encoder.
     """
     if name == MINILM:
         return SentenceEncoder.from_pretrained(str(_minilm()), device)

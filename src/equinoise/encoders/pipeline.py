@@ -1,4 +1,4 @@
-"""The text encoders of a diffusers pipeline itself: what the model makes of a prompt before it draws anything."""
+"""The text encoders of a diffusers pipeline: the vectors that the model itself makes of a prompt."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from equinoise.errors import EquinoiseError
 POOLINGS = ("pooled", "tokens", "authors")
 BATCH = 32
 LONGEST = 512
-"""Tokens after which a text is cut where a tokenizer names no limit."""
+"""Tokens after which a text is cut if the tokenizer has no limit."""
 
 
 class TextEncoder:
     """One text encoder of a pipeline with its tokenizer.
 
-    Three ways to one vector a text:
+    Three ways (poolings) to one vector for each text:
 
     - `pooled`: the projected vector where the model has one, else its pooled state, else as `tokens`.
     - `tokens`: the mean of the last states over the tokens, without padding.
@@ -41,7 +41,7 @@ class TextEncoder:
         pooling: str = "pooled",
         offloaded_to: Callable[[], torch.device] | None = None,
     ) -> None:
-        """`name` of the component, such as `text_encoder_2`; `offloaded_to`: where it runs if its weights lie nowhere.
+        """`name` of the component, such as `text_encoder_2`; `offloaded_to` gives the device of an offloaded encoder.
 
         Raises:
             EquinoiseError: no such pooling.
@@ -56,10 +56,10 @@ class TextEncoder:
 
     @classmethod
     def of(cls, pipeline: Any, pooling: str = "pooled") -> tuple[TextEncoder, ...]:
-        """Every text encoder that the pipeline holds, in order. The pipeline stays as it is, offloaded or not.
+        """Every text encoder of the pipeline, in order. The pipeline is not changed, whether offloaded or not.
 
         Raises:
-            EquinoiseError: it holds none with a tokenizer.
+            EquinoiseError: the pipeline has no text encoder with a tokenizer.
         """
         parts = pipeline.components
         names = sorted(name for name in parts if re.fullmatch(r"text_encoder(_\d+)?", name))
@@ -72,7 +72,7 @@ class TextEncoder:
             raise EquinoiseError(f"{kind} holds no text encoder with a tokenizer of its own; give another encoder")
         return found
 
-    @torch.no_grad()  # tensors made in inference mode would stay in an offloaded pipeline that is somebody else's
+    @torch.no_grad()  # tensors made in inference mode would stay in the user's offloaded pipeline
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, d) unit vectors; (n, tokens · d) for `authors`."""
         return np.concatenate([self._batch(list(texts[i : i + BATCH])) for i in range(0, len(texts), BATCH)])

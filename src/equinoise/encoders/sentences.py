@@ -35,7 +35,7 @@ class SentenceEncoder:
         """Load from a folder or a hub name; safetensors only.
 
         Raises:
-            EquinoiseError: no such model, one that makes texts rather than reads them, or a pooling that is neither.
+            EquinoiseError: no such model, a model that generates text, or another pooling.
         """
         with loading("encoder", name):
             from transformers import AutoModel, AutoTokenizer
@@ -60,7 +60,7 @@ class SentenceEncoder:
 
 
 def _pooling(name: str) -> bool:
-    """Whether the first token stands for the text; otherwise it is the mean."""
+    """Whether the vector of a text is that of its first token; otherwise it is the mean."""
     modules = [str(entry["type"]).rsplit(".", 1)[-1] for entry in _extra(name, "modules.json") or []]
     strange = set(modules) - {"Transformer", "Pooling", "Normalize"}
     if strange:
@@ -73,7 +73,7 @@ def _pooling(name: str) -> bool:
 
 
 def _extra(name: str, file: str) -> Any:
-    """A file that sentence-transformers keeps beside the model; None where there is none."""
+    """The content of a file of sentence-transformers beside the model; None where there is no such file."""
     from transformers.utils import cached_file
 
     path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)

@@ -1,62 +1,77 @@
-"""Make the images of a list of jobs: into a run folder, where a run that was cut off goes on, or only their records."""
+"""Make the images of a list of jobs: into a run that is kept and resumed, or only their records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from typing import Protocol
+
+from PIL import Image
 
 from equinoise.detectors import read_label
 from equinoise.engine.jobs import Job, Request, Result
 from equinoise.engine.local import Engine
-from equinoise.engine.selecting import select
-from equinoise.run import Record, RunFolder
+from equinoise.engine.rejection import sample_by_rejection
+from equinoise.run import Record
 
 AT_ONCE = 1024
-"""Images whose draws are selected before any of them is made: what is lost where a run is cut off meanwhile."""
+"""Images whose noise is chosen by rejection sampling before any of them is finished: what a cut-off run loses."""
 
 Tick = Callable[[int], None]
 """Called with the number of images that have just been finished."""
+
+
+class ImageStore(Protocol):
+    """Where finished images go: a run folder, or the memory of this process."""
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """Id → record of every image that is there already."""
+
+    def add(self, record: Record, image: Image.Image) -> None:
+        """Keep one image."""
 
 
 def make_images(
     engine: Engine,
     request: Request,
     jobs: Sequence[Job],
-    run: RunFolder | None = None,
+    run: ImageStore | None = None,
     tick: Tick = lambda _: None,
     also: Callable[[Result], None] = lambda _: None,
 ) -> list[Record]:
-    """The records of all jobs, in their order; only what the run does not hold yet is computed.
+    """The records of all jobs, in the order of the jobs; only images that the run does not hold yet are computed.
 
     `also` is called with each new result before its record is kept.
     """
     done = dict(run.records) if run else {}
     tick(sum(job.id in done for job in jobs))
-    for result in _results(engine, request, [job for job in jobs if job.id not in done]):
-        record = _record(request, result)
-        also(result)
-        if run and result.image is not None:
-            run.add(record, result.image)
-        done[record.id] = record
-        tick(1)
+    with closing(_results(engine, request, [job for job in jobs if job.id not in done])) as results:
+        for result in results:
+            record = _record(request, result)
+            also(result)
+            if run and result.image is not None:
+                run.add(record, result.image)
+            done[record.id] = record
+            tick(1)
     return [done[job.id] for job in jobs]
 
 
-def _results(engine: Engine, request: Request, jobs: Sequence[Job]) -> Iterator[Result]:
-    yield from engine.run(request, [job for job in jobs if not job.keep])
-    choosy = [job for job in jobs if job.keep]
-    for start in range(0, len(choosy), AT_ONCE):
-        yield from engine.run(request, select(engine, request, choosy[start : start + AT_ONCE]))
+def _results(engine: Engine, request: Request, jobs: Sequence[Job]) -> Generator[Result, None, None]:
+    yield from engine.run(request, [job for job in jobs if not job.accept])
+    checked = [job for job in jobs if job.accept]
+    for start in range(0, len(checked), AT_ONCE):
+        yield from engine.run(request, sample_by_rejection(engine, request, checked[start : start + AT_ONCE]))
 
 
 def _record(request: Request, result: Result) -> Record:
-    spec = request.detector
+    job, spec = result.job, request.detector
     return Record(
-        result.job.id,
-        result.job.prompt,
-        result.job.seed,
-        result.job.name,
-        result.detections,
-        {axis: read_label(found, spec.threshold(axis) if spec else 0.0) for axis, found in result.detections.items()},
-        draws=[asdict(draw) for draw in result.job.draws] or None,
+        id=job.id,
+        prompt=job.prompt,
+        seed=job.seed,
+        intervention=job.name,
+        detections=result.detections,
+        labels={a: read_label(found, spec.threshold(a) if spec else 0.0) for a, found in result.detections.items()},
+        draws=[attempt.to_json() for attempt in job.attempts] or None,
     )

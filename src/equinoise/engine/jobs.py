@@ -1,9 +1,9 @@
-"""What is sent to a worker and what comes back: plain values."""
+"""What is sent to a worker process and what comes back: plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,85 +13,88 @@ from torch import Tensor
 
 from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec
-from equinoise.models import ModelSpec, Sampling
+from equinoise.models import HeldLatents, ModelSpec, Sampling
 from equinoise.models.base import Step
 from equinoise.run import UNTOUCHED
 
 
 class NoiseChange(Protocol):
-    """Something done to initial noise before the model sees it."""
+    """A change of the initial noise before the model gets it."""
 
     @property
     def name(self) -> str:
-        """In words."""
+        """The change in words."""
 
     def apply(self, noise: Tensor) -> Tensor:
-        """The changed noise, of the same shape."""
+        """The changed noise, of the same shape as `noise`."""
 
 
-Keep = Mapping[str, tuple[str, ...]]
-"""Axis → the classes of which an image is kept, as an early look predicts it; an empty one keeps every image."""
+Accepted = Mapping[str, tuple[str, ...]]
+"""Axis → the predicted classes that rejection sampling accepts; an empty mapping accepts every image."""
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One draw of noise for an image: its seed, what the early look saw (axis → class), and whether it was kept."""
+class Attempt:
+    """One attempt of rejection sampling at an image.
+
+    Attributes:
+        seed: the seed of the initial noise of this attempt.
+        seen: axis → class, as the early classifier predicted it.
+        accepted: whether `seen` is among the accepted classes.
+    """
 
     seed: int
     seen: Mapping[str, str]
-    kept: bool
+    accepted: bool
 
-
-@dataclass(frozen=True, eq=False)
-class Halted:
-    """A run that stopped after a step: its latents there, (*latent_shape)."""
-
-    step: int
-    latents: NDArray[np.float32]
+    def to_json(self) -> dict[str, Any]:
+        """The attempt as the record of an image keeps it; the key `kept` is that of version 0.1."""
+        return {"seed": self.seed, "seen": dict(self.seen), "kept": self.accepted}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image to make: a unique id, the prompt, the seed of its noise and what is done to the noise.
+    """One image to make: a unique id, the prompt, the seed of its initial noise, and the change of that noise.
 
     Attributes:
-        keep: which draws the request's look keeps; the others are stopped and drawn again.
-        draws: those that were made for it, the last of them taken; none where its first is taken unseen.
-        held: latents after a step that the run got to before, to go on from.
+        accept: the predicted classes that are accepted; an attempt with others is stopped and the noise drawn anew.
+        attempts: the attempts that were made for the image, the last of which becomes the image; empty where the
+            first one was taken without an early check.
+        held: latents that an earlier run reached, from which this image is continued.
     """
 
     id: str
     prompt: str
     seed: int
     change: NoiseChange | None = None
-    keep: Keep = field(default_factory=dict)
-    draws: tuple[Draw, ...] = ()
-    held: Halted | None = None
+    accept: Accepted = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+    held: HeldLatents | None = None
 
     @property
     def name(self) -> str:
         """What is done for the image, in words; `none` for an untouched one."""
-        return changed_name(self.change, self.keep)
+        return changed_name(self.change, self.accept)
 
     @property
     def noise_seed(self) -> int:
-        """The seed of the noise that the image starts from."""
-        return self.draws[-1].seed if self.draws else self.seed
+        """The seed of the initial noise that the image starts from."""
+        return self.attempts[-1].seed if self.attempts else self.seed
 
 
-def changed_name(change: NoiseChange | None, keep: Keep) -> str:
-    """A change of the noise and a selection in words.
+def changed_name(change: NoiseChange | None, accept: Accepted) -> str:
+    """A change of the noise and the classes that rejection sampling accepts, in words.
 
     >>> changed_name(None, {"gender": ("woman",), "tone": ("medium", "dark")})
     'none, kept if woman and medium|dark'
     """
     name = change.name if change else UNTOUCHED
-    return name + (", kept if " + " and ".join(map("|".join, keep.values())) if keep else "")
+    return name + (", kept if " + " and ".join(map("|".join, accept.values())) if accept else "")
 
 
 @dataclass(frozen=True)
 class Preview:
-    """At which steps the model's prediction of the final image is decoded, and what the detector reads off it."""
+    """At which steps the model's prediction of the final image is decoded, and which axes a detector reads off it."""
 
     steps: tuple[int, ...]
     axes: tuple[Axis, ...]
@@ -99,30 +102,38 @@ class Preview:
 
 
 class EarlyCheck(Protocol):
-    """An early look at a run: which classes its image will show."""
+    """What the engine needs of an early classifier: it predicts, during a run, the classes of the final image."""
 
     @property
     def step(self) -> int:
-        """After which it is taken."""
+        """The step after which the check is made."""
 
     @property
-    def most(self) -> int:
-        """Draws for one image; the last is taken whatever it shows."""
+    def most_attempts(self) -> int:
+        """Most attempts for one image; the last one is taken whatever is predicted."""
 
     def preview(self, device: str) -> Preview | None:
-        """What it must be shown of the predicted image; None where the latents are enough."""
+        """The predicted image that the check reads, and on which device; None where it reads the latents only."""
 
-    def tell(self, result: Result) -> Mapping[str, str]:
-        """Axis → the predicted class."""
+    def predict(self, result: Result) -> Mapping[str, str]:
+        """Axis → the predicted class of the final image."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What all jobs of a call have in common.
 
-    `batch_size` is part of the result: images of batches of another size differ in their last bits. `axes` are read
-    off the decoded images by the detector. Jobs that keep some draws only are looked at by `look`. Captured latents
-    come back in half precision unless they are to be `exact`.
+    Attributes:
+        model: the model, as every worker process loads it.
+        sampling: number of denoising steps and guidance scale.
+        batch_size: part of the result, since images of batches of another size differ in their last bits.
+        capture: steps whose latents come back.
+        decode: whether images are decoded; without it a run ends after the last step that is captured or previewed.
+        detector: what reads the decoded images.
+        axes: what the detector reads off them.
+        preview: the predicted images that are read on the way.
+        early_classifier: what checks the jobs that accept some classes only.
+        exact: whether captured latents come back in single instead of half precision.
     """
 
     model: ModelSpec
@@ -133,15 +144,28 @@ class Request:
     detector: DetectorSpec | None = None
     axes: tuple[Axis, ...] = ()
     preview: Preview | None = None
-    look: EarlyCheck | None = None
+    early_classifier: EarlyCheck | None = None
     exact: bool = False
+
+    def first_part(self) -> Request:
+        """The same request up to the last step that it captures or previews.
+
+        No image is decoded, and the latents come back in single precision, so that a run can continue from them.
+        """
+        return replace(self, decode=False, detector=None, exact=True)
 
 
 @dataclass(frozen=True)
 class Result:
-    """One finished job: its image (where decoded), its latents by step, axis → class → probability.
+    """One finished job.
 
-    `previews`: step → axis → class → probability, read off the predicted image; steps without a prediction are missing.
+    Attributes:
+        job: the job.
+        image: None where the request decodes none.
+        latents: captured step → latents (*latent_shape).
+        detections: axis → class → probability, read off the image.
+        previews: step → axis → class → probability, read off the predicted image. Steps at which the scheduler
+            predicts no image are missing.
     """
 
     job: Job
@@ -150,22 +174,6 @@ class Result:
     detections: Mapping[str, Mapping[str, float]]
     previews: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
-
-def describe(request: Request) -> dict[str, Any]:
-    """The request in JSON, for the record of a run."""
-    return {
-        "steps": request.sampling.steps,
-        "guidance_scale": request.sampling.guidance_scale,
-        "batch_size": request.batch_size,
-        "device": request.model.device,
-        "dtype": request.model.dtype,
-        "scheduler": request.model.scheduler,
-        "revision": request.model.revision,
-        "variant": request.model.variant,
-        "offload": request.model.offload,
-        "adapters": list(request.model.adapters),
-        "size": request.model.size,
-        "detector": request.detector.name if request.detector else None,
-        "unclear_below": request.detector.unclear_below if request.detector else None,
-        "thresholds": dict(request.detector.thresholds) if request.detector else None,
-    }
+    def held(self, step: int) -> HeldLatents:
+        """The captured latents of a step, from which a later job continues this image."""
+        return HeldLatents(step, self.latents[step].astype(np.float32))

@@ -1,4 +1,4 @@
-"""What a worker does with a batch: noise, change, generate, detect."""
+"""What a worker process does with a batch: draw noise, change it, generate images, detect classes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import torch
 from equinoise.detectors import detect, load_detector_once
 from equinoise.engine.jobs import Job, Preview, Request, Result
 from equinoise.errors import EquinoiseError
-from equinoise.models import TextToImage, load_once
-from equinoise.models.base import Generated, Held, draw
+from equinoise.models import HeldLatents, TextToImage, load_once
+from equinoise.models.base import Generated, draw
 
 
 def start(threads: int) -> None:
     """Set up a worker process: its threads, and no denormal numbers, which are slow on some processors."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command itself stops; a worker has nothing to say
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["OPENCV_FOR_THREADS_NUM"] = str(threads)  # read when a detector that looks for faces imports it
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    Thread(target=_end_with_the_command, daemon=True).start()
+    Thread(target=_end_with_the_main_process, daemon=True).start()
 
 
-def _end_with_the_command() -> None:
-    """A command that is killed cannot tell its workers, which would wait for it for ever."""
+def _end_with_the_main_process() -> None:
+    """A main process that is killed cannot end its workers, which would wait for it for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
@@ -38,9 +38,9 @@ def _end_with_the_command() -> None:
 
 
 def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None) -> list[Result]:
-    """Do one batch, on the model of the request unless one is given.
+    """Do one batch, on the model of the request unless another is given.
 
-    It is padded to the fixed size with its last job, so that its last bits do not depend on it.
+    A short batch is padded to the fixed size with its last job: the last bits of an image depend on the batch size.
 
     Raises:
         EquinoiseError: the batch does not fit an accelerator's memory.
@@ -54,11 +54,11 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
             [job.prompt for job in padded],
             torch.stack(changed),
             request.sampling,
-            request.capture,
-            request.decode,
-            generators,
-            request.preview.steps if request.preview else (),
-            _held(padded) if model.resumable else None,
+            capture=request.capture,
+            decode=request.decode,
+            generators=generators,
+            predict=request.preview.steps if request.preview else (),
+            held=HeldLatents.stack([job.held for job in padded if job.held]) if model.resumable else None,
         )
     except torch.OutOfMemoryError as error:
         raise EquinoiseError(
@@ -82,13 +82,7 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
     ]
 
 
-def _held(jobs: Sequence[Job]) -> Held | None:
-    """What the jobs go on from; they all hold latents of one step, or none does."""
-    held = [job.held for job in jobs if job.held is not None]
-    return Held(held[0].step, torch.stack([torch.from_numpy(one.latents) for one in held])) if held else None
-
-
 def _previews(preview: Preview, model: TextToImage, made: Generated) -> dict[int, list[dict[str, dict[str, float]]]]:
-    """Step → what the detector reads off the predicted image of each job."""
+    """Step → job → axis → class → probability, read off the predicted images."""
     detector = load_detector_once(preview.detector)
     return {step: detect(detector, model.decode(latents), preview.axes) for step, latents in made.predicted.items()}

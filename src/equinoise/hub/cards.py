@@ -1,15 +1,16 @@
-"""The card of shared directions or of a plan: what it is, where it comes from, what it did, what it is not for."""
+"""The card of shared directions or of a plan: what it is, what it was made from, what it did, and its limits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from equinoise.directions.origin import Origin
+from equinoise.directions.direction import DirectionSet, Origin
+from equinoise.steering.plan import Plan
 
 INTENDED_USE = (
     "To shift how often classes are perceived among images of prompts such as those above, on that model with those "
@@ -25,46 +26,65 @@ LIMITS = (
 )
 
 
+class Audited(Protocol):
+    """The result of an audit."""
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The audit object, as `equinoise audit --json` prints it."""
+
+
 @dataclass(frozen=True)
 class Notes:
-    """What a card says beyond what the shared value knows of itself.
+    """What a card says beyond what the shared value holds.
 
     Attributes:
-        before, after: audit objects without and with it, on the same seeds (as `equinoise audit --json` prints them).
-        intended_use: instead of the general sentence.
-        limits: in addition to the general ones.
+        before, after: audits without and with it, on the same seeds: results of `audit`, or the objects that
+            `equinoise audit --json` prints.
+        intended_use: replaces the general sentence.
+        limits: added to the general ones.
         licence: as the hub abbreviates it, such as `apache-2.0`.
     """
 
-    before: Mapping[str, Any] | None = None
-    after: Mapping[str, Any] | None = None
+    before: Mapping[str, Any] | Audited | None = None
+    after: Mapping[str, Any] | Audited | None = None
     intended_use: str = INTENDED_USE
     limits: tuple[str, ...] = ()
     licence: str | None = None
 
+    def audits(self) -> dict[str, Mapping[str, Any]]:
+        """`before` and `after` → the audit object, of those that were given."""
+        given = {"before": self.before, "after": self.after}
+        return {name: a if isinstance(a, Mapping) else a.to_json() for name, a in given.items() if a is not None}
+
 
 @dataclass(frozen=True)
-class Subject:
-    """What a card is about, as the shared value says of itself.
+class Source:
+    """What some directions were fitted on, and their names."""
 
-    Attributes:
-        kind: name of the class whose `from_pretrained` reads it.
-        title: the card's.
-        origins: of all directions in it, each once.
-        plan: the plan, where it is one.
-    """
-
-    kind: str
-    title: str
-    origins: Sequence[Origin]
-    plan: Any = None
+    names: tuple[str, ...]
+    model: Mapping[str, Any]
+    sampling: Mapping[str, Any]
+    prompts: Mapping[str, str]
+    seeds: tuple[int, ...]
 
 
-def card(subject: Subject, notes: Notes) -> str:
+@dataclass(frozen=True)
+class ClassRow:
+    """A class of an audited axis, with its share in words in each audit that was given."""
+
+    concept: str
+    axis: str
+    label: str
+    shares: tuple[str, ...]
+
+
+def card(what: DirectionSet | Plan, notes: Notes) -> str:
     """README.md: a header that the hub reads, and text for people."""
     from huggingface_hub import ModelCardData
 
-    plan, origins = subject.plan, subject.origins
+    plan = what if isinstance(what, Plan) else None
+    origins = _origins(what)
+    axes = ", ".join(dict.fromkeys(origin.axis for origin in origins))
     tags = ["equinoise", "plan" if plan else "directions", "text-to-image", "fairness"]
     # text for people in Markdown: nothing is escaped
     environment = Environment(
@@ -75,13 +95,13 @@ def card(subject: Subject, notes: Notes) -> str:
     )
     return environment.get_template("card.md.j2").render(
         header=ModelCardData(library_name="equinoise", tags=tags, license=notes.licence).to_yaml(),
-        title=subject.title,
-        kind=subject.kind,
+        title=f"Plan: {plan.concept}" if plan else f"Directions: {axes}",
         plan=plan,
         origins=origins,
         first=origins[0] if origins else None,
         sources=_sources(origins),
-        audits=_audits(notes),
+        columns=tuple(notes.audits()),
+        audits=_class_rows(notes),
         notes=notes,
         limits=(*LIMITS, *notes.limits),
         percent=lambda share: f"{share:.1%}",
@@ -90,16 +110,25 @@ def card(subject: Subject, notes: Notes) -> str:
     )
 
 
-def _sources(origins: Sequence[Origin]) -> list[dict[str, Any]]:
-    """Origins that differ only in class, step or estimator stand together."""
-    found: list[dict[str, Any]] = []
+def _origins(what: DirectionSet | Plan) -> list[Origin]:
+    """The origins of all terms of all directions, each once."""
+    found: list[Origin] = []
+    for origin in (term.origin for direction in what.directions for term in direction.terms):
+        if origin not in found:  # origins hold mappings, and so have no hash
+            found.append(origin)
+    return found
+
+
+def _sources(origins: Sequence[Origin]) -> list[Source]:
+    """What the directions were fitted on, with the names of those that share it."""
+    found: list[Source] = []
     for origin in origins:
-        made = {k: getattr(origin, k) for k in ("model", "sampling", "prompts", "seeds")}
-        same = next((one for one in found if all(one[k] == value for k, value in made.items())), None)
+        made = Source((origin.name,), origin.model, origin.sampling, origin.prompts, origin.seeds)
+        same = next((i for i, one in enumerate(found) if replace(one, names=made.names) == made), None)
         if same is None:
-            found.append({**made, "names": [origin.name]})
+            found.append(made)
         else:
-            same["names"].append(origin.name)
+            found[same] = replace(made, names=(*found[same].names, origin.name))
     return found
 
 
@@ -115,23 +144,14 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"{len(seeds)} seeds from {min(seeds)} to {max(seeds)}"
 
 
-def _audits(notes: Notes) -> list[dict[str, Any]]:
-    """A row for each class of each audit, with a cell for each of before and after that was given."""
-    given = {name: found for name, found in (("before", notes.before), ("after", notes.after)) if found is not None}
-    by_key = {
-        name: {(audit["concept"], audit["axis"]): audit for audit in found["audits"]} for name, found in given.items()
-    }
-    keys = dict.fromkeys(key for audits in by_key.values() for key in audits)
+def _class_rows(notes: Notes) -> list[ClassRow]:
+    """A row for each class of each audit, with a share for each of before and after that was given."""
+    given = [{(a["concept"], a["axis"]): a for a in found["audits"]} for found in notes.audits().values()]
+    keys = dict.fromkeys(key for audits in given for key in audits)
     return [
-        {
-            "concept": _cell(concept),
-            "axis": axis,
-            "label": label,
-            "columns": list(by_key),
-            "shares": [_share(audits.get((concept, axis)), label) for audits in by_key.values()],
-        }
+        ClassRow(_cell(concept), axis, label, tuple(_share(audits.get((concept, axis)), label) for audits in given))
         for concept, axis in keys
-        for label in next(a[(concept, axis)] for a in by_key.values() if (concept, axis) in a)["classes"]
+        for label in next(audits[concept, axis] for audits in given if (concept, axis) in audits)["classes"]
     ]
 
 

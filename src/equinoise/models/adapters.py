@@ -1,7 +1,7 @@
-"""LoRA and other adapters of peft: loading them, and what the weights are with them.
+"""LoRA and other adapters of peft: loading them, and the identity of a model that has some.
 
-A direction belongs to the weights that it was found on, so adapters that are active are part of the identity of a
-model, whoever loaded them and whatever they are called.
+A direction belongs to the weights that it was found on, so active adapters are part of the identity of a model,
+whoever loaded them and whatever their names are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
+from equinoise.models.base import Adapter
 from equinoise.quiet import quiet_libraries
 
 
@@ -24,7 +25,7 @@ def load_adapters(pipeline: Any, names: Sequence[str]) -> None:
     """Load LoRA weights from files, folders or hub names and make all of them active, with weight 1.
 
     Raises:
-        EquinoiseError: one cannot be read, is not safetensors, or holds nothing for this model.
+        EquinoiseError: an adapter cannot be read, is not safetensors, or has no weights for this model.
     """
     labels = [re.sub(r"\W", "_", Path(name).stem) for name in names]
     if len(set(labels)) < len(labels):
@@ -39,16 +40,16 @@ def load_adapters(pipeline: Any, names: Sequence[str]) -> None:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:160]
             raise EquinoiseError(f"cannot load adapter '{name}': {reason} (give a LoRA of this very model)") from error
-        if label not in {adapter["name"] for adapter in describe_adapters(pipeline)}:
+        if label not in {adapter["name"] for adapter in active_adapters(pipeline)}:
             raise EquinoiseError(f"adapter '{name}' holds nothing for this model; give a LoRA of this very model")
     if names:
         pipeline.set_adapters(labels)
 
 
-def describe_adapters(pipeline: Any) -> list[dict[str, str]]:
-    """Name and hash of each active adapter, in the order of names.
+def active_adapters(pipeline: Any) -> list[Adapter]:
+    """Name and hash of each active adapter, in the order of their names.
 
-    The hash is of the tensors and their scales in every component, as they are in memory; the name is not part of it.
+    The hash covers the tensors in memory and their scales, in every component, but not the name.
     """
     digests: dict[str, Any] = {}
     for component, layer, adapter in _active(pipeline):
@@ -60,7 +61,7 @@ def describe_adapters(pipeline: Any) -> list[dict[str, str]]:
 
 
 def hash_weights(module: torch.nn.Module) -> str:
-    """A short hash of a module's own weights in memory, without those of adapters that sit on it."""
+    """A short hash of a module's own weights in memory, without those of its adapters."""
     left_out = [f"{name}.{part}." for name, layer in _layers(module) for part in layer.adapter_layer_names]
     digest = hashlib.sha256()
     for name, tensor in sorted(_state(module).items()):
@@ -69,8 +70,8 @@ def hash_weights(module: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def identity(weights: str, adapters: Sequence[Mapping[str, str]]) -> str:
-    """What two models must share for a direction to pass from one to the other: `hash`, or `hash+hash…` with adapters.
+def identity(weights: str, adapters: Sequence[Adapter]) -> str:
+    """The identity of a model for directions: the hash of its weights, joined with those of its active adapters.
 
     >>> identity("aa", [{"name": "x", "sha256": "cc"}, {"name": "y", "sha256": "bb"}])
     'aa+bb+cc'
@@ -79,7 +80,7 @@ def identity(weights: str, adapters: Sequence[Mapping[str, str]]) -> str:
 
 
 def _state(module: torch.nn.Module) -> Mapping[str, Tensor]:
-    """All weights, those that offload keeps elsewhere included."""
+    """All weights, including those that offload keeps in another place."""
     if any(parameter.device.type == "meta" for parameter in module.parameters()):
         from accelerate.utils.modeling import get_state_dict_offloaded_model
 
@@ -94,7 +95,7 @@ def _update(digest: Any, name: str, tensor: Tensor) -> None:
 
 
 def _active(pipeline: Any) -> Iterator[tuple[str, tuple[str, Any], str]]:
-    """Component, (layer's name, layer) and adapter of everything that takes part in a call."""
+    """Component, (layer's name, layer) and adapter of everything that is active in a call of the pipeline."""
     for component, module in sorted(pipeline.components.items()):
         if isinstance(module, torch.nn.Module):
             for name, layer in _layers(module):
@@ -104,7 +105,7 @@ def _active(pipeline: Any) -> Iterator[tuple[str, tuple[str, Any], str]]:
 
 
 def _layers(module: torch.nn.Module) -> list[tuple[str, Any]]:
-    """The layers that carry adapters, by name; without peft there are none."""
+    """Name and layer of every layer with adapters; none where no adapter was loaded."""
     if not getattr(module, "peft_config", None):
         return []
     from peft.tuners.tuners_utils import BaseTunerLayer

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Literal, NotRequired, Protocol, TypedDict
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -17,7 +19,10 @@ NOISE = "T"
 """The name of the step before the first denoiser call: the initial noise itself."""
 
 Step = int | str
-"""A captured step: `T`, or k for what follows the (k + 1)-th denoiser call, as in the paper's code."""
+"""A captured step: `T`, or k for the latents after the (k + 1)-th denoiser call, as in the paper's code."""
+
+Guidance = Literal["classifier-free", "embedded", "none"]
+"""What a guidance scale does: two denoiser calls set against each other, an input of the denoiser, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,12 @@ class ModelSpec:
 
     Attributes:
         name: `emoji`, `mixture`, a pipeline folder, or a hub name.
-        device: cpu, cuda, cuda:1, mps; or `auto`, the first of cuda, mps and cpu that is there.
+        device: cpu, cuda, cuda:1, mps; or `auto`, the first of cuda, mps and cpu that this machine has.
         dtype: float32, float16 or bfloat16.
         scheduler: class name of diffusers, such as DDIMScheduler.
         revision: branch, tag or commit of a hub name.
-        variant: of the weights' files, such as fp16.
-        offload: none, model or sequential: what waits in the memory of the CPU while it is not needed.
+        variant: of the weight files, such as fp16.
+        offload: none, model or sequential: which parts of the model wait in the memory of the CPU until needed.
         adapters: LoRA files, folders or hub names, all active with weight 1.
         size: (height, width) of the images in pixels.
     """
@@ -49,19 +54,49 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How images are drawn: number of denoising steps and guidance scale."""
+    """How images are sampled: number of denoising steps and guidance scale."""
 
     steps: int = 50
     guidance_scale: float = 7.5
 
 
+class Adapter(TypedDict):
+    """An active adapter: its name, and a hash of its tensors and scales."""
+
+    name: str
+    sha256: str
+
+
+class Provenance(TypedDict):
+    """What a model is, in JSON, for the records of runs, directions and plans.
+
+    `weights` must be equal for a direction to be passed from one model to another. It is a hash of the denoiser's
+    weights in memory, joined with the hashes of active adapters. `latent_shape` is that of one image.
+    """
+
+    name: str
+    pipeline: str
+    scheduler: str
+    prediction_type: str
+    dtype: str
+    latent_shape: list[int]
+    weights: str
+    guidance: NotRequired[Guidance]
+    adapters: NotRequired[list[Adapter]]
+    revision: NotRequired[str]
+    variant: NotRequired[str]
+
+
 @dataclass(frozen=True)
 class Generated:
-    """`images` of the batch (None where none were decoded); `captured` step → latents (n, *latent_shape), CPU fp32.
+    """A generated batch of n images.
 
-    `timesteps`: captured step → the scheduler's own time at which that denoiser call was made, where it has one.
-    `predicted`: step → the model's own prediction of the final latents, x̂₀ (n, *latent_shape), CPU fp32, made by that
-    step's denoiser call; a step is missing where the scheduler does not say.
+    Attributes:
+        images: None where none were decoded.
+        captured: step → latents (n, *latent_shape), single precision, on the CPU.
+        timesteps: captured step → the scheduler's time at which that denoiser call was made, where it has one.
+        predicted: step → the model's own prediction x̂₀ of the final latents (n, *latent_shape), single precision, on
+            the CPU, as of that step's denoiser call. Steps at which the scheduler predicts none are missing.
     """
 
     images: list[Image.Image] | None
@@ -70,20 +105,36 @@ class Generated:
     predicted: Mapping[int, Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Held:
-    """Latents (n, *latent_shape) that an earlier run had after a step, for a run that goes on from there."""
+@dataclass(frozen=True, eq=False)
+class HeldLatents:
+    """Latents that an earlier run reached after a denoiser call, for a run that continues from there.
+
+    Attributes:
+        step: the number of that denoiser call, from 0.
+        latents: (n, *latent_shape) of a batch, or (*latent_shape) of one image. An array of NumPy goes to another
+            process by value; a tensor stays on its device.
+    """
 
     step: int
-    latents: Tensor
+    latents: NDArray[np.float32] | Tensor
+
+    @property
+    def tensor(self) -> Tensor:
+        """The latents as a tensor, on the device that they are on."""
+        return torch.as_tensor(self.latents)
+
+    @classmethod
+    def stack(cls, held: Sequence[HeldLatents]) -> HeldLatents | None:
+        """The batch of single images that were all held after one step; None where there are no images."""
+        return cls(held[0].step, torch.stack([one.tensor for one in held])) if held else None
 
 
 class TextToImage(Protocol):
-    """A text-to-image model whose noise can be set."""
+    """A text-to-image model whose initial noise can be set."""
 
     @property
     def name(self) -> str:
-        """By which it is loaded."""
+        """The name by which the model is loaded."""
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -98,14 +149,14 @@ class TextToImage(Protocol):
         """The number of denoising steps that is used when none is given."""
 
     @property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> Provenance:
         """What the model is: name, class, scheduler, and a hash of the denoiser's weights."""
 
     def require_total(self, steps: int) -> None:
         """Check that the model can take that many denoising steps.
 
         Raises:
-            EquinoiseError: it cannot.
+            EquinoiseError: the model cannot.
         """
 
     def calls(self, steps: int) -> int:
@@ -124,35 +175,42 @@ class TextToImage(Protocol):
         decode: bool = True,
         generators: list[torch.Generator] | None = None,
         predict: Sequence[int] = (),
-        held: Held | None = None,
+        held: HeldLatents | None = None,
     ) -> Generated:
         """Images from the given noise (n, *latent_shape), one prompt each.
 
-        `generators`, one an image, feed schedulers that add noise of their own.
-        Stops after the last step of `capture` and `predict` where `decode` is off. With `held` the denoiser is first
-        called after that step; where `resumable`, images are bit for bit those of the unbroken run.
+        Args:
+            prompts: n texts.
+            noise: the initial noise.
+            sampling: number of steps and guidance scale.
+            capture: steps whose latents come back.
+            decode: whether images are decoded; without it the run ends after the last step of `capture` and `predict`.
+            generators: one for each image, for schedulers that add noise of their own.
+            predict: steps whose prediction of the final latents comes back.
+            held: latents (n, *latent_shape) to continue from: the denoiser is first called after their step. Where
+                the model is `resumable`, images are bit for bit those of the unbroken run.
         """
 
     @property
     def resumable(self) -> bool:
-        """Whether a run can go on from latents alone."""
+        """Whether a run can continue from latents alone."""
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
-        """The images that final latents (n, *latent_shape) stand for."""
+        """The images of final latents (n, *latent_shape)."""
 
 
 def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
-    """Initial noise (n, *shape), fp32 on the CPU, one generator an image.
+    """Initial noise (n, *shape), single precision on the CPU, from one generator for each image.
 
-    The same seed gives the same tensor whatever batch, worker or device asks for it.
+    The same seed gives the same tensor whatever batch, worker or device it is drawn for.
     """
     return draw(seeds, shape)[0]
 
 
 def draw(seeds: Sequence[int], shape: tuple[int, ...]) -> tuple[Tensor, list[torch.Generator]]:
-    """The noise of `draw_noise`, and each image's generator as it stands after drawing it.
+    """The noise of `draw_noise`, and each image's generator in the state after drawing it.
 
-    A scheduler that adds noise on its way goes on from there, as in a pipeline that drew the latents itself.
+    A scheduler that adds noise during the run continues from that state, as in a pipeline that drew the latents itself.
     """
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     return torch.stack([torch.randn(shape, generator=generator) for generator in generators]), generators
@@ -162,13 +220,13 @@ def default_sampling(model: TextToImage) -> Sampling:
     """The model's own number of steps and guidance scale.
 
     Raises:
-        EquinoiseError: it declares no guidance scale.
+        EquinoiseError: the model declares no guidance scale.
     """
     return Sampling(model.default_steps, model.default_guidance)
 
 
 def step_at(fraction: Fraction | float | str, total: int) -> int:
-    """The one place where a fraction of a run becomes a step: the denoiser call under way at that fraction.
+    """The step at a fraction of a run: the denoiser call under way there. The only place where one becomes the other.
 
     Call k of N covers the fractions from k/N to (k + 1)/N, so step 10 of 50 is 0.2, and that is step 5 of 28 and step 0
     of 4. Whole numbers never pass through here: step 10 stays step 10 whatever the total.
@@ -189,7 +247,7 @@ def step_at(fraction: Fraction | float | str, total: int) -> int:
 
 
 def default_capture(total: int) -> list[Step]:
-    """What is captured unless something else is asked for: steps 0, 5, …, 45 of 50, as fractions of the total."""
+    """The steps that are captured by default: steps 0, 5, …, 45 of 50, as fractions of the total."""
     return list(dict.fromkeys(step_at(f"{step}/50", total) for step in range(0, 50, 5)))
 
 
@@ -219,7 +277,7 @@ def require_noise(noise: Tensor, prompts: Sequence[str], model: TextToImage) -> 
     """Check that there is noise of the model's shape for each prompt.
 
     Raises:
-        EquinoiseError: there is not.
+        EquinoiseError: the shape is another.
     """
     needed = (len(prompts), *model.latent_shape)
     if noise.shape != needed:

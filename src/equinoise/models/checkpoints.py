@@ -1,4 +1,4 @@
-"""Pipelines on disk and on the hub: what class one is of, and its weights, from safetensors only."""
+"""Pipelines on disk and on the hub: the class of a pipeline, and its weights, from safetensors only."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ USE = "use emoji, mixture, a pipeline folder, or a hub name within reach"
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack")
 
 
-def class_of(name: str, revision: str | None = None) -> str:
+def pipeline_class(name: str, revision: str | None = None) -> str:
     """The pipeline class that a folder's or a hub name's `model_index.json` names.
 
     Raises:
         EquinoiseError: no such model, a folder without one, a single-file checkpoint, weights that would have to be
-            unpickled, or code of its own.
+            unpickled, or a pipeline with code of its own.
     """
     path = Path(name)
     if path.is_file():
@@ -53,7 +53,7 @@ def from_pretrained(name: str, dtype: str, revision: str | None, variant: str | 
     """The text-to-image pipeline of a folder or hub name, in the CPU's memory.
 
     Raises:
-        EquinoiseError: it cannot be read.
+        EquinoiseError: the pipeline cannot be read.
     """
     local = Path(name).is_dir()
 
@@ -114,7 +114,7 @@ def _reading(name: str, read: Callable[[], T]) -> T:
 
 
 def _require_safetensors(folder: Path) -> None:
-    """Refuse a component that is there in pickled form only; what has both is read from safetensors."""
+    """Refuse a component that exists in pickled form only; where both forms exist, safetensors is read."""
     for component in sorted(path for path in folder.iterdir() if path.is_dir()):
         pickled = sorted(path.name for path in component.iterdir() if path.suffix in PICKLED)
         if pickled and not any(component.glob("*.safetensors")):

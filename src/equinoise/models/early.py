@@ -1,7 +1,7 @@
-"""Early in a pipeline's run: its prediction x̂₀ of the final image, and going on from latents that were kept.
+"""Early in a run of a pipeline: its prediction x̂₀ of the final image, and continuing from held latents.
 
-Nothing here depends on the family of the pipeline: x̂₀ is what the scheduler makes of the model's output at a step, and
-a run goes on from step k by taking the steps up to k without the denoiser and putting the kept latents in their place.
+Nothing here depends on the family of the pipeline. x̂₀ is what the scheduler computes from the model's output at a step.
+A run continues from step k by taking the steps up to k without the denoiser and then replacing the latents.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ RESUMABLE = frozenset(
         "LCMScheduler",
     }
 )
-"""Schedulers whose step depends on the latents alone. Others (DPM++, UniPC, PNDM, Heun) remember earlier outputs."""
+"""Schedulers whose step depends on the latents alone. Others (DPM++, UniPC, PNDM, Heun) use earlier outputs too."""
 
 
 @contextlib.contextmanager
-def watch_predictions(scheduler: Any, tell: Callable[[Tensor | None], None]) -> Iterator[None]:
-    """Calls `tell` with x̂₀, or None where the scheduler does not say, after each step of a run."""
+def watch_predictions(scheduler: Any, saw: Callable[[Tensor | None], None]) -> Iterator[None]:
+    """Call `saw` after each step of a run: with x̂₀, or with None where the scheduler predicts no image."""
     step = scheduler.step
 
     @functools.wraps(step)  # pipelines read its signature
     def watched(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
         as_dict = kwargs.pop("return_dict", True)
         made = step(model_output, timestep, sample, *args, return_dict=True, **kwargs)
-        tell(predicted_original(scheduler, made, model_output, sample))
+        saw(predicted_original(scheduler, made, model_output, sample))
         return made if as_dict else made.to_tuple()
 
     scheduler.step = watched
@@ -47,7 +47,7 @@ def watch_predictions(scheduler: Any, tell: Callable[[Tensor | None], None]) -> 
 
 
 def predicted_original(scheduler: Any, made: Any, model_output: Tensor, sample: Tensor) -> Tensor | None:
-    """x̂₀ after a step, from what the scheduler itself makes of an epsilon, v, sample or flow prediction.
+    """x̂₀ after a step, as the scheduler itself computes it from an epsilon, v, sample or flow prediction.
 
     DDIM, DDPM, Euler and LCM return it; DPM++ and UniPC keep it as their last converted output; of a rectified flow,
     whose model predicts v = ε − x₀, it is x_t − σ_t·v (Liu et al. 2023). None for others: PNDM, Heun, DEIS, …
@@ -68,7 +68,7 @@ def predicted_original(scheduler: Any, made: Any, model_output: Tensor, sample: 
 
 @contextlib.contextmanager
 def without_denoiser(denoiser: Any) -> Iterator[Callable[[], None]]:
-    """Calls of the denoiser cost nothing and give zeros, until the function that it yields is called."""
+    """Let the denoiser return zeros at no cost, until the function that this context yields is called."""
     own = denoiser.__dict__.get("forward")
 
     def nothing(*args: Any, **kwargs: Any) -> tuple[Tensor]:

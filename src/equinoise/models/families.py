@@ -1,6 +1,6 @@
-"""What differs between families of pipelines: where the denoiser is, how latents lie, what guidance means.
+"""What differs between families of pipelines: the denoiser, the layout of latents, the meaning of guidance.
 
-Outside this module latents are (n, channels, height, width), whatever a pipeline makes of them inside.
+Outside this module latents are (n, channels, height, width), in whatever layout a pipeline keeps them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from equinoise.errors import EquinoiseError
+from equinoise.models.base import Guidance
 from equinoise.quiet import quiet_libraries
 
-Guidance = Literal["classifier-free", "embedded", "none"]
-
 NEEDED = ("latents", "callback_on_step_end", "num_inference_steps", "guidance_scale")
-"""What a call must take: without the first the noise cannot be set, without the second no step can be captured."""
+"""Arguments that a pipeline's call must take: the first sets the noise, the second captures steps."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,13 @@ class Family:
     """How the pipelines of a family take and give latents.
 
     Attributes:
-        name: as people call it.
+        name: the usual name of the family.
         denoiser: the component that is called at every step.
-        packed: latents travel as tokens of 2×2 latent pixels, (n, (H/2)(W/2), 4C), as in Flux.
-        casts: the pipeline casts `latents=` itself and draws its own in fp32 or casts them; otherwise they must come in
-            the denoiser's precision.
-        half: the precision that an accelerator runs it in unless told otherwise.
-        multiple: height and width in pixels are multiples of it, and of what a token or latent pixel covers.
-        extra: arguments that every call gets.
+        packed: whether the pipeline keeps latents as tokens of 2×2 latent pixels, (n, (H/2)(W/2), 4C), as Flux does.
+        casts: whether the pipeline casts `latents=` itself; otherwise they must come in the denoiser's precision.
+        half: the default precision on an accelerator.
+        multiple: a number of pixels of which height and width are multiples, beside the size of a token.
+        extra: arguments that every call of the pipeline gets.
     """
 
     name: str
@@ -48,8 +46,33 @@ class Family:
     multiple: int = 8
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def named(cls, class_name: str) -> Family:
+        """The family of a pipeline class, by the name in `model_index.json`.
+
+        Raises:
+            EquinoiseError: the class is of no family that can be steered; the message says why, and which can.
+        """
+        if class_name in FAMILIES:
+            return FAMILIES[class_name]
+        raise _refusal(class_name)
+
+    @classmethod
+    def of(cls, pipeline: Any) -> Family:
+        """The family of a live pipeline; a subclass belongs to the family of the class that it derives from.
+
+        Raises:
+            EquinoiseError: the pipeline is of no family, or cannot be steered.
+        """
+        kind = type(pipeline)
+        family = next((FAMILIES[base.__name__] for base in kind.__mro__ if base.__name__ in FAMILIES), None)
+        if family is None or _missing(kind):
+            raise _refusal(kind.__name__, kind)
+        _require_plain_noise(pipeline, family)
+        return family
+
     def module(self, pipeline: Any) -> Any:
-        """The denoiser."""
+        """The denoiser of a pipeline."""
         return getattr(pipeline, self.denoiser)
 
     def latent_shape(self, pipeline: Any, size: tuple[int, int] | None = None) -> tuple[int, int, int]:
@@ -71,17 +94,17 @@ class Family:
         return channels, size[0] // factor, size[1] // factor
 
     def to_pipeline(self, noise: Tensor, pipeline: Any) -> Tensor:
-        """Noise (n, C, H, W) as `latents=` wants it: on the device, in the precision and the order of the pipeline."""
+        """Noise (n, C, H, W) as the argument `latents`: on the device, in the precision and layout of the pipeline."""
         dtype = torch.float32 if self.casts else self.module(pipeline).dtype
         moved = noise.to(pipeline._execution_device, dtype)
         return self.pack(moved)
 
     def pack(self, latents: Tensor) -> Tensor:
-        """Latents (n, C, H, W) in the order of the pipeline."""
+        """Latents (n, C, H, W) in the layout of the pipeline."""
         return pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2) if self.packed else latents
 
     def from_pipeline(self, latents: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Latents as a callback gives them, as (n, *shape)."""
+        """Latents in the layout of a pipeline's callback → (n, *shape)."""
         if not self.packed:
             return latents
         channels, height, width = shape
@@ -89,7 +112,7 @@ class Family:
         return pixel_shuffle(tokens, 2)
 
     def guidance(self, pipeline: Any) -> Guidance:
-        """What a guidance scale does: two calls of the denoiser set against each other, an input to it, or nothing."""
+        """What a guidance scale does in a pipeline."""
         config = self.module(pipeline).config
         if self.packed:
             return "embedded" if config.get("guidance_embeds") else "none"
@@ -118,31 +141,6 @@ _OTHERS = {
 }
 
 
-def family_named(class_name: str) -> Family:
-    """The family of a pipeline class, by the name that `model_index.json` gives.
-
-    Raises:
-        EquinoiseError: none that can be steered; the line says why and which can.
-    """
-    if class_name in FAMILIES:
-        return FAMILIES[class_name]
-    raise _refusal(class_name)
-
-
-def family_of(pipeline: Any) -> Family:
-    """The family of a live pipeline; a subclass belongs to the family of what it derives from.
-
-    Raises:
-        EquinoiseError: none, or the pipeline cannot be steered.
-    """
-    cls = type(pipeline)
-    family = next((FAMILIES[base.__name__] for base in cls.__mro__ if base.__name__ in FAMILIES), None)
-    if family is None or _missing(cls):
-        raise _refusal(cls.__name__, cls)
-    _require_plain_noise(pipeline, family)
-    return family
-
-
 def _refusal(class_name: str, cls: type | None = None) -> EquinoiseError:
     why = next((what for what, names in _OTHERS.items() if re.search(names, class_name)), None)
     return EquinoiseError(f"{class_name} {why or _unfit(class_name, cls)}; use a text-to-image pipeline of {CAN}")
@@ -166,7 +164,7 @@ def _missing(cls: type) -> list[str]:
 
 
 def _require_plain_noise(pipeline: Any, family: Family) -> None:
-    """Refuse a denoiser that takes more than the noise, and a scheduler whose own noise no seed sets."""
+    """Refuse a denoiser that takes more inputs than the noise, and a scheduler whose own noise no seed determines."""
     channels = family.latent_shape(pipeline)[0]
     expected = pipeline.vae.config.get("latent_channels", channels) if pipeline.vae is not None else channels
     if channels != expected:

@@ -1,4 +1,4 @@
-"""Making a model fit: what waits in the CPU's memory, decoding in parts, and the largest batch that fits."""
+"""Making a model fit into memory: offload to the CPU, decoding in parts, and the largest batch that fits."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from equinoise.models.pipeline import PipelineModel
 
 OFFLOADS = ("none", "model", "sequential")
 ON_CPU = 16
-"""The batch that `auto` means on a CPU, where larger ones gain nothing."""
+"""The batch size of `auto` on a CPU, where larger batches are no faster."""
 LARGEST = 64
-"""The batch that the search on an accelerator starts from."""
+"""The batch size that the search on an accelerator starts from."""
 
 
 def place(pipeline: Any, device: str, offload: str) -> None:
-    """Move a pipeline to a device, whole or with what is not needed waiting in the CPU's memory, by diffusers' methods.
+    """Move a pipeline to a device, whole or with its idle parts in the memory of the CPU, by the methods of diffusers.
 
     On an accelerator the autoencoder decodes one image at a time; with offload also in tiles, where an image is larger
-    than a tile. Both save memory that grows with the batch and the image.
+    than a tile. Both limit memory that otherwise grows with the batch and the image.
 
     Raises:
-        EquinoiseError: no such offload, or a CPU, which has nowhere to offload to.
+        EquinoiseError: no such offload, or offload on a CPU.
     """
     if offload not in OFFLOADS:
         raise EquinoiseError(f"no offload '{offload}'; use one of {', '.join(OFFLOADS)}")
@@ -43,7 +43,7 @@ def place(pipeline: Any, device: str, offload: str) -> None:
 
 
 def decode_in_parts(vae: Any, tiles: bool) -> None:
-    """Let an autoencoder decode image by image, and in tiles where asked for; one that cannot stays as it is."""
+    """Let an autoencoder decode image by image, and in tiles if asked; one without these methods is left unchanged."""
     for able in ("enable_slicing", *(["enable_tiling"] if tiles else [])):
         if hasattr(vae, able):
             getattr(vae, able)()
@@ -53,7 +53,7 @@ def parse_batch_size(text: str) -> int | None:
     """A number, or None for `auto`.
 
     Raises:
-        EquinoiseError: neither.
+        EquinoiseError: the text is neither.
     """
     if text == "auto":
         return None
@@ -65,8 +65,8 @@ def parse_batch_size(text: str) -> int | None:
 def find_batch_size(model: TextToImage, sampling: Sampling) -> int:
     """The batch size of `auto`: 16 on a CPU, else the largest power of two up to 64 that fits, found by trying.
 
-    Each try takes two denoising steps and decodes, which is where memory peaks. What is found depends on what else is
-    in the accelerator's memory at that time, and is part of the result like any batch size.
+    Each try takes two denoising steps and decodes, where memory use peaks. The size that is found depends on what else
+    is in the accelerator's memory at that time, and is part of the result like any batch size.
 
     Raises:
         EquinoiseError: not even one image fits.

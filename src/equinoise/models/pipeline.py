@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from functools import cached_property
 from typing import Any
@@ -14,11 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
-from equinoise.models.adapters import describe_adapters, hash_weights, identity
+from equinoise.models.adapters import active_adapters, hash_weights, identity
 from equinoise.models.base import (
     NOISE,
     Generated,
-    Held,
+    HeldLatents,
+    Provenance,
     Sampling,
     Step,
     TextToImage,
@@ -27,7 +28,7 @@ from equinoise.models.base import (
     require_steps,
 )
 from equinoise.models.early import RESUMABLE, watch_predictions, without_denoiser
-from equinoise.models.families import family_of
+from equinoise.models.families import Family
 
 
 class PipelineModel:
@@ -39,14 +40,23 @@ class PipelineModel:
         name: str,
         default_guidance: float | None = None,
         size: tuple[int, int] | None = None,
-        about: Mapping[str, Any] | None = None,
+        revision: str | None = None,
+        variant: str | None = None,
     ) -> None:
-        """Wrap a loaded pipeline; `size` (height, width) in pixels, `about` what the provenance says besides.
+        """Wrap a loaded pipeline.
+
+        Args:
+            pipeline: a text-to-image pipeline of diffusers.
+            name: the name by which it was loaded.
+            default_guidance: the guidance scale that is used when none is given; None takes the pipeline's own.
+            size: (height, width) of the images in pixels.
+            revision: of the hub name, for the provenance.
+            variant: of the weight files, for the provenance.
 
         Raises:
             EquinoiseError: the pipeline is of no family whose noise can be set and whose steps can be captured.
         """
-        self.family = family_of(pipeline)
+        self.family = Family.of(pipeline)
         self.pipeline = pipeline
         self.name = name
         self.latent_shape: tuple[int, ...] = self.family.latent_shape(pipeline, size)
@@ -55,11 +65,11 @@ class PipelineModel:
         self._default_guidance = (
             self._accepted["guidance_scale"].default if default_guidance is None else default_guidance
         )
-        self._about = dict(about or {})
+        self._revision, self._variant = revision, variant
 
     @property
     def default_guidance(self) -> float:
-        """The model's own choice, else its pipeline's.
+        """The guidance scale that the model states, else the default of its pipeline.
 
         Raises:
             EquinoiseError: neither declares one.
@@ -70,7 +80,7 @@ class PipelineModel:
 
     @property
     def default_steps(self) -> int:
-        """What its pipeline declares: 50 for Stable Diffusion 1 to XL, 28 for 3 and Flux, 20 for Sana, 4 for LCM."""
+        """The default of the pipeline: 50 for Stable Diffusion 1 to XL, 28 for 3 and Flux, 20 for Sana, 4 for LCM."""
         return int(self._accepted["num_inference_steps"].default)
 
     @cached_property
@@ -78,15 +88,14 @@ class PipelineModel:
         return hash_weights(self.family.module(self.pipeline))
 
     @property
-    def provenance(self) -> dict[str, Any]:
-        """Name, classes, scheduler settings, and hashes of the denoiser's weights and the adapters, as in memory.
+    def provenance(self) -> Provenance:
+        """Name, classes, scheduler settings, and hashes of the denoiser's weights and the adapters in memory.
 
-        `weights` is what must be equal for a direction to be passed on; with adapters it holds their hashes too. The
-        denoiser is hashed once, adapters every time, since a live pipeline may change them.
+        The denoiser is hashed once, adapters every time, since a live pipeline may change its adapters.
         """
-        scheduler, adapters = self.pipeline.scheduler, describe_adapters(self.pipeline)
+        scheduler, adapters = self.pipeline.scheduler, active_adapters(self.pipeline)
         prediction = "flow_prediction" if "FlowMatch" in type(scheduler).__name__ else "epsilon"
-        return {
+        found: Provenance = {
             "name": self.name,
             "pipeline": type(self.pipeline).__name__,
             "scheduler": type(scheduler).__name__,
@@ -95,20 +104,25 @@ class PipelineModel:
             "latent_shape": list(self.latent_shape),
             "weights": identity(self._weights, adapters),
             "guidance": self.family.guidance(self.pipeline),
-            **({"adapters": adapters} if adapters else {}),
-            **self._about,
         }
+        if adapters:
+            found["adapters"] = adapters
+        if self._revision:
+            found["revision"] = self._revision
+        if self._variant:
+            found["variant"] = self._variant
+        return found
 
     def require_total(self, steps: int) -> None:
-        """Check that the scheduler has that many steps to take.
+        """Check that the scheduler can take that many steps.
 
         Raises:
-            EquinoiseError: it has not.
+            EquinoiseError: the scheduler cannot.
         """
         self.calls(steps)
 
     def calls(self, steps: int) -> int:
-        """Denoiser calls of so many steps, which is how often the callback fires: Heun 11 for 6 steps, PNDM 7.
+        """Denoiser calls of so many steps, each followed by the callback: Heun makes 11 for 6 steps, PNDM 7.
 
         Raises:
             EquinoiseError: the scheduler does not take that many steps.
@@ -140,19 +154,21 @@ class PipelineModel:
         decode: bool = True,
         generators: list[torch.Generator] | None = None,
         predict: Sequence[int] = (),
-        held: Held | None = None,
+        held: HeldLatents | None = None,
     ) -> Generated:
         """Run the pipeline's own call on the given noise; see `TextToImage.generate`.
 
         Raises:
-            EquinoiseError: prompts and noise do not match, a captured step does not exist, or the scheduler cannot go
-                on from held latents.
+            EquinoiseError: prompts and noise do not match, a captured step does not exist, or the scheduler cannot
+                continue from held latents.
         """
         sampling = sampling or default_sampling(self)
         require_noise(noise, prompts, self)
         require_steps([*capture, *predict, *([held.step] if held else [])], self.calls(sampling.steps))
         if held and not self.resumable:
-            raise EquinoiseError(f"{type(self.pipeline.scheduler).__name__} cannot go on from latents alone")
+            raise EquinoiseError(
+                f"{type(self.pipeline.scheduler).__name__} cannot continue from latents alone; leave out held latents"
+            )
         captured: dict[Step, Tensor] = {NOISE: noise.float().cpu()} if NOISE in capture else {}
         timesteps: dict[Step, float] = {}
         predicted: dict[int, Tensor] = {}
@@ -164,7 +180,7 @@ class PipelineModel:
         def saw(found: Tensor | None) -> None:
             last[0] = found
 
-        def keep(step: int, timestep: Any, latents: Tensor) -> None:
+        def store(step: int, timestep: Any, latents: Tensor) -> None:
             if step in wanted:
                 captured[step], timesteps[step] = self._plain(latents), float(timestep)
             if step in predict and last[0] is not None:
@@ -174,15 +190,16 @@ class PipelineModel:
         with contextlib.ExitStack() as during:
             if predict:
                 during.enter_context(watch_predictions(self.pipeline.scheduler, saw))
-            put = during.enter_context(self._put(held)) if held else None
-            images = self._call(prompts, noise, sampling, _callback(keep, stop_after, put), decode, generators)
+            replaced = during.enter_context(self._continued(held)) if held else None
+            callback = _callback(store, stop_after, replaced)
+            images = self._call(prompts, noise, sampling, callback, decode, generators)
         return Generated(images, captured, timesteps, predicted)
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
-        """The pipeline's own decoding, scaling and precision included: a run of one step, its denoiser left out."""
+        """The pipeline's own decoding, with its scaling and precision: a run of one step without the denoiser."""
         brief = Sampling(1, self.default_guidance if self.family.packed else 1.0)
-        with self._put(Held(0, latents)) as put:
-            callback = _callback(lambda *_: None, None, put)
+        with self._continued(HeldLatents(0, latents)) as replaced:
+            callback = _callback(lambda *_: None, None, replaced)
             images = self._call([""] * len(latents), torch.zeros_like(latents), brief, callback, True, None)
         return images or []
 
@@ -191,7 +208,7 @@ class PipelineModel:
         prompts: Sequence[str],
         noise: Tensor,
         sampling: Sampling,
-        callback: Callable[..., dict[str, Any]],
+        callback: Callable[..., dict[str, Tensor]],
         decode: bool,
         generators: list[torch.Generator] | None,
     ) -> list[Image.Image] | None:
@@ -216,29 +233,29 @@ class PipelineModel:
         return _pictures(made.images) if made is not None and decode else None
 
     @contextlib.contextmanager
-    def _put(self, held: Held) -> Iterator[Callable[[int], dict[str, Any]]]:
-        """No denoiser until after the step of the held latents, which then take the place of the run's own."""
+    def _continued(self, held: HeldLatents) -> Iterator[Callable[[int], dict[str, Tensor]]]:
+        """Leave the denoiser out up to the step of the held latents, which then replace the latents of the run."""
         with without_denoiser(self.family.module(self.pipeline)) as back:
 
-            def put(step: int) -> dict[str, Any]:
+            def replaced(step: int) -> dict[str, Tensor]:
                 if step != held.step:
                     return {}
                 back()
-                latents = self.family.to_pipeline(held.latents, self.pipeline)
+                latents = self.family.to_pipeline(held.tensor, self.pipeline)
                 return {"latents": latents, "denoised": latents}  # the second is what latent consistency decodes
 
-            yield put
+            yield replaced
 
     def _plain(self, latents: Tensor) -> Tensor:
-        """Latents as the pipeline has them, as (n, *latent_shape) in fp32 on the CPU."""
+        """Latents in the pipeline's layout → (n, *latent_shape), single precision, on the CPU."""
         return self.family.from_pipeline(latents.detach(), self.latent_shape).float().cpu().clone()
 
 
 def require_pipeline(model: TextToImage) -> PipelineModel:
-    """The model, for those who need the parts of its pipeline.
+    """The model, where the parts of its pipeline are needed.
 
     Raises:
-        EquinoiseError: it has none.
+        EquinoiseError: the model is not a pipeline.
     """
     if not isinstance(model, PipelineModel):
         raise EquinoiseError(f"{model.name} is not a diffusers pipeline; use emoji, a pipeline folder, or a hub name")
@@ -246,39 +263,40 @@ def require_pipeline(model: TextToImage) -> PipelineModel:
 
 
 def _pictures(decoded: Tensor) -> list[Image.Image]:
-    """Images from values in 0–1 (n, 3, height, width), by the formula of diffusers but rounded where the values are.
+    """Images from values in 0–1 (n, 3, height, width), by the formula of diffusers but rounded on their device.
 
-    Bytes are a quarter of what would have to leave an accelerator, and floats take a processor a millisecond an image.
+    Bytes are a quarter of what would otherwise leave an accelerator, and rounding floats on a CPU takes a millisecond
+    for each image.
     """
     pixels = (decoded.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return [Image.fromarray(image) for image in pixels]
 
 
 class _Enough(Exception):  # noqa: N818
-    """Ends a call of a pipeline that knows no interruption."""
+    """Ends a call of a pipeline that cannot be interrupted."""
 
 
 def _callback(
-    keep: Callable[[int, Any, Tensor], None],
+    store: Callable[[int, Any, Tensor], None],
     stop_after: int | None,
-    put: Callable[[int], dict[str, Any]] | None = None,
-) -> Callable[..., dict[str, Any]]:
-    """A diffusers step callback. It fires after a denoiser call: index 0 follows the first one."""
+    replaced: Callable[[int], dict[str, Tensor]] | None = None,
+) -> Callable[..., dict[str, Tensor]]:
+    """A step callback for diffusers, which calls it after each denoiser call: index 0 follows the first."""
 
-    def on_step_end(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        keep(step, timestep, tensors["latents"])
+    def on_step_end(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        store(step, timestep, tensors["latents"])
         if step == stop_after:
             if not hasattr(type(pipeline), "interrupt"):
                 raise _Enough
             pipeline._interrupt = True  # diffusers' own flag; it resets at the next call
-        return put(step) if put else {}
+        return replaced(step) if replaced else {}
 
     return on_step_end
 
 
 @contextlib.contextmanager
 def _silent(pipeline: Any) -> Iterator[None]:
-    """No progress bar of diffusers for the length of a call."""
+    """Hide the progress bar of diffusers during a call."""
     shown = getattr(pipeline, "_progress_bar_config", {})
     pipeline.set_progress_bar_config(**{**shown, "disable": True})
     try:

@@ -1,16 +1,17 @@
 // Draws the figures that lie in the page as JSON, in the colours of the page's theme, and again when it changes.
 (() => {
   "use strict";
+  // colour of a figure → the page's own name for it
+  const COLOURS = {/* COLOURS */};
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // a colour such as "--before" is the name of one of the page's own
   const themed = (value, key = "") => {
     if (Array.isArray(value)) return value.map((item) => themed(item, key));
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, themed(item, name)]));
     }
-    const named = typeof value === "string" && value.startsWith("--") && (key.endsWith("color") || key === "colors");
-    return named ? css(value) || value : value;
+    const named = typeof value === "string" && (key.endsWith("color") || key === "colors") && COLOURS[value];
+    return named ? css(named) || value : value;
   };
 
   const draw = (box) => {

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from equinoise.page import scatters, words
-from equinoise.page.charts import Chart
-from equinoise.page.reading import Run
+from equinoise.charts.numbers import number, percent, span
+from equinoise.page.articles import Article
+from equinoise.page.chart import Chart
+from equinoise.results.disagreements import DisagreementsResult
+from equinoise.results.objects import ObjectCount
 from equinoise.understanding.objects import is_a
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,39 +24,38 @@ class Panel:
     rows: tuple[tuple[str, ...], ...]
 
 
-def compare(run: Run, mis: Row, id: str) -> Panel:
-    """What misalignment was looked for in: the attributes that have both, the closest first."""
-    rows = sorted(mis["attributes"], key=lambda row: -row["relation"])
-    planted = [_planted(run, mis["concept"], row["source"]) for row in rows]
+def compare(article: Article, found: DisagreementsResult, id: str) -> Panel:
+    """The attributes that have both a relation and a frequency, the closest first."""
+    rows = sorted(found.attributes, key=lambda row: -row.relation)
+    planted = [_planted(article, found.concept, row.source or "") for row in rows]
     known = any(share is not None for share in planted)
     table = [
-        (row["attribute"], words.number(row["relation"]), f"{row['count']} of {row['n']}",
-         words.percent(row["share"]), words.span(row["low"], row["high"]),
-         *([words.percent(share)] if known else []), row["source"])
+        (row.attribute, number(row.relation), f"{row.count} of {row.n}", percent(row.share), span(row.low, row.high),
+         *([percent(share)] if known else []), row.source or "")
         for row, share in zip(rows, planted, strict=True)
     ]  # fmt: skip
-    marked = [entry[key] for entry in mis["findings"] for key in ("attribute", "than")]
-    chart = scatters.shown(id, rows, mis["encoder"], marked)
+    label = "Relation against the share of images that show it; the table holds the same numbers"
     heads = ("Attribute", "Relation", "Images", "Share", "95% interval", *(["Planted"] if known else []), "Read from")
+    chart = Chart(id, label, found.plot())
     return Panel("Relation against frequency", "", (chart,), "Relation and frequency", heads, tuple(table))
 
 
-def _planted(run: Run, concept: str, source: str) -> float | None:
+def _planted(article: Article, concept: str, source: str) -> float | None:
     """The planted share of `AXIS:CLASS`, of an object, or of any of several classes of one axis."""
-    shares = [_planted_place(run, concept, place) for place in source.split(", ")]
+    shares = [_planted_place(article, concept, place) for place in source.split(", ")]
     known = [share for share in shares if share is not None]
     return min(1.0, sum(known)) if known and len(known) == len(shares) else None
 
 
-def _planted_place(run: Run, concept: str, place: str) -> float | None:
+def _planted_place(article: Article, concept: str, place: str) -> float | None:
     axis, colon, label = place.partition(":")
     if colon:
-        return run.planted(concept).get(axis, {}).get(label)
-    known = run.planted_objects(concept)
+        return article.planted(concept).get(axis, {}).get(label)
+    known = article.planted_objects(concept)
     return None if known is None else sum(share for name, share in known.items() if is_a(name, place))
 
 
-def planted_object(run: Run, row: Row) -> float | None:
+def planted_object(article: Article, found: ObjectCount) -> float | None:
     """The share of images that an object was planted in, of a test fixture; None where that is not known."""
-    known = run.planted_objects(row["concept"])
-    return None if known is None else known.get(next(iter(row["merged"])), 0.0)
+    known = article.planted_objects(found.concept)
+    return None if known is None else known.get(next(iter(found.merged)), 0.0)

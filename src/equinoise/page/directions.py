@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from equinoise.page import words
-from equinoise.page.charts import Chart, accuracy
+from equinoise.charts.numbers import NONE, number, percent, span
+from equinoise.page.chart import Chart
+from equinoise.results.directions import DirectionRow, accuracies
 
 
 @dataclass(frozen=True)
@@ -20,37 +20,33 @@ class Directions:
     rows: tuple[tuple[str, ...], ...]
 
 
-def describe_directions(directions: Sequence[Mapping[str, Any]], prefix: str) -> list[Directions]:
+def describe_directions(directions: Sequence[DirectionRow], prefix: str) -> list[Directions]:
     """The directions, axis by axis."""
-    axes = list(dict.fromkeys(entry["axis"] for entry in directions))
+    axes = list(dict.fromkeys(row.axis for row in directions))
     return [
-        _directions(axis, [entry for entry in directions if entry["axis"] == axis], f"{prefix}-{index}")
+        _directions(axis, [row for row in directions if row.axis == axis], f"{prefix}-{index}")
         for index, axis in enumerate(axes)
     ]
 
 
-def _directions(axis: str, entries: Sequence[Mapping[str, Any]], id: str) -> Directions:
-    known = [entry for entry in entries if entry["accuracy"] is not None]
+def _directions(axis: str, entries: Sequence[DirectionRow], id: str) -> Directions:
+    known = [entry for entry in entries if entry.accuracy is not None]
     sentence = "No held-out accuracy is known for these directions."
     if known:
-        top = max(known, key=lambda entry: entry["accuracy"])
-        beyond = [entry for entry in known if entry.get("low") is not None and entry["low"] > 0.5]
+        top = max(known, key=lambda entry: entry.accuracy or 0.0)
+        beyond = [entry for entry in known if entry.low is not None and entry.low > 0.5]
         sentence = (
-            f"Held-out balanced accuracy is highest for {top['class']} at step {top['step']}: {_accuracy(top)}; chance "
-            f"is 50%. For {len(beyond)} of {len(known)} directions the whole interval lies above chance. An accuracy "
-            "near chance does not mean that a shift does nothing: the sweep shows what it does."
+            f"Held-out balanced accuracy is highest for {top.label} at step {top.step}: {percent(top.accuracy)} "
+            f"({span(top.low, top.high)}); chance is 50%. For {len(beyond)} of {len(known)} directions the whole "
+            "interval lies above chance. An accuracy near chance does not mean that a shift does nothing: what it does "
+            "to the shares is measured above."
         )
     rows = tuple(
         (
-            f"{entry['class']} against {entry['against']}" if entry.get("against") else entry["class"],
-            str(entry["step"]), entry["estimator"], words.percent(entry["accuracy"]),
-            words.span(entry.get("low"), entry.get("high")) if entry["accuracy"] is not None else words.NONE,
-            words.number(entry.get("p"), 2),
+            entry.apart, str(entry.step), entry.estimator, percent(entry.accuracy),
+            span(entry.low, entry.high) if entry.accuracy is not None else NONE, number(entry.p, 2),
         )
         for entry in entries
     )  # fmt: skip
-    return Directions(axis, sentence, accuracy(id, axis, entries) if known else None, rows)
-
-
-def _accuracy(entry: Mapping[str, Any]) -> str:
-    return f"{words.percent(entry['accuracy'])} ({words.span(entry.get('low'), entry.get('high'))})"
+    label = f"Held-out accuracy of the {axis} directions by step; the table holds the same numbers"
+    return Directions(axis, sentence, Chart(id, label, accuracies(known)) if known else None, rows)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from equinoise.charts.numbers import percent
 from equinoise.page import words
-from equinoise.page.reading import Run
-from equinoise.page.sweeps import cell_share
+from equinoise.page.articles import Article
+from equinoise.results.audits import Audit
+from equinoise.results.plans import TargetVerdict
+from equinoise.results.sweeps import SweepResult
 
-Audit = Mapping[str, Any]
+VERDICTS = {
+    "on_target": "on target",
+    "off_target": "off target",
+    "not_shown": "not shown to be on target",
+}
 
 
 @dataclass(frozen=True)
@@ -24,60 +28,75 @@ class Headline:
     concept: str
 
 
-def pair_up(run: Run) -> list[tuple[Audit, Audit | None]]:
-    """Each audit of the untouched images with that of the shifted ones."""
-    after = {(audit["concept"], audit["axis"]): audit for audit in (run.after or {"audits": []})["audits"]}
-    audits = run.before["audits"] if run.before else []
-    return [(audit, after.get((audit["concept"], audit["axis"]))) for audit in audits]
+def headlines(article: Article) -> list[Headline]:
+    """One for each concept and axis; a run that only sweeps has one a sweep."""
+    if article.audits:
+        return [_headline(article, audit) for audit in article.audits]
+    return [_swept(sweep) for sweep in article.sweeps]
 
 
-def headlines(run: Run) -> list[Headline]:
-    """One an audit; a run that only sweeps has one a sweep."""
-    if run.before:
-        return [_headline(run, before, after) for before, after in pair_up(run)]
-    return [_swept(run, sweep) for sweep in run.sweeps]
+def _headline(article: Article, first: Audit) -> Headline:
+    name = focus(first)
+    title = words.people(name, first.axis)
+    known = [(g.name, a) for g in article.groups if (a := g.audit(first.concept, first.axis)) is not None]
+    found = [audit.classes[name] for _, audit in known]
+    said = [words.share(share, audit.clear) for share, (_, audit) in zip(found, known, strict=True)]
+    if len(known) == 1:
+        text, big = f"{title}: {said[0]}.", percent(found[0].share)
+    else:
+        each = ", ".join(f"{share} {of(group)}" for share, (group, _) in zip(said, known, strict=True))
+        same = f" on the same {first.n} seeds" if article.changes else ""
+        text, big = (
+            f"{title}: {each},{same}.".replace(",.", "."),
+            f"{percent(found[0].share)} → {percent(found[-1].share)}",
+        )
+        text += _change(article, known[-1][0], first, name)
+    corrected = [words.corrected(share) for share in found if share.corrected is not None]
+    if len(corrected) == len(found):
+        text += f" Corrected for the detector: {' → '.join(corrected)}."
+    text += f" Target {percent(first.target[name])}."
+    return Headline(title, big, text + _verdict(article, first), first.concept)
 
 
-def _headline(run: Run, before: Audit, after: Audit | None) -> Headline:
-    name = focus(run, before)
-    title = words.people(name, before["axis"])
-    entry, clear = before["classes"][name], before["n"] - before["unclear"]
-    target = f"Target {words.percent(before['target'][name])}."
-    if after is None:
-        text = f"{title}: {words.share(entry, clear)}. {_corrected(entry)}{target}"
-        return Headline(title, words.percent(entry["share"]), text, before["concept"])
-    now = after["classes"][name]
-    text = f"{title}: {words.share(entry, clear)} before, {words.share(now, after['n'] - after['unclear'])} after"
-    changes = (run.results.get("differences") or {}).get(before["axis"])
-    text += f", on the same {before['n']} seeds. Change {words.change(changes[name])}." if changes else "."
-    big = f"{words.percent(entry['share'])} → {words.percent(now['share'])}"
-    return Headline(title, big, f"{text} {_corrected(entry, now)}{target}", before["concept"])
+def of(group: str) -> str:
+    """How a sentence names a group: `untouched`, `with the plan`, `with the recipe`."""
+    return group if group in {"untouched", "measured"} else f"with the {group}" if group in NOUNS else f"with {group}"
 
 
-def _corrected(*entries: Mapping[str, Any]) -> str:
-    """The shares after the detector's known errors, before and after; nothing where they are not known."""
-    if any(entry.get("corrected") is None for entry in entries):
-        return ""
-    each = [f"{words.percent(e['corrected'])} ({words.span(e['corrected_low'], e['corrected_high'])})" for e in entries]
-    return f"Corrected for the detector: {' → '.join(each)}. "
+NOUNS = frozenset(("plan", "recipe"))
 
 
-def _swept(run: Run, sweep: Mapping[str, Any]) -> Headline:
-    title, untouched, best = words.people(sweep["class"], sweep["axis"]), sweep["untouched"], sweep.get("best")
-    concept = str(sweep.get("concept") or (run.concepts or [""])[0])
-    text = f"{title}: {cell_share(untouched, sweep['class'])} untouched"
+def _change(article: Article, group: str, first: Audit, name: str) -> str:
+    changes = (article.changes or {}).get(group)
+    for change in changes.changes if changes else ():
+        if (change.concept, change.axis) == (first.concept, first.axis):
+            return f" Change {of(group)}: {words.change(change.classes[name])}."
+    return ""
+
+
+def _verdict(article: Article, first: Audit) -> str:
+    plan = article.plan
+    verdicts = plan.verdicts if plan and plan.concept == first.concept else ()
+    return "".join(f" Verification: {verdict_text(found)}." for found in verdicts if found.axis == first.axis)
+
+
+def verdict_text(found: TargetVerdict) -> str:
+    """`on target within ±10 points`."""
+    return f"{VERDICTS[found.verdict]} within ±{100 * found.margin:g} points"
+
+
+def _swept(sweep: SweepResult) -> Headline:
+    title, untouched, best = words.people(sweep.label, sweep.axis), sweep.untouched, sweep.best
+    text = f"{title}: {words.share(untouched.classes[sweep.label], untouched.clear)} untouched"
     if not best:
-        return Headline(title, words.percent(untouched["share"]), f"{text}; no cell was better.", concept)
-    text += f", {cell_share(best, sweep['class'])} in the best cell, step {best['step']} and weight {best['weight']:g}"
-    big = f"{words.percent(untouched['share'])} → {words.percent(best['share'])}"
-    return Headline(title, big, f"{text}, on the same pilot seeds; chosen on them, which flatters it.", concept)
+        return Headline(title, percent(untouched.share), f"{text}; no cell was better.", sweep.concept)
+    reached = words.share(best.classes[sweep.label], best.clear)
+    text += f", {reached} in the best cell, step {best.step} and weight {best.weight:g}"
+    big = f"{percent(untouched.share)} → {percent(best.share)}"
+    return Headline(title, big, f"{text}, on the same pilot seeds; chosen on them, which flatters it.", sweep.concept)
 
 
-def focus(run: Run, audit: Audit) -> str:
-    """The class a headline is about: the one shifted towards, else the one furthest from its target."""
-    shifts = (run.results.get("applied") or {}).get("shifts") or []
-    for name in audit["classes"]:
-        if any(re.search(rf"(^| ){re.escape(name)}@", str(shift.get("direction"))) for shift in shifts):
-            return str(name)
-    gaps = {name: abs((found["share"] or 0) - audit["target"][name]) for name, found in audit["classes"].items()}
-    return str(max(gaps, key=lambda name: round(gaps[name], 9)))  # of two classes, which tie, the first
+def focus(audit: Audit) -> str:
+    """The class a headline is about: the one furthest from its target; of two classes, which tie, the first."""
+    gaps = {name: abs((found.share or 0) - audit.target[name]) for name, found in audit.classes.items()}
+    return max(gaps, key=lambda name: round(gaps[name], 9))

@@ -16,7 +16,7 @@ from PIL import Image
 
 from equinoise.errors import EquinoiseError
 from equinoise.page import words
-from equinoise.run import UNTOUCHED, Record
+from equinoise.run import UNTOUCHED, Record, RunContent
 
 MOST_PIXELS = 50_000_000
 SIDE = 256
@@ -32,27 +32,29 @@ class Picture:
     alt: str
 
 
-def embed(run: Path, record: Record, axes: Sequence[str]) -> Picture:
-    """The picture of a record.
+def embed(run: RunContent, record: Record, axes: Sequence[str]) -> Picture:
+    """The picture of a record that the run can show.
 
     Raises:
         EquinoiseError: its file is missing, damaged, absurdly large, or not inside the run.
     """
-    image = _read(_inside(run, record))
     done = "untouched" if record.intervention == UNTOUCHED else f"shifted by {record.intervention}"
-    seen = words.labels(record.labels, list(axes))
+    seen = words.labels(record.labels, axes)
     alt = f"Seed {record.seed}, {done}" + (f": perceived as {', '.join(seen)}" if seen else "")
-    return Picture(_uri(image), alt)
+    return Picture(_uri(open_picture(run, record)), alt)
 
 
-def _inside(run: Path, record: Record) -> Path:
-    path = Path(os.path.normpath(run / record.file))
-    if not path.is_relative_to(os.path.normpath(run / "images")):
-        raise EquinoiseError(f"{run} names an image outside itself ({record.id[:60]!r}); make the run again")
-    return path
+def open_picture(run: RunContent, record: Record) -> Image.Image:
+    """The picture itself, in RGB, from the run's folder or from memory.
 
-
-def _read(path: Path) -> Image.Image:
+    Raises:
+        EquinoiseError: as from `embed`.
+    """
+    if run.folder is None:
+        return run.previews[record.id].convert("RGB")
+    path = Path(os.path.normpath(run.folder / record.file))
+    if not path.is_relative_to(os.path.normpath(run.folder / "images")):
+        raise EquinoiseError(f"{run.folder} names an image outside itself ({record.id[:60]!r}); make the run again")
     if not path.is_file():
         raise EquinoiseError(f"no such image: {path}; make the run again")
     try:

@@ -1,28 +1,36 @@
-"""What the page says of relations, objects and misalignment: panels, sentences and rows, nothing of HTML."""
+"""What the page says of relations, objects and where the two disagree: panels, sentences and rows, nothing of HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from equinoise.page import relation_charts as draw
-from equinoise.page import scatters, words
-from equinoise.page.boxes import Boxed, boxed_pictures
-from equinoise.page.charts import Chart
+from equinoise.charts.bars import Bar
+from equinoise.charts.clouds import pairs_chart
+from equinoise.charts.grouped import grouped_bars
+from equinoise.charts.numbers import number, percent, span
+from equinoise.charts.ranked import ranked_bars
+from equinoise.charts.rounds import donut, spokes, wheel
+from equinoise.charts.style import BLUE, GREEN, VERMILLION
+from equinoise.page import words
+from equinoise.page.articles import Article
+from equinoise.page.boxes import Boxed, boxed, with_boxes
+from equinoise.page.chart import Chart
 from equinoise.page.comparing import Panel, compare, planted_object
-from equinoise.page.reading import Run
-from equinoise.understanding.parts import DISAGREEMENTS, OBJECTS, RELATIONS, read_part
+from equinoise.results.audits import Audit
+from equinoise.results.disagreements import Disagreement, DisagreementsResult
+from equinoise.results.objects import CountedShare, ObjectCount, ObjectsResult
+from equinoise.results.relations import AttributeRelation, Kind, RelationsResult
 
-Row = Mapping[str, Any]
-MOST = 24
+MOST, COMPARED, AUDITS = 24, 8, 4
+"""Objects shown, objects compared between classes, and audits shown as rings."""
+SHORT: dict[Kind, str] = {"text": "cosine", "text_centred": "centred cosine", "vision": "mean cosine"}
+"""Where the encoder is named above the chart."""
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """All that `relate`, `detect` and `misalign` added to a run; what is None or empty has no place on the page."""
+    """All that `relate`, `detect` and `disagreements` found; what is None or empty has no place on the page."""
 
     findings: tuple[str, ...]
     tested: str
@@ -32,134 +40,159 @@ class Understanding:
     boxed: tuple[Boxed, ...]
 
 
-def describe_understanding(run: Run, id: str) -> Understanding | None:
-    """The panels of a run; None where nothing was added to it."""
-    relations, objects, mis = (results_of(run.path, name) for name in (RELATIONS, OBJECTS, DISAGREEMENTS))
-    if relations is None and objects is None:
+def describe_understanding(article: Article, id: str) -> Understanding | None:
+    """The panels of an article; None where nothing but an audit is known."""
+    relations, objects, known = article.relations, article.objects, article.disagreements
+    if relations is None and objects is None and known is None:
         return None
-    found = mis["findings"] if mis else []
-    panels = [_objects(run, objects, id) if objects else None, *_relations(relations, id), _social(run, id)]
-    order = ("Objects", "Social", "Text encoder", "Vision encoder")
-    known = sorted((panel for panel in panels if panel), key=lambda panel: order.index(panel.title))
+    panels = [
+        _objects(article, objects, id) if objects else None,
+        _social(article, id),
+        *(_relations(relations, id) if relations else []),
+    ]
+    pictures = with_boxes(article.run) if objects else []
     return Understanding(
-        tuple(str(entry["sentence"]) for entry in found),
-        _tested(mis) if mis else "",
-        compare(run, mis, f"{id}-chart-shown") if mis else None,
-        tuple(known),
-        tuple(_more(relations, objects, found, id)),
-        tuple(boxed_pictures(run)) if objects else (),
+        findings=tuple(one.sentence for one in known.findings) if known else (),
+        tested=_tested(known) if known else "",
+        compared=compare(article, known, f"{id}-chart-shown") if known else None,
+        panels=tuple(panel for panel in panels if panel),
+        more=(*_of_relations(relations, known.findings if known else (), id), *_of_classes(objects, id)),
+        boxed=tuple(boxed(article.run, record) for record in pictures),
     )
 
 
-def results_of(path: Path, name: str) -> dict[str, Any] | None:
-    """What one part of a run's understanding holds; None where it is not there."""
-    part = read_part(path, name)
-    return part[1] if part else None
-
-
-def _tested(mis: Row) -> str:
-    rank = mis["rank_correlation"]
+def _tested(found: DisagreementsResult) -> str:
     order = (
-        f" Relation and frequency have a rank correlation of {words.number(rank, 2)} "
-        f"({words.number(mis['rank_low'], 2)} to {words.number(mis['rank_high'], 2)})."
-        if rank is not None
+        f" Relation and frequency have a rank correlation of {number(found.rank_correlation, 2)} "
+        f"({number(found.rank_low, 2)} to {number(found.rank_high, 2)})."
+        if found.rank_correlation is not None
         else ""
     )
-    skipped = f" Not counted: {', '.join(entry['attribute'] for entry in mis['skipped'])}." if mis["skipped"] else ""
+    skipped = f" Not counted: {', '.join(one.attribute for one in found.skipped)}." if found.skipped else ""
     return (
-        f"{words.quantity(mis['tested'], 'pair')} of attributes tested over {words.quantity(mis['images'], 'image')}; "
-        f"in {mis['established']} the encoder surely has one closer. The chance that anything reported here is false "
-        f"is at most {words.percent(mis['alpha'])}.{order}{skipped}"
+        f"{words.quantity(found.tested, 'pair')} of attributes tested over {words.quantity(found.images, 'image')}; "
+        f"in {found.established} the encoder surely has one closer. The chance that anything reported here is false is "
+        f"at most {percent(found.alpha)}.{order}{skipped}"
     )
 
 
-def _objects(run: Run, results: Row, id: str) -> Panel:
-    rows = [{**row, "planted": planted_object(run, row)} for row in object_rows(results)[:MOST]]
-    top = rows[0] if rows else None
-    sentence = f"Most often: {top['phrase']}, in {words.share(top, top['n'])}." if top else "No object was found."
-    known = any(row["planted"] is not None for row in rows)
+def _objects(article: Article, objects: ObjectsResult, id: str) -> Panel:
+    rows = object_rows(objects)[:MOST]
+    sentence = (
+        f"Most often: {rows[0][0]}, in {words.share(rows[0][1], rows[0][1].n)}." if rows else "No object was found."
+    )
+    planted = [planted_object(article, one) for _, one in rows]
+    known = any(share is not None for share in planted)
     table = [
-        (row["phrase"], f"{row['count']} of {row['n']}", words.percent(row["share"]),
-         words.span(row["low"], row["high"]), *([words.percent(row["planted"])] if known else []),
-         ", ".join(f"{phrase} {times}" for phrase, times in row["merged"].items()))
-        for row in rows
+        (name, f"{one.count} of {one.n}", percent(one.share), span(one.low, one.high),
+         *([percent(share)] if known else []), ", ".join(f"{phrase} {times}" for phrase, times in one.merged.items()))
+        for (name, one), share in zip(rows, planted, strict=True)
     ]  # fmt: skip
-    charts = (draw.histogram(f"{id}-chart-objects", rows),) if rows else ()
+    bars = [(name, replace(_bar(one), target=share)) for (name, one), share in zip(rows, planted, strict=True)]
+    label = "Share of images that show each object; the table holds the same numbers"
+    figure = ranked_bars(bars, "share of images", BLUE, shares=True)
     heads = ("Object", "Images", "Share", "95% interval", *(["Planted"] if known else []), "Merged from")
+    charts = (Chart(f"{id}-chart-objects", label, figure),) if rows else ()
     return Panel("Objects", sentence, charts, "Images that show each object", heads, tuple(table))
 
 
-def object_rows(results: Row) -> list[Row]:
-    """The objects of untouched images; named with their concept where there are several."""
-    rows = [row for row in results["objects"] if not row.get("intervention")]
-    if len({row["concept"] for row in rows}) < 2:
-        return rows
-    return [{**row, "phrase": f"{row['phrase']} ({row['concept']})"} for row in rows]
+def object_rows(objects: ObjectsResult) -> list[tuple[str, ObjectCount]]:
+    """The objects of untouched images by name; named with their concept where there are several."""
+    several = len({one.concept for one in objects.untouched}) > 1
+    return [(f"{one.phrase} ({one.concept})" if several else one.phrase, one) for one in objects.untouched]
 
 
-def _relations(results: Row | None, id: str) -> list[Panel]:
-    if results is None:
-        return []
+def _bar(found: CountedShare) -> Bar:
+    return replace(found.bar, text=words.share(found, found.n))
+
+
+def _relations(results: RelationsResult, id: str) -> list[Panel]:
     panels = []
-    for title, kind in (("Text encoder", "text_centred"), ("Vision encoder", "vision")):
-        rows = sorted((r for r in results["relations"] if r[kind] is not None), key=itemgetter(kind), reverse=True)
+    kinds: tuple[tuple[str, Kind], ...] = (("Text encoder", "text_centred"), ("Vision encoder", "vision"))
+    for title, kind in kinds:
+        rows = results.ranked(kind)
         if not rows:
             continue
         first, last = rows[0], rows[-1]
         sentence = (
-            f"Closest: {first['attribute']}, {draw.cosine(first, kind)}; furthest: {last['attribute']}, "
-            f"{draw.cosine(last, kind)}."
+            f"Closest: {first.attribute}, {first.bar(kind).text}; furthest: {last.attribute}, {last.bar(kind).text}."
         )
         raw = kind == "text_centred"
-        table = [(r["attribute"], draw.cosine(r, kind), *([draw.cosine(r, "text")] if raw else [])) for r in rows]
+        table = [(r.attribute, r.bar(kind).text, *([r.bar("text").text] if raw else [])) for r in rows]
         heads = ("Attribute", "Centred (95%)", "Raw (95%)") if raw else ("Attribute", "Mean cosine (95%)")
-        chart = draw.relation_bars(f"{id}-chart-{kind}", rows, kind)
+        figure = ranked_bars([(r.attribute, r.bar(kind)) for r in rows], SHORT[kind], GREEN if raw else VERMILLION)
+        chart = Chart(f"{id}-chart-{kind}", f"Relation of each attribute in the {title.lower()}", figure)
         panels.append(Panel(title, sentence, (chart,), f"Relations in the {title.lower()}", heads, tuple(table)))
     return panels
 
 
-def _social(run: Run, id: str) -> Panel | None:
-    audits = (run.before or {"audits": []})["audits"]
-    known = [audit for audit in audits if audit["n"] > audit["unclear"]][:4]
+def _social(article: Article, id: str) -> Panel | None:
+    known = [audit for audit in article.audits if audit.clear][:AUDITS]
     if not known:
         return None
-    planted = {audit["axis"]: run.planted(audit["concept"]).get(audit["axis"], {}) for audit in known}
+    planted = {audit.axis: article.planted(audit.concept).get(audit.axis, {}) for audit in known}
     more = any(planted.values())
     rows = [
-        (name, audit["axis"], f"{e['count']} of {audit['n'] - audit['unclear']}", words.percent(e["share"]),
-         words.span(e["low"], e["high"]), *([words.percent(planted[audit["axis"]].get(name))] if more else []))
+        (name, audit.axis, f"{found.count} of {audit.clear}", percent(found.share), span(found.low, found.high),
+         *([percent(planted[audit.axis].get(name))] if more else []))
         for audit in known
-        for name, e in audit["classes"].items()
+        for name, found in audit.classes.items()
     ]  # fmt: skip
-    tops = (
-        (audit["axis"], max(audit["classes"].items(), key=lambda item: item[1]["count"]), audit["n"] - audit["unclear"])
-        for audit in known
-    )
-    most = "; ".join(f"{axis} {name}, {words.share(entry, clear)}" for axis, (name, entry), clear in tops)
-    sentence = f"Most often perceived: {most}."
-    charts = tuple(draw.donut(f"{id}-chart-social-{index}", audit) for index, audit in enumerate(known))
+    tops = [(audit, max(audit.classes.items(), key=lambda item: item[1].count)) for audit in known]
+    most = "; ".join(f"{audit.axis} {name}, {words.share(found, audit.clear)}" for audit, (name, found) in tops)
+    charts = tuple(_ring(audit, f"{id}-chart-social-{index}") for index, audit in enumerate(known))
     heads = ("Class", "Axis", "Images", "Share", "95% interval", *(["Planted"] if more else []))
+    sentence = f"Most often perceived: {most}."
     return Panel("Social", sentence, charts, "Shares of perceived classes", heads, tuple(rows))
 
 
-def _more(relations: Row | None, objects: Row | None, found: Sequence[Row], id: str) -> list[Chart]:
+def _ring(audit: Audit, id: str) -> Chart:
+    bars = {name: Bar(f.share, f.low, f.high, text=words.share(f, audit.clear)) for name, f in audit.classes.items()}
+    return Chart(id, f"Shares of {audit.axis}; the table below holds the same numbers", donut(audit.axis, bars))
+
+
+def _of_relations(relations: RelationsResult | None, findings: Sequence[Disagreement], id: str) -> list[Chart]:
+    """Text against vision: by attribute, on a wheel, and by pair."""
+    if relations is None or not (relations.measured("text_centred") and relations.measured("vision")):
+        return []
+    found = [(one.attribute, one.than) for one in findings]
+    label = "Relation in the text encoder against relation over images; the table holds the same numbers"
+    charts = [Chart(f"{id}-chart-scatter", label, relations.against({name for pair in found for name in pair}))]
+    if len(relations.relations) > 2:
+        charts.append(_wheel(relations.relations, f"{id}-chart-radar"))
+    figure = pairs_chart(relations.pair_points(), found, "difference in text (centred)", "difference over images")
+    label = "Differences of pairs of attributes, in text and over images; below the line the two disagree"
+    return [*charts, Chart(f"{id}-chart-pairs", label, figure)]
+
+
+def _wheel(rows: Sequence[AttributeRelation], id: str) -> Chart:
+    text, vision = zip(*(row.both for row in rows), strict=True)
+    shown = spokes([row.attribute for row in rows], [text, vision])
+    which = "all attributes" if len(shown) == len(rows) else f"the {len(shown)} closest attributes"
+    label = f"Relations of {which} on a wheel, text and vision, each from its least to its greatest"
+    series = {"text": [text[place] for place in shown], "vision": [vision[place] for place in shown]}
+    return Chart(id, label, wheel([rows[place].attribute for place in shown], series))
+
+
+def _of_classes(objects: ObjectsResult | None, id: str) -> list[Chart]:
+    """Which objects go with which classes."""
+    shown = object_rows(objects)[:COMPARED] if objects else []
     charts = []
-    if relations and all(row["vision"] is not None and row["text"] is not None for row in relations["relations"]):
-        rows, pairs = relations["relations"], [(entry["attribute"], entry["than"]) for entry in found]
-        charts.append(scatters.scatter(f"{id}-chart-scatter", rows, [name for pair in pairs for name in pair]))
-        if len(rows) > 2:
-            charts.append(draw.radar(f"{id}-chart-radar", rows))
-        charts.append(scatters.differences(f"{id}-chart-pairs", relations["differences"], pairs))
-    shown = object_rows(objects)[:8] if objects else []
-    for index, axis in enumerate(compared_axes(shown)):
-        charts.append(draw.grouped_bars(f"{id}-chart-with-{index}", shown, axis))
+    for index, axis in enumerate(compared_axes([one for _, one in shown])):
+        rows = [
+            (name, {label: _bar(found) for label, found in one.by_class[axis].items()})
+            for name, one in shown
+            if axis in one.by_class
+        ]
+        label = f"Share of the images of each class of {axis} that show an object"
+        charts.append(Chart(f"{id}-chart-with-{index}", label, grouped_bars(rows)))
     return charts
 
 
-def compared_axes(objects: Sequence[Row]) -> list[str]:
+def compared_axes(objects: Sequence[ObjectCount]) -> list[str]:
     """The axes on which the images show two classes or more: with one there is nothing to compare."""
     seen: dict[str, set[str]] = {}
-    for row in objects:
-        for axis, classes in row["with"].items():
-            seen.setdefault(axis, set()).update(name for name, entry in classes.items() if entry["n"])
+    for one in objects:
+        for axis, classes in one.by_class.items():
+            seen.setdefault(axis, set()).update(name for name, found in classes.items() if found.n)
     return [axis for axis, names in seen.items() if len(names) > 1]

@@ -1,53 +1,34 @@
-"""Numbers in words: shares with their interval and count, changes in points."""
+"""Results in words: shares with their interval and count, changes in points."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from equinoise.axes import UNCLEAR
+from equinoise.charts.numbers import NONE, number, percent, points, span
+from equinoise.results.audits import ClassShare
+from equinoise.results.changes import ClassChange
+from equinoise.results.objects import CountedShare
 from equinoise.statistics import wilson
 
-NONE = "–"
 PEOPLE = {"woman": "Women", "man": "Men"}
 
 
-def percent(share: float | None) -> str:
-    """`12%`; with a decimal only next to 0 and 100%, where rounding would say that a class is absent or alone."""
-    if share is None:
-        return NONE
-    value = 100 * share
-    if 0 < value < 0.05:
-        return "<0.1%"
-    if 99.95 < value < 100:
-        return ">99.9%"
-    return f"{value:.1f}%" if 0 < value < 1 or 99 < value < 100 else f"{value:.0f}%"
-
-
-def span(low: float | None, high: float | None) -> str:
-    """`8–18%`."""
-    if low is None or high is None:
-        return "no interval"
-    return f"{percent(low).removesuffix('%')}–{percent(high)}"
-
-
-def points(difference: float | None) -> str:
-    """`+37`, `−4`, `0`: percentage points."""
-    if difference is None:
-        return NONE
-    rounded = round(100 * difference)
-    return f"{rounded:+d}".replace("-", "−") if rounded else "0"
-
-
-def change(entry: Mapping[str, Any]) -> str:
+def change(found: ClassChange) -> str:
     """`+37 points (+28 to +45)`."""
-    return f"{points(entry['difference'])} points ({points(entry['low'])} to {points(entry['high'])})"
+    return f"{points(found.difference)} points ({points(found.low)} to {points(found.high)})"
 
 
-def share(entry: Mapping[str, Any], clear: int) -> str:
+def share(found: ClassShare | CountedShare, clear: int) -> str:
     """`12% (8–18%, 15 of 128)`: a share never stands without its interval and its count."""
-    if entry["share"] is None:
-        return f"no share ({entry['count']} of {clear})"
-    return f"{percent(entry['share'])} ({span(entry['low'], entry['high'])}, {entry['count']} of {clear})"
+    if found.share is None:
+        return f"no share ({found.count} of {clear})"
+    return f"{percent(found.share)} ({span(found.low, found.high)}, {found.count} of {clear})"
+
+
+def corrected(found: ClassShare) -> str:
+    """`12% (8–18%)`: the share after the detector's known errors."""
+    return f"{percent(found.corrected)} ({span(found.corrected_low, found.corrected_high)})"
 
 
 def kept(fidelity: float | None, n: int) -> str:
@@ -59,9 +40,9 @@ def kept(fidelity: float | None, n: int) -> str:
     return f"{percent(fidelity)} ({span(interval.low, interval.high)}, {count} of {n})"
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A plain number; a dash where there is none."""
-    return NONE if value is None else f"{value:.{digits}f}".replace("-", "−")
+def bounded(value: float | None, low: float | None, high: float | None) -> str:
+    """`0.380 (0.320–0.420)`: a measure with the least and the most that the intervals of the shares allow."""
+    return number(value) if low is None or high is None else f"{number(value)} ({number(low)}–{number(high)})"
 
 
 def quantity(count: int, noun: str) -> str:
@@ -74,17 +55,18 @@ def people(name: str, axis: str) -> str:
     return PEOPLE.get(name) or f"{named(name)} ({axis})"
 
 
-def labels(found: Mapping[str, str], axes: list[str]) -> list[str]:
+def labels(found: Mapping[str, str], axes: Sequence[str]) -> list[str]:
     """What an image was perceived as, one text an axis: `man`, `light`, `tone unclear`."""
-    return [f"{axis} unclear" if found[axis] == "unclear" else found[axis] for axis in axes if axis in found]
+    return [f"{axis} unclear" if found[axis] == UNCLEAR else found[axis] for axis in axes if axis in found]
 
 
-def numbers(values: list[Any]) -> str:
+def numbers(values: Sequence[object]) -> str:
     """`0–127 (128)` for each run of consecutive whole numbers, else all of them."""
-    if len(values) < 3 or not all(type(value) is int for value in values):
+    whole = [value for value in values if type(value) is int]
+    if len(values) < 3 or len(whole) < len(values):
         return ", ".join(map(str, values))
     runs: list[list[int]] = []
-    for value in values:
+    for value in whole:
         if runs and value == runs[-1][-1] + 1:
             runs[-1].append(value)
         else:
@@ -95,3 +77,8 @@ def numbers(values: list[Any]) -> str:
 def named(text: str) -> str:
     """With a capital, for a heading."""
     return text[:1].upper() + text[1:]
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,76 +1,79 @@
-"""From a choice over candidates to the parts of a plan, and what is expected of them."""
+"""A solution as the parts of a plan, and what is expected of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from equinoise.planning.basis import Basis
-from equinoise.planning.candidates import Candidates
-from equinoise.planning.exploration import assign
-from equinoise.planning.optimise import Chosen
-from equinoise.planning.response import Array
+from equinoise.planning.basis import Array, Basis
+from equinoise.planning.candidates import Candidates, Expectation
+from equinoise.planning.optimise import Solution
+from equinoise.planning.solver import assign
 from equinoise.steering.plan import Part
 from equinoise.understanding.targets import Target
 
 HUNDREDTHS = 100
 """Shares of a plan are whole hundredths, so that its assignment of seeds repeats after at most so many."""
 
-DRAWS = 400
+SAMPLES = 400
 
 
-def parts_of(chosen: Chosen, basis: Basis) -> list[tuple[int, Part]]:
-    """The candidates with a share of at least a hundredth and their parts, the largest first."""
-    rounded = np.bincount(assign(chosen.choice.mixture, HUNDREDTHS), minlength=len(chosen.candidates)) / HUNDREDTHS
-    used = [int(j) for j in np.argsort(-rounded, kind="stable") if rounded[j]]
-    return [
-        (j, Part(basis.intervention(chosen.weights[j]), float(rounded[j]), chosen.candidates.keeps[j])) for j in used
-    ]
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """The candidates with a share of at least a hundredth, the largest first.
 
+    Attributes:
+        parts: the P candidates as parts of a plan.
+        candidates: the same as rows.
+        expectation: what they give and cost.
+    """
 
-def expected_of(chosen: Chosen, parts: Sequence[tuple[int, Part]], targets: Sequence[Target]) -> dict[str, Any]:
-    """By target and class: the expected share of the mixture, and the central 95% of what the pilots leave open."""
-    candidates, mixture = _of(chosen, parts)
-    found = {}
-    for target in targets:
-        shares = mixture @ chosen.expectation.expected(target, candidates)
-        drawn = np.einsum("j,sjc->sc", mixture, chosen.expectation.drawn(target, candidates, DRAWS))
-        low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
-        rows = zip(target.shares, shares, low, high, strict=True)
-        found[target.name] = {
-            name: {"share": float(share), "low": min(float(a), float(share)), "high": max(float(b), float(share))}
-            for name, share, a, b in rows
-        }
-    return found
+    parts: tuple[Part, ...]
+    candidates: Candidates
+    expectation: Expectation
 
+    @classmethod
+    def rounded(cls, solution: Solution, basis: Basis) -> Mixture:
+        """The mixture of a solution in whole hundredths."""
+        counts = np.bincount(assign(solution.choice.mixture, HUNDREDTHS), minlength=len(solution.candidates))
+        shares = counts / HUNDREDTHS
+        used = [int(j) for j in np.argsort(-shares, kind="stable") if shares[j]]
+        candidates = solution.candidates.rows(used)
+        parts = tuple(
+            Part(basis.intervention(weights), float(shares[j]), accepted)
+            for j, weights, accepted in zip(used, candidates.weights, candidates.accepted, strict=True)
+        )
+        return cls(parts, candidates, solution.expectation)
 
-def expected_of_parts(
-    chosen: Chosen, parts: Sequence[tuple[int, Part]], targets: Sequence[Target]
-) -> list[dict[str, dict[str, float]]]:
-    """A part: by target and class the expected share."""
-    candidates, _ = _of(chosen, parts)
-    tables = {target.name: chosen.expectation.expected(target, candidates) for target in targets}
-    return [
-        {t.name: dict(zip(t.shares, map(float, tables[t.name][row]), strict=True)) for t in targets}
-        for row in range(len(parts))
-    ]
+    @property
+    def shares(self) -> Array:
+        """(P,) share of the images that get each part."""
+        return np.array([part.share for part in self.parts])
 
+    def expected(self, target: Target) -> tuple[Array, Array, Array]:
+        """By cell of the target the expected share, and the central 95% of what the pilots leave open."""
+        shares = self.shares @ self.expectation.expected(target, self.candidates)
+        sampled = self.expectation.sampled(target, self.candidates, SAMPLES)
+        low, high = np.quantile(np.einsum("j,sjc->sc", self.shares, sampled), (0.025, 0.975), axis=0)
+        return shares, np.minimum(low, shares), np.maximum(high, shares)
 
-def expected_distance(expected: Mapping[str, Mapping[str, Mapping[str, float]]], target: Target) -> float:
-    """Total variation between what is expected and the target."""
-    shares = expected[target.name]
-    return sum(abs(shares[name]["share"] - wanted) for name, wanted in target.shares.items()) / 2
+    def expected_of_parts(self, target: Target) -> Array:
+        """(P, cells) expected shares of the target's cells under each part."""
+        return self.expectation.expected(target, self.candidates)
 
+    def distance(self, target: Target) -> float:
+        """Total variation between what is expected and the target."""
+        shares = self.shares @ self.expectation.expected(target, self.candidates)
+        off = [abs(float(share) - wanted) for share, wanted in zip(shares, target.shares.values(), strict=True)]
+        return sum(off) / 2
 
-def extra_of(chosen: Chosen, parts: Sequence[tuple[int, Part]]) -> tuple[list[float], list[float]]:
-    """A part: expected draws of an image, and denoiser calls beyond a whole run's, as a share of these."""
-    candidates, _ = _of(chosen, parts)
-    looked = np.array([bool(keep) for keep in candidates.keeps])
-    draws = np.where(looked, chosen.expectation.draws(candidates), 1.0)
-    return draws.tolist(), chosen.expectation.extra(candidates).tolist()
+    @property
+    def attempts(self) -> Array:
+        """(P,) expected attempts at an image of each part."""
+        return self.expectation.attempts(self.candidates)
 
-
-def _of(chosen: Chosen, parts: Sequence[tuple[int, Part]]) -> tuple[Candidates, Array]:
-    return chosen.candidates.rows([j for j, _ in parts]), np.array([part.share for _, part in parts])
+    @property
+    def extra_calls(self) -> Array:
+        """(P,) expected denoiser calls of an image beyond those of a whole run, as a share of these."""
+        return self.expectation.extra_calls(self.candidates)

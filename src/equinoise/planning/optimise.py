@@ -1,45 +1,45 @@
-"""From pilots to a mixture: fit the responses, lay out candidates, solve the programme.
+"""From pilots to a mixture: fit the responses, lay out candidates, solve.
 
-What a mixture costs is weighed in `Prices`; they are a choice, not a finding. Where the pilots were looked at on their
-way, the candidates are shifts with every set of classes to keep, for each step at which a look was taken, and the step
-whose programme comes out best is the plan's.
+What a mixture costs is weighed in `Prices`; they are a choice, not a finding. Where the pilots were read during their
+runs, the candidates are shifts with every set of classes to accept, for each step at which they were read, and the step
+with the best solution is the plan's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import combinations
 from math import prod
-from typing import Any
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize as scipy_optimize
 from scipy.special import expit
 
-from equinoise.planning.basis import Basis, around, shift_grid
-from equinoise.planning.candidates import CELLS, Candidates, Expectation, Price, with_rejection, without_rejection
-from equinoise.planning.joint_response import Table, fit_table
+from equinoise.axes import Axis
+from equinoise.planning.basis import Array, Basis
+from equinoise.planning.candidates import CELLS, Candidates, Expectation, RejectionSampling, RunCalls
 from equinoise.planning.pilots import Pilots
-from equinoise.planning.response import Array
+from equinoise.planning.response import JointResponse, fit_joint_response
 from equinoise.planning.solver import Choice, Goal, choose
 from equinoise.statistics import Confusion
-from equinoise.steering.early_classifier import EarlyClassifier, balanced_accuracy
-from equinoise.steering.looking import fit_early_classifiers
+from equinoise.steering.early_classifier import EarlyClassifier, fit_early_classifiers
 from equinoise.understanding.targets import Target, product_of
 
-FARTHEST = 8.0
-"""No shift is longer: 32 nats."""
+LONGEST = 8.0
+"""Length of the longest shift: 32 nats."""
 
 FINER = (1.0, 0.5, 0.25)
 """Spacings of the finer grids around the final solution."""
 
 ARMS = 32
-"""Shifts that selections are tried under, about."""
+"""Shifts under which rejection sampling is tried, about."""
 
-DRAWS = 12
-"""Draws of what the pilots leave open that the programme is cautious about."""
+SAMPLES = 12
+"""Posterior samples of what the pilots leave open, about which the solver is cautious."""
+
+Responses = Mapping[str, JointResponse]
+"""Fitted shares by name of the target."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Prices:
     """What a mixture costs, in nats an image.
 
     Attributes:
-        nat: of a nat of intrusion.
+        nat: of a nat of KL divergence from N(0, I).
         fidelity: of losing the concept for certain: at 100, one image in a hundred is worth a nat in each.
-        dependence: of two wanted axes that hang together for certain, where no joint target says that they should.
+        dependence: of two wanted axes that depend on each other wholly, where no joint target says that they should.
         calls: of as many denoiser calls again as an image takes: at 20, a tenth more is worth two nats.
         caution: of being off the target for certain, over what the pilots leave open.
     """
@@ -62,47 +62,53 @@ class Prices:
 
 
 @dataclass(frozen=True)
-class Selecting:
-    """That selection may be used: what it costs on the model, and the detector that looks."""
+class RejectionSettings:
+    """That rejection sampling may be used: what a run costs on the model, and the detector of the early check."""
 
-    price: Price
+    calls: RunCalls
     detector: str
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How pilots are spent: at most so many images, until no share's standard deviation is above `precision`.
+class SearchSettings:
+    """How the search for a mixture is run.
 
-    `selecting`: None keeps to shifts alone.
+    Attributes:
+        pilots: images to spend, at most.
+        precision: pilots end when no expected share has a larger standard deviation.
+        longest: length of the longest shift.
+        most: shifts on a grid, about.
+        prices: what a mixture costs.
+        rejection: None keeps to shifts alone.
     """
 
     pilots: int
     precision: float = 0.0165
-    farthest: float = FARTHEST
+    longest: float = LONGEST
     most: int = 200
     prices: Prices = field(default_factory=Prices)
-    selecting: Selecting | None = None
+    rejection: RejectionSettings | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
-    """The mixture after the pilots.
+class Solution:
+    """The mixture that the pilots lead to.
 
     Attributes:
-        offers: the J candidates.
+        candidates: J of them.
         choice: the mixture over them.
         expectation: what they give and cost.
-        tables: by target, of shifts alone.
+        responses: by target, of shifts alone.
         pilots: what it was chosen by.
-        rounds: images drawn in each.
+        rounds: pilots begun in each.
         spread: the largest standard deviation of an expected share.
-        fidelity: (J,) expected, None where it is not known.
+        fidelity: (J,) expected share of images that keep the concept, None where that is not known.
     """
 
     candidates: Candidates
     choice: Choice
     expectation: Expectation
-    tables: Mapping[str, Table]
+    responses: Responses
     pilots: Pilots
     rounds: tuple[int, ...]
     spread: float
@@ -114,184 +120,154 @@ class Chosen:
         return self.candidates.weights
 
     @property
-    def look(self) -> EarlyClassifier | None:
-        """The early look, where the mixture selects."""
-        return self.expectation.look if any(self.candidates.keeps[j] for j in self.used()) else None
+    def early_classifier(self) -> EarlyClassifier | None:
+        """Of the rejection sampling, where the mixture has some."""
+        rejection = self.expectation.rejection
+        return rejection.classifier if rejection and any(self.candidates.accepted[j] for j in self.used()) else None
+
+    @property
+    def extra_calls(self) -> float:
+        """Expected denoiser calls of an image beyond those of a whole run, as a share of these."""
+        return float(self.choice.mixture @ self.expectation.extra_calls(self.candidates))
 
     def used(self) -> list[int]:
         """The candidates with a share, the largest first."""
         return [int(j) for j in np.argsort(-self.choice.mixture, kind="stable") if self.choice.mixture[j] > 0]
 
 
-def responses(
-    targets: Sequence[Target],
-    pilots: Pilots,
-    settings: Settings,
-    confusions: Mapping[str, Confusion],
-    before: Mapping[str, Table] | None = None,
-) -> dict[str, Table]:
-    """The fitted table of every target and of every wish, by name; `before` is what fewer pilots gave."""
-    before = before or {}
-    return {
-        wanted.name: fit_table(
-            wanted.axes, pilots.positions, pilots.labels, pilots.arms, confusions, before.get(wanted.name)
-        )
-        for wanted in [*targets, *_soft_targets(targets, settings)]
-    }
-
-
-def optimise(
-    targets: Sequence[Target],
-    basis: Basis,
-    pilots: Pilots,
-    settings: Settings,
-    confusions: Mapping[str, Confusion],
-    tables: Mapping[str, Table],
-    reach: float,
-    final: bool = False,
-) -> Chosen:
-    """Solve the programme on a grid of shifts up to `reach`; the `final` time on finer ones around the solution too.
-
-    `tables` are those of `responses`. The final time looks at every step are tried, before only the one in the middle.
-    """
-    problem = _Problem(targets, basis, pilots, settings, reach, FINER if final else ())
-    best = problem.solve(Expectation(tables), without_rejection, settings.most)
-    axes = list({axis.name: axis for target in targets for axis in target.axes}.values())
-    if settings.selecting is None or prod(len(axis.classes) for axis in axes) > CELLS:
-        return best
-    together = tables.get(Target(tuple(axes), {}).name)
-    if together is None:
-        together = fit_table(axes, pilots.positions, pilots.labels, pilots.arms, confusions)
-    fair = pilots.of(pilots.fair)  # an early look is not judged by what it told itself, nor on doubtful runs alone
-    looks = fit_early_classifiers(axes, fair.labels, fair.early, settings.selecting.detector)
-    for look in looks if final else looks[len(looks) // 2 :][:1]:
-        expectation = Expectation(tables, look, together, settings.selecting.price, confusions)
-        found = problem.solve(expectation, partial(with_rejection, expectation=expectation), ARMS, best)
-        best = min(best, found, key=lambda chosen: chosen.choice.rank)
-    return best
-
-
 @dataclass(frozen=True, eq=False)
-class _Problem:
-    """What stays the same whatever selects."""
+class Problem:
+    """Targets to meet along the directions of a basis.
+
+    Attributes:
+        confusions: axis → confusion matrix of the detector, where its errors are known.
+    """
 
     targets: Sequence[Target]
     basis: Basis
+    settings: SearchSettings
+    confusions: Mapping[str, Confusion] = field(default_factory=dict)
+
+    @property
+    def axes(self) -> list[Axis]:
+        """Every axis of a target."""
+        return list({axis.name: axis for target in self.targets for axis in target.axes}.values())
+
+    @property
+    def soft_targets(self) -> list[Target]:
+        """For every two axes with a target each, and none together, their product: they should not depend."""
+        if not self.settings.prices.dependence:
+            return []
+        together = [{axis.name for axis in target.axes} for target in self.targets if len(target.axes) > 1]
+        single = [target for target in self.targets if len(target.axes) == 1]
+        return [
+            product_of((a, b))
+            for a, b in combinations(single, 2)
+            if not any({a.name, b.name} <= names for names in together)
+        ]
+
+    def responses(self, pilots: Pilots, before: Responses) -> dict[str, JointResponse]:
+        """The fitted shares of every target and soft target; `before` is a fit on fewer pilots."""
+        return {
+            target.name: self._response(target.axes, pilots, before.get(target.name))
+            for target in [*self.targets, *self.soft_targets]
+        }
+
+    def solve(self, pilots: Pilots, responses: Responses, reach: float, final: bool = False) -> Solution:
+        """The best mixture on a grid of shifts up to `reach`; the `final` time on finer ones around it too.
+
+        `responses` are those of the method above. The final time early checks at every step are tried, before that
+        only the one in the middle.
+        """
+        grid = _Grid(self, pilots, reach, FINER if final else ())
+        best = grid.solve(Expectation(responses), self.settings.most)
+        rejection = self.settings.rejection
+        if rejection is None or prod(len(axis.classes) for axis in self.axes) > CELLS:
+            return best
+        joint = responses.get(Target(tuple(self.axes), {}).name) or self._response(self.axes, pilots)
+        # an early check is not judged by runs that it stopped itself, nor on doubtful runs alone
+        sample = pilots.unbiased_sample
+        classifiers = fit_early_classifiers(self.axes, sample.labels, sample.early, rejection.detector)
+        for classifier in classifiers if final else classifiers[len(classifiers) // 2 :][:1]:
+            sampling = RejectionSampling(classifier, joint, rejection.calls, self.confusions)
+            found = grid.solve(Expectation(responses, sampling), ARMS, best)
+            best = min(best, found, key=lambda solution: solution.choice.rank)
+        return best
+
+    def _response(self, axes: Sequence[Axis], pilots: Pilots, before: JointResponse | None = None) -> JointResponse:
+        return fit_joint_response(axes, pilots.positions, pilots.labels, pilots.arms, self.confusions, before)
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Shifts up to a length `reach`, with finer ones around a solution at the `spacings`."""
+
+    problem: Problem
     pilots: Pilots
-    settings: Settings
     reach: float
     spacings: Sequence[float]
 
-    def solve(
-        self,
-        expectation: Expectation,
-        allow: Callable[[Array], Candidates],
-        most: int,
-        known: Chosen | None = None,
-    ) -> Chosen:
-        """The mixture over what is offered under a grid of about `most` shifts, and those of a `known` mixture."""
-        weights = shift_grid(self.basis.lines, self.reach, most)
+    def solve(self, expectation: Expectation, most: int, known: Solution | None = None) -> Solution:
+        """The best mixture over the candidates of about `most` shifts, and of those of a `known` mixture."""
+        weights = self.problem.basis.grid(self.reach, most)
         if known is not None:
             weights = np.unique(np.concatenate([weights, known.weights[known.used()]]), axis=0)
-        candidates = allow(weights)
+        candidates = expectation.candidates(weights)
         choice, goals = self._choose(expectation, candidates)
         for spacing in self.spacings:
             used = candidates.weights[choice.mixture > 0]
             nothing = np.zeros((1, used.shape[1]))
-            weights = np.unique(np.concatenate([nothing, around(used, spacing)]), axis=0)
-            candidates = allow(weights[np.linalg.norm(weights, axis=1) <= self.reach * 1.001])
+            weights = np.unique(np.concatenate([nothing, Basis.neighbours(used, spacing)]), axis=0)
+            candidates = expectation.candidates(weights[np.linalg.norm(weights, axis=1) <= self.reach * 1.001])
             choice, goals = self._choose(expectation, candidates)
-        spread = max(float(np.einsum("j,sjc->sc", choice.mixture, goal.draws).std(axis=0).max()) for goal in goals)
-        kept = fidelity(self.pilots, candidates.weights)
-        own = {target.name: expectation.tables[target.name] for target in self.targets}
-        return Chosen(candidates, choice, expectation, own, self.pilots, (), spread, kept)
+        return Solution(
+            candidates=candidates,
+            choice=choice,
+            expectation=expectation,
+            responses={target.name: expectation.responses[target.name] for target in self.problem.targets},
+            pilots=self.pilots,
+            rounds=(),
+            spread=max(float(np.einsum("j,sjc->sc", choice.mixture, g.samples).std(axis=0).max()) for g in goals),
+            fidelity=expected_fidelity(self.pilots, candidates.weights),
+        )
 
     def _choose(self, expectation: Expectation, candidates: Candidates) -> tuple[Choice, list[Goal]]:
-        prices, soft_targets = self.settings.prices, _soft_targets(self.targets, self.settings)
-        goals = [_goal(target, expectation, candidates, DRAWS) for target in self.targets]
-        soft = [_goal(soft_target, expectation, candidates, 0, prices.dependence) for soft_target in soft_targets]
+        prices, problem = self.problem.settings.prices, self.problem
+        goals = [_goal(target, expectation, candidates, SAMPLES) for target in problem.targets]
+        soft = [_goal(target, expectation, candidates, 0, prices.dependence) for target in problem.soft_targets]
         weights, nothing = candidates.weights, np.zeros((1, candidates.weights.shape[1]))
-        costs = prices.nat * (weights**2).sum(1) / 2 + prices.calls * expectation.extra(candidates)
-        kept = fidelity(self.pilots, np.concatenate([nothing, weights]))
-        if kept is not None:
-            costs = costs + prices.fidelity * np.maximum(0, kept[0] - kept[1:])
+        costs = prices.nat * (weights**2).sum(1) / 2 + prices.calls * expectation.extra_calls(candidates)
+        fidelity = expected_fidelity(self.pilots, np.concatenate([nothing, weights]))
+        if fidelity is not None:
+            costs = costs + prices.fidelity * np.maximum(0, fidelity[0] - fidelity[1:])
         return choose([*goals, *soft], costs, prices.caution), goals
 
 
-def fidelity(pilots: Pilots, weights: Array) -> Array | None:
-    """Expected concept fidelity (J,): a logit that falls with the nats of the shift; None where it is not known.
+def expected_fidelity(pilots: Pilots, weights: Array) -> Array | None:
+    """Expected share (J,) of images that keep the concept under shifts (J, m); None where it is not known.
 
-    Weak normal priors: about 0.95 untouched, and a hundredth of a logit a nat.
+    A logit that falls with the nats of the shift. Weak normal priors: about 0.95 untouched, and a hundredth of a logit
+    a nat.
     """
     known = ~np.isnan(pilots.faithful)
     if not known.any():
         return None
-    nats, kept = (pilots.weights[known] ** 2).sum(1) / 2, pilots.faithful[known]
-
+    nats, faithful = (pilots.weights[known] ** 2).sum(1) / 2, pilots.faithful[known]
     first = np.array([3.0, -4.6])
 
     def loss(theta: Array) -> float:
         p = np.clip(expit(theta[0] - np.exp(theta[1]) * nats), 1e-9, 1 - 1e-9)
-        likely = (kept * np.log(p) + (1 - kept) * np.log1p(-p)).sum()
-        return float((((theta - first) / 2) ** 2).sum() / 2 - likely)
+        log_likelihood = (faithful * np.log(p) + (1 - faithful) * np.log1p(-p)).sum()
+        return float((((theta - first) / 2) ** 2).sum() / 2 - log_likelihood)
 
-    theta = optimize.minimize(loss, first, method="Nelder-Mead").x
+    theta = scipy_optimize.minimize(loss, first, method="Nelder-Mead").x
     found: Array = expit(theta[0] - np.exp(theta[1]) * (weights**2).sum(1) / 2)
     return found
 
 
-def summary(chosen: Chosen) -> dict[str, Any]:
-    """What the pilots said, in JSON: images a round, how well the responses fit, and their slopes."""
-    fits = {
-        name: [{"chi2": fit.chi2, "df": fit.df, "p": fit.p, "widened": fit.spread} for fit in table.fits]
-        for name, table in chosen.tables.items()
-    }
-    slopes = {name: [response.slopes.tolist() for response in table.responses] for name, table in chosen.tables.items()}
-    return {
-        "rounds": list(chosen.rounds),
-        "largest_sd": chosen.spread,
-        "fits": fits,
-        "slopes": slopes,
-        "ended_early": ended_early(chosen.pilots),
-        **looked(chosen),
-    }
-
-
-def ended_early(pilots: Pilots) -> dict[str, int]:
-    """Pilots that ended where an early look was certain; those as certain that went on to check it, and were wrong."""
-    checked = pilots.early_stopping & pilots.fair
-    wrong = checked & np.any([pilots.labels[name] != told for name, told in pilots.told.items()], axis=0)
-    return {"images": int(pilots.ended.sum()), "checked": int(checked.sum()), "wrong": int(wrong.sum())}
-
-
-def looked(chosen: Chosen) -> dict[str, Any]:
-    """The early look of a mixture that selects: its step, how classes are told, and what it confuses."""
-    look = chosen.look
-    if look is None:
-        return {"look": None}
-    ways = dict.fromkeys((axis.name for axis in look.axes), "predicted image")
-    ways |= dict.fromkeys(look.readings, "predicted image, weighed") | dict.fromkeys(look.classifiers, "latents")
-    confusions = {axis: [list(row) for row in rows] for axis, rows in look.confusions.items()}
-    right = {axis: balanced_accuracy(rows) for axis, rows in look.confusions.items()}
-    about = {"step": look.step, "by": ways, "balanced_accuracy": right, "confusions": confusions}
-    return {"look": about, "expected_extra": float(chosen.choice.mixture @ chosen.expectation.extra(chosen.candidates))}
-
-
-def _soft_targets(targets: Sequence[Target], settings: Settings) -> list[Target]:
-    """For every two axes with a target each, and none together, their product: neither should depend on the other."""
-    if not settings.prices.dependence:
-        return []
-    together = [{axis.name for axis in target.axes} for target in targets if len(target.axes) > 1]
-    single = [target for target in targets if len(target.axes) == 1]
-    return [
-        product_of((a, b))
-        for a, b in combinations(single, 2)
-        if not any({a.name, b.name} <= names for names in together)
-    ]
-
-
 def _goal(
-    target: Target, expectation: Expectation, candidates: Candidates, draws: int, weight: float | None = None
+    target: Target, expectation: Expectation, candidates: Candidates, samples: int, weight: float | None = None
 ) -> Goal:
     wanted = np.array(list(target.shares.values()))
-    return Goal(wanted, expectation.expected(target, candidates), expectation.drawn(target, candidates, draws), weight)
+    expected = expectation.expected(target, candidates)
+    return Goal(wanted, expected, expectation.sampled(target, candidates, samples), weight)

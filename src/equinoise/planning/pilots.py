@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.planning.basis import Basis
-from equinoise.planning.response import UNCLEAR_INDEX, Array, encode
-from equinoise.steering.looking import Early
+from equinoise.axes import UNCLEAR_INDEX
+from equinoise.planning.basis import Array, Basis
+from equinoise.planning.response import Integers
+from equinoise.steering.early_classifier import Early
 
 K = TypeVar("K")
 D = TypeVar("D", bound=np.generic)
@@ -26,110 +27,144 @@ class Pilot:
         faithful: whether its role is the one asked for, if known.
         predicted: step → axis → class → probability, read off the image that the model predicted there.
         latents: step → (*latent_shape).
-        told: what an early look was certain of: the labels of a run that ended there, to be checked for any other.
-        fair: whether it went to its end whatever it looked like.
-        took: its denoiser calls, in those of a whole image.
+        certain: axis → class, where the early check was certain of every axis: the labels of a run that was stopped
+            there, and for any other run what the labels are compared with.
+        unbiased: whether the run went to its end whatever the early check said.
+        spent: its denoiser calls, as a fraction of those of a whole run.
     """
 
     labels: Mapping[str, str]
     faithful: bool | None = None
     predicted: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     latents: Mapping[int, NDArray[np.float16]] = field(default_factory=dict)
-    told: Mapping[str, str] | None = None
-    fair: bool = True
-    took: float = 1.0
+    certain: Mapping[str, str] | None = None
+    unbiased: bool = True
+    spent: float = 1.0
+
+
+@dataclass(frozen=True)
+class StoppedEarly:
+    """Pilots that were stopped where the early check was certain, and how often such certainty was wrong.
+
+    Attributes:
+        images: runs that were stopped.
+        checked: runs as certain that went to their end whatever the early check said.
+        wrong: of the checked ones, those whose image shows another class.
+    """
+
+    images: int
+    checked: int
+    wrong: int
 
 
 @dataclass(frozen=True, eq=False)
 class Pilots:
-    """All pilots so far, as arrays.
+    """All pilots so far, as arrays; the attributes of `Pilot` for n of them.
 
     Attributes:
         weights: (n, m) shifts.
         positions: (n, m) where the noise lies after them.
         labels: axis → class numbers (n,).
-        faithful: (n,) whether the role is the one asked for: 1, 0, or NaN where it is not known.
-        early: what was seen of them on their way.
-        told: axis → (n,) the class that an early look was certain of, `UNCLEAR_INDEX` where of none.
-        fair: (n,) whether they went to their end whatever they looked like.
-        took: (n,) their denoiser calls, in those of a whole image.
+        faithful: (n,) 1, 0, or NaN where it is not known.
+        early: what was read during the runs.
+        certain: axis → class numbers (n,), `UNCLEAR_INDEX` where the early check was not certain.
+        unbiased: (n,).
+        spent: (n,).
     """
 
     weights: Array
     positions: Array
-    labels: Mapping[str, NDArray[np.int64]]
+    labels: Mapping[str, Integers]
     faithful: Array
     early: Early
-    told: Mapping[str, NDArray[np.int64]]
-    fair: NDArray[np.bool_]
-    took: Array
+    certain: Mapping[str, Integers]
+    unbiased: NDArray[np.bool_]
+    spent: Array
 
-    @property
-    def arms(self) -> NDArray[np.int64]:
-        """(n,) a number for each different shift."""
-        found: NDArray[np.int64] = np.unique(self.weights, axis=0, return_inverse=True)[1].ravel()
-        return found
-
-    @property
-    def early_stopping(self) -> NDArray[np.bool_]:
-        """(n,) whether an early look was certain of every class."""
-        found: NDArray[np.bool_] = np.all([told != UNCLEAR_INDEX for told in self.told.values()], axis=0)
-        return found
-
-    @property
-    def ended(self) -> NDArray[np.bool_]:
-        """(n,) whether they ended there, without an image."""
-        found: NDArray[np.bool_] = self.early_stopping & ~self.fair
-        return found
-
-    def of(self, kept: NDArray[np.bool_]) -> Pilots:
-        """Those of a mask (n,)."""
-        early = Early(
-            {step: _of(read, kept) for step, read in self.early.predicted.items()}, _of(self.early.latents, kept)
+    @classmethod
+    def gathered(
+        cls,
+        asked: Sequence[tuple[Array, int]],
+        seen: Sequence[Pilot],
+        basis: Basis,
+        classes: Mapping[str, Sequence[str]],
+    ) -> Pilots:
+        """What was seen under shifts (m,) from seeds; `classes` by axis."""
+        weights = np.stack([arm for arm, _ in asked])
+        return cls(
+            weights=weights,
+            positions=basis.positions([seed for _, seed in asked]) + weights,
+            labels=_numbered([found.labels for found in seen], classes),
+            faithful=np.array([np.nan if found.faithful is None else float(found.faithful) for found in seen]),
+            early=_early(seen, classes),
+            certain=_numbered([found.certain or dict.fromkeys(classes, "") for found in seen], classes),
+            unbiased=np.array([found.unbiased for found in seen]),
+            spent=np.array([found.spent for found in seen]),
         )
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @property
+    def arms(self) -> Integers:
+        """(n,) a number for each different shift."""
+        found: Integers = np.unique(self.weights, axis=0, return_inverse=True)[1].ravel()
+        return found
+
+    @property
+    def stopped(self) -> NDArray[np.bool_]:
+        """(n,) whether they were stopped early, without an image."""
+        return self._all_certain & ~self.unbiased
+
+    @property
+    def stopped_early(self) -> StoppedEarly:
+        """How many were stopped, and how reliable that was."""
+        checked = self._all_certain & self.unbiased
+        wrong = checked & np.any([self.labels[name] != certain for name, certain in self.certain.items()], axis=0)
+        return StoppedEarly(int(self.stopped.sum()), int(checked.sum()), int(wrong.sum()))
+
+    @property
+    def _all_certain(self) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = np.all([certain != UNCLEAR_INDEX for certain in self.certain.values()], axis=0)
+        return found
+
+    @property
+    def unbiased_sample(self) -> Pilots:
+        """Those that went to their end whatever the early check said."""
+        return self.where(self.unbiased)
+
+    def where(self, mask: NDArray[np.bool_]) -> Pilots:
+        """Those of a mask (n,)."""
+        read = {step: _where(found, mask) for step, found in self.early.predicted.items()}
         return Pilots(
-            self.weights[kept], self.positions[kept], _of(self.labels, kept), self.faithful[kept], early,
-            _of(self.told, kept), self.fair[kept], self.took[kept],
-        )  # fmt: skip
+            weights=self.weights[mask],
+            positions=self.positions[mask],
+            labels=_where(self.labels, mask),
+            faithful=self.faithful[mask],
+            early=Early(read, _where(self.early.latents, mask)),
+            certain=_where(self.certain, mask),
+            unbiased=self.unbiased[mask],
+            spent=self.spent[mask],
+        )
 
     def joined(self, after: Pilots) -> Pilots:
         """These, and those of a later round."""
-        read = after.early.predicted
-        early = Early(
-            {step: _joined(own, read[step]) for step, own in self.early.predicted.items()},
-            _joined(self.early.latents, after.early.latents),
-        )
+        later = after.early.predicted
+        read = {step: _joined(own, later[step]) for step, own in self.early.predicted.items()}
         return Pilots(
-            np.concatenate([self.weights, after.weights]),
-            np.concatenate([self.positions, after.positions]),
-            _joined(self.labels, after.labels),
-            np.concatenate([self.faithful, after.faithful]),
-            early,
-            _joined(self.told, after.told),
-            np.concatenate([self.fair, after.fair]),
-            np.concatenate([self.took, after.took]),
+            weights=np.concatenate([self.weights, after.weights]),
+            positions=np.concatenate([self.positions, after.positions]),
+            labels=_joined(self.labels, after.labels),
+            faithful=np.concatenate([self.faithful, after.faithful]),
+            early=Early(read, _joined(self.early.latents, after.early.latents)),
+            certain=_joined(self.certain, after.certain),
+            unbiased=np.concatenate([self.unbiased, after.unbiased]),
+            spent=np.concatenate([self.spent, after.spent]),
         )
-
-
-def gather(
-    asked: Sequence[tuple[Array, int]], seen: Sequence[Pilot], basis: Basis, classes: Mapping[str, Sequence[str]]
-) -> Pilots:
-    """What was seen under shifts (m,) from seeds; `classes` by axis."""
-    weights = np.stack([arm for arm, _ in asked])
-    return Pilots(
-        weights,
-        basis.positions([seed for _, seed in asked]) + weights,
-        _encoded([found.labels for found in seen], classes),
-        np.array([np.nan if found.faithful is None else float(found.faithful) for found in seen]),
-        _early(seen, classes),
-        _encoded([found.told or dict.fromkeys(classes, "") for found in seen], classes),
-        np.array([found.fair for found in seen]),
-        np.array([found.took for found in seen]),
-    )
 
 
 def _early(seen: Sequence[Pilot], classes: Mapping[str, Sequence[str]]) -> Early:
-    """At the steps at which all of them were looked at."""
+    """At the steps at which all of them were read."""
     predicted = set.intersection(*(set(found.predicted) for found in seen))
     captured = set.intersection(*(set(found.latents) for found in seen))
     return Early(
@@ -144,12 +179,17 @@ def _early(seen: Sequence[Pilot], classes: Mapping[str, Sequence[str]]) -> Early
     )
 
 
-def _encoded(labels: Sequence[Mapping[str, str]], classes: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int64]]:
-    return {name: encode([row[name] for row in labels], own) for name, own in classes.items()}
+def _numbered(labels: Sequence[Mapping[str, str]], classes: Mapping[str, Sequence[str]]) -> dict[str, Integers]:
+    """Axis → class numbers (n,); what is no class is unclear."""
+    index = {axis: {name: number for number, name in enumerate(own)} for axis, own in classes.items()}
+    return {
+        axis: np.array([numbers.get(row[axis], UNCLEAR_INDEX) for row in labels], np.int64)
+        for axis, numbers in index.items()
+    }
 
 
-def _of(arrays: Mapping[K, NDArray[D]], kept: NDArray[np.bool_]) -> dict[K, NDArray[D]]:
-    return {key: array[kept] for key, array in arrays.items()}
+def _where(arrays: Mapping[K, NDArray[D]], mask: NDArray[np.bool_]) -> dict[K, NDArray[D]]:
+    return {key: array[mask] for key, array in arrays.items()}
 
 
 def _joined(before: Mapping[K, NDArray[D]], after: Mapping[K, NDArray[D]]) -> dict[K, NDArray[D]]:

@@ -1,16 +1,16 @@
-"""The choice: which mixture of interventions meets the target with the least intrusion? Two linear programmes.
+"""The solver: which mixture of candidates meets the targets at the least cost? Two linear programs.
 
 Candidates j have a cost and expected shares P_b of the cells of each target b. A mixture x ≥ 0, Σx = 1 has the expected
 shares P_b x and lies TV_b(x) = ½ Σ|P_b x − t_b| from the target.
 
 1. How near can a mixture come?           r = min Σ_b TV_b(x)
-2. Of those as near, which costs least?   min cost·x + caution·(1/S) Σ_s Σ_b TV_b(x; draw s) + Σ_c weight_c·TV_c(x)
+2. Of those as near, which costs least?   min cost·x + caution·(1/S) Σ_s Σ_b TV_b(x; sample s) + Σ_c weight_c·TV_c(x)
                                           subject to Σ_b TV_b(x) ≤ r + tolerance
 
-The draws are shares under other parameters that the pilots allow, so that of two mixtures the one whose shares are
-better known is preferred; wishes c (that two axes do not depend on each other) cost, and bind nothing. Absolute values
-become inequalities, so both are linear (solved by HiGHS's simplex through scipy). Solutions are vertices: few
-candidates have a share.
+The samples are shares under other parameters that the pilots allow, so that of two mixtures the one whose shares are
+better known is preferred. Soft targets c (that two axes do not depend on each other) cost, and bind nothing. Absolute
+values become inequalities, so both programs are linear (solved by HiGHS's simplex through scipy). Solutions are
+vertices: few candidates have a share.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from equinoise.errors import EquinoiseError
 
 Array = NDArray[np.float64]
 TOLERANCE = 0.005
-"""How much farther from the target than need be a mixture may lie where that is cheaper."""
+"""How much farther from the targets than need be a mixture may lie where that is cheaper."""
 
 REACHED = 0.01
-"""A mixture this near in total variation meets its target."""
+"""A mixture this near in total variation meets its targets."""
 
 CAUTION = 40.0
 """Cost of being off the target for certain, in nats: one point of expected deviation is worth 0.4 nats."""
@@ -46,18 +46,22 @@ class Goal:
     Attributes:
         target: (cells,).
         expected: (J, cells).
-        draws: (S, J, cells) the same under other parameters that the pilots allow; S may be 0.
-        weight: None for a target; for a mere wish its cost in nats of being off for certain.
+        samples: (S, J, cells) the same under posterior samples of what the pilots leave open; S may be 0.
+        weight: None for a target; for a soft target the cost in nats of being off it for certain.
     """
 
     target: Array
     expected: Array
-    draws: Array
+    samples: Array
     weight: float | None = None
 
     def distance(self, mixture: Array) -> float:
         """Total variation from the target under a mixture (J,)."""
         return float(np.abs(mixture @ self.expected - self.target).sum() / 2)
+
+    def among(self, mask: NDArray[np.bool_]) -> Goal:
+        """The same with the candidates of a mask (J,) only."""
+        return Goal(self.target, self.expected[mask], self.samples[:, mask], self.weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +73,7 @@ class Choice:
         distances: expected total variation from each goal.
         reach: the least sum of distances to the targets that any mixture has.
         cost: expected cost an image.
-        value: what the second programme came to, caution and wishes included.
+        value: the minimum of the second program, caution and soft targets included.
     """
 
     mixture: Array
@@ -99,20 +103,26 @@ def choose(
     """
     if not len(costs) or all(goal.weight is not None for goal in goals):
         raise EquinoiseError("a plan needs at least one candidate and one target")
-    targets = [goal for goal in goals if goal.weight is None]
-    terms = [_Term(goal.expected, goal.target, 1.0) for goal in targets]
-    reach, _ = _solve(np.zeros(len(costs)), terms)
+    reach = _nearest(goals)
     value, mixture = _cheapest(goals, costs, caution, reach + tolerance)
-    kept = mixture >= least
-    if not kept.all() and kept.any():  # the small shares go to the others, where the others can do without them
-        narrowed = [_only(goal, kept) for goal in goals]
-        terms = [_Term(goal.expected, goal.target, 1.0) for goal in narrowed if goal.weight is None]
-        few, _ = _solve(np.zeros(int(kept.sum())), terms)
+    large = mixture >= least
+    if not large.all() and large.any():  # the small shares go to the others, where the others can do without them
+        fewer = [goal.among(large) for goal in goals]
+        few = _nearest(fewer)
         if few <= reach + 2 * tolerance:
-            value, part = _cheapest(narrowed, costs[kept], caution, max(few, reach) + tolerance)
+            value, part = _cheapest(fewer, costs[large], caution, max(few, reach) + tolerance)
             mixture = np.zeros(len(costs))
-            mixture[kept] = part
+            mixture[large] = part
     return Choice(mixture, tuple(goal.distance(mixture) for goal in goals), reach, float(costs @ mixture), value)
+
+
+def assign(mixture: Array, n: int) -> list[int]:
+    """Which candidate each of n images gets: as near to the mixture as whole images can be (largest remainders)."""
+    wanted = mixture * n
+    counts = np.floor(wanted).astype(int)
+    for j in np.argsort(counts - wanted, kind="stable")[: n - counts.sum()]:
+        counts[j] += 1
+    return [j for j, count in enumerate(counts) for _ in range(count)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +135,12 @@ class _Term:
     bound: bool = False
 
 
+def _nearest(goals: Sequence[Goal]) -> float:
+    """The least sum of distances to the targets."""
+    terms = [_Term(goal.expected, goal.target, 1.0) for goal in goals if goal.weight is None]
+    return _solve(np.zeros(len(goals[0].expected)), terms)[0]
+
+
 def _cheapest(goals: Sequence[Goal], costs: Array, caution: float, limit: float) -> tuple[float, Array]:
     terms: list[_Term] = []
     for goal in goals:
@@ -132,7 +148,7 @@ def _cheapest(goals: Sequence[Goal], costs: Array, caution: float, limit: float)
             terms.append(_Term(goal.expected, goal.target, goal.weight))
             continue
         terms.append(_Term(goal.expected, goal.target, 1.0, bound=True))
-        terms += [_Term(drawn, goal.target, caution / len(goal.draws)) for drawn in goal.draws if caution > 0]
+        terms += [_Term(sample, goal.target, caution / len(goal.samples)) for sample in goal.samples if caution > 0]
     return _solve(costs, terms, limit)
 
 
@@ -156,10 +172,6 @@ def _solve(costs: Array, terms: Sequence[_Term], limit: float | None = None) -> 
     solve: Any = optimize.linprog  # the stubs know dense matrices only
     found = solve(objective, A_ub=rows, b_ub=bounds, A_eq=whole, b_eq=one, method="highs")
     if found.x is None or not found.success:
-        raise EquinoiseError(f"the choice of a mixture failed: {found.message}; report it with the plan's folder")
+        raise EquinoiseError(f"the solver failed: {found.message}; report it with the folder of the plan")
     mixture = np.clip(found.x[:j], 0, None)
     return float(found.fun), mixture / mixture.sum()
-
-
-def _only(goal: Goal, kept: NDArray[np.bool_]) -> Goal:
-    return Goal(goal.target, goal.expected[kept], goal.draws[:, kept], goal.weight)

@@ -1,16 +1,14 @@
 """Shift the noise: z_T + w·d as in the paper, or move only the part of z_T that lies along d.
 
-The core of the method, together with `estimators.py`. Along a unit direction the noise of a model is standard normal
-whatever its dimension, so a weight is a z-score, and how far an intervention leaves N(0, I) has a number (nats).
+Along a unit direction the noise of a model is standard normal whatever its dimension, so a weight is a z-score, and
+how far an intervention moves the noise away from N(0, I) is a number: `kl_nats`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from math import inf, log
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,16 +16,14 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from equinoise.directions.direction import Direction
+from equinoise.directions.direction import Direction, Origin
 from equinoise.errors import EquinoiseError
-from equinoise.models.base import NOISE, Sampling, Step, step_at
 from equinoise.run import UNTOUCHED
 
 How = Literal["add", "truncate", "reflect"]
+HOWS: tuple[How, ...] = ("add", "truncate", "reflect")
 FARTHEST = 8.0
 """Beyond this z-score the tail of a normal has too little mass to be drawn from in double precision."""
-
-HOWS: tuple[How, ...] = ("add", "truncate", "reflect")
 
 
 @dataclass(frozen=True)
@@ -89,8 +85,12 @@ class Intervention:
 
     @property
     def name(self) -> str:
-        """The shifts in words; `none` for an untouched image."""
+        """The names of the shifts; `none` for an untouched image."""
         return " + ".join(shift.name for shift in self.shifts) or UNTOUCHED
+
+    def origins(self) -> list[Origin]:
+        """The origin of each term of each direction."""
+        return [term.origin for shift in self.shifts for term in shift.direction.terms]
 
     def apply(self, noise: Tensor) -> Tensor:
         """The noise after all shifts (n, *latent_shape)."""
@@ -103,7 +103,7 @@ class Intervention:
 
     @property
     def kl_nats(self) -> float:
-        """Nats by which the noise leaves N(0, I): of the sum of what is added, and of each other shift."""
+        """Divergence of the noise from N(0, I) in nats: of the sum of what is added, plus that of each other shift."""
         added = self._added()
         together = float(np.square(added, dtype=np.float64).sum() / 2) if added is not None else 0.0
         return together + sum(shift.kl_nats for shift in self.shifts if shift.how != "add")
@@ -112,65 +112,6 @@ class Intervention:
         """The sum of weight·vector over the shifts that add; None where there is none."""
         parts = [shift.added for shift in self.shifts if shift.how == "add"]
         return sum(parts[1:], parts[0]) if parts else None
-
-
-class Known(Protocol):
-    """What must be known of a model to tell whether a direction is one of its own."""
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """Shape of the latents of one image."""
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """As of `TextToImage`."""
-
-
-def check_fits(intervention: Intervention, model: Known, sampling: Sampling) -> list[str]:
-    """Warnings about a direction that was found under other settings than it is now used with.
-
-    Raises:
-        EquinoiseError: a direction of another model or another shape.
-    """
-    warnings: list[str] = []
-    for shift in intervention.shifts:
-        if shift.direction.vector.shape != model.latent_shape:
-            raise EquinoiseError(
-                f"{shift.direction.name} has shape {shift.direction.vector.shape}, the model's latents "
-                f"{model.latent_shape}; fit a direction on this model"
-            )
-        for term in shift.direction.terms:
-            origin, ours = term.origin, model.provenance
-            if origin.model.get("weights") is None:
-                warnings.append(f"{origin.name} does not say on which model it was found: whether it fits is not known")
-            elif origin.model["weights"] != ours["weights"]:
-                raise EquinoiseError(
-                    f"{origin.name} was found on another model ({origin.model.get('name')}, weights "
-                    f"{origin.model.get('weights')}{_adapters(origin.model)}); fit a direction on this model"
-                    f"{_adapters(ours)}"
-                )
-            found = {"scheduler": origin.model.get("scheduler"), **origin.sampling}
-            used = {"scheduler": ours["scheduler"], "steps": sampling.steps, "guidance_scale": sampling.guidance_scale}
-            warnings += [
-                f"{origin.name} was found at {key} {found[key]}, and is used at {used[key]}: its effect may differ"
-                + (_elsewhere(origin.step, found[key], used[key]) if key == "steps" else "")
-                for key in used
-                if found.get(key) not in (None, used[key])
-            ]
-    return list(dict.fromkeys(warnings))
-
-
-def _elsewhere(step: Step, found: Any, used: int) -> str:
-    """Which step of a run of another length the direction's own stands for; nothing for the noise itself."""
-    if step == NOISE or not isinstance(found, int) or int(step) >= found:
-        return ""
-    return f" (step {step} of {found} stands for step {step_at(Fraction(int(step), found), used)} of {used})"
-
-
-def _adapters(model: Mapping[str, Any]) -> str:
-    """The adapters of a model in words; nothing where it has none."""
-    names = ", ".join(adapter["name"] for adapter in model.get("adapters", []))
-    return f" with adapter {names}" if names else ""
 
 
 def _above(score: Tensor, threshold: float) -> Tensor:

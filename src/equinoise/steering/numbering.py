@@ -1,4 +1,4 @@
-"""Which number an image goes by, so that a plan can choose for it: its seed, wherever there is one to be known."""
+"""The number by which a plan chooses for an image of a pipeline call: its seed, wherever that can be known."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 
 @dataclass(frozen=True)
 class Number:
-    """The number of an image, and whether it is only a running one because no seed could be known."""
+    """The number of an image; `counted`: whether it is only a running number, since no seed is known."""
 
     value: int
     counted: bool
 
 
 def number_images(generators: Generators, n: int, count: Callable[[], int]) -> list[Number]:
-    """A number for each of n images, before anything is drawn from their generators.
+    """A number for each of n images, before noise is drawn from their generators.
 
-    A generator of its own: its `initial_seed()`. One that draws several images: plus the place among them, so that the
-    same call gives the same images again, and place 0 is the image of that seed alone. None, or one that was drawn
-    from before and so no longer tells what it will draw: the next of `count`.
+    - An image with a generator of its own: the generator's `initial_seed()`.
+    - Images that share a generator: that seed plus their place among them, so that the same call gives the same
+      numbers again, and place 0 has the number of an image with that seed alone.
+    - An image without a generator, or with one that was drawn from before, whose seed no longer says what it will
+      draw: the next of `count`.
     """
     each = list(generators) if isinstance(generators, Sequence) else [generators] * n
     fresh = {id(g): g is not None and _fresh(g) for g in each}

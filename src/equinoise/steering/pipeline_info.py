@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from equinoise.models.families import family_of
+from equinoise.models.base import Provenance
+from equinoise.models.families import Family
 from equinoise.models.pipeline import PipelineModel
 
 
@@ -23,13 +24,13 @@ class PipelineInfo:
     """Shape of one image's latents as directions have them, and what the model is."""
 
     latent_shape: tuple[int, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
 
 def pipeline_info(pipe: Any) -> PipelineInfo:
-    """What a pipeline is, compiled and offloaded ones included.
+    """The latents and the model of a pipeline, which may be compiled or offloaded.
 
-    Hashing the weights of a large denoiser takes seconds; it is done once, until they change.
+    Hashing the weights of a large denoiser takes seconds; the hash is remembered until the weights change.
 
     Raises:
         EquinoiseError: a pipeline whose initial noise cannot be set.
@@ -37,7 +38,7 @@ def pipeline_info(pipe: Any) -> PipelineInfo:
     twin = copy.copy(pipe)  # shallow: whatever is set on it is not set on the user's
     vars(twin).update({n: _readable(m) for n, m in vars(pipe).items() if isinstance(m, torch.nn.Module)})
     model = PipelineModel(twin, str(getattr(pipe, "name_or_path", "") or type(pipe).__name__))
-    denoiser = family_of(pipe).module(pipe)
+    denoiser = Family.of(pipe).module(pipe)
     mark = _mark(denoiser)
     known = _SEEN.get(denoiser)
     if known is None or known[0] != mark:
@@ -45,21 +46,21 @@ def pipeline_info(pipe: Any) -> PipelineInfo:
     return PipelineInfo(model.latent_shape, {**known[1], "scheduler": type(pipe.scheduler).__name__})
 
 
-_SEEN: WeakKeyDictionary[Any, tuple[Any, dict[str, Any]]] = WeakKeyDictionary()
+_SEEN: WeakKeyDictionary[Any, tuple[Any, Provenance]] = WeakKeyDictionary()
 
 
 def to_plain(pipe: Any, latents: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A pipeline's latents (n, …) in the layout of directions, (n, *shape) where the call is for the model's size."""
-    return family_of(pipe).from_pipeline(latents, shape)
+    return Family.of(pipe).from_pipeline(latents, shape)
 
 
 def from_plain(pipe: Any, latents: Tensor) -> Tensor:
     """The reverse of `to_plain`: as the pipeline has them."""
-    return family_of(pipe).pack(latents)
+    return Family.of(pipe).pack(latents)
 
 
 class _Offloaded:
-    """A module whose weights accelerate keeps elsewhere, with the weights it would have."""
+    """A module whose weights accelerate keeps elsewhere; `state_dict` gives these weights."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         self._module = module
@@ -81,7 +82,7 @@ def _readable(module: torch.nn.Module) -> Any:
 
 
 def _mark(module: torch.nn.Module) -> list[Any]:
-    """Changes when weights are loaded, replaced or fused: where each tensor is, its version, its first number."""
+    """Changes when weights are loaded, replaced or fused: address, version and first number of each tensor."""
     tensors = module.state_dict()
     first = [t[(0,) * t.ndim].float().cpu() for t in tensors.values() if t.numel() and not t.is_meta]
     numbers = torch.stack(first).tolist() if first else []

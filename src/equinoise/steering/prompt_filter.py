@@ -1,4 +1,4 @@
-"""The gate: which prompts an intervention is for. Every other prompt goes through untouched, and the reason is kept."""
+"""The prompt filter: which prompts an intervention is for. Images of every other prompt are left as they are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Encoder = Callable[[Sequence[str]], NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a prompt's images are touched, and why."""
+    """Whether the noise of a prompt's images is changed, and why."""
 
     touch: bool
     reason: str
@@ -34,16 +34,20 @@ class Decision:
 
 @dataclass(frozen=True)
 class PromptFilter:
-    """Lets through to the intervention what matches the concept and names no class of its axes.
+    """Decides which prompts an intervention is for: those that match the concept and name no class of its axes.
 
     Attributes:
         concept: the neutral prompt; a regular expression where `match` is `pattern`; not needed where it is `any`.
-        match: `exact`, after case and spaces; `pattern`, found anywhere in the prompt, case ignored; `similar`, a
-            cosine of at least `threshold` between the encoder's vectors of concept and prompt; `any`, every prompt.
+        match: `exact`, the same text but for case and spaces; `pattern`, found anywhere in the prompt, case ignored;
+            `similar`, a cosine of at least `threshold` between the encoder's vectors of concept and prompt; `any`,
+            every prompt.
         words: axis → class → words. A prompt that holds one as a whole word names that class and is left alone.
-            Words that stand in the concept itself do not count: they were there when the shift was learnt.
-        threshold: for `similar`.
+            Words of the concept itself do not count: they were in the prompts that the shift was made for.
+        threshold: for `similar`, from -1 to 1.
         encoder: for `similar`; `attach` takes the pipeline's own text encoder where none is given.
+
+    Raises:
+        EquinoiseError: a `match` that there is not, a missing concept or threshold, or no regular expression.
     """
 
     concept: str | None = None
@@ -97,7 +101,7 @@ class PromptFilter:
         return Decision(near, f"cosine {cosine:.3f} with '{concept}', {'at least' if near else 'below'} {least:g}")
 
     def _names(self, prompt: str) -> str | None:
-        """Which class a prompt names, in words; the longest word decides where several are found."""
+        """Which class a prompt names, as the reason of a decision; the longest word decides where several are found."""
         text = _spaced(prompt)
         own = _spaced(self.concept) if self.concept and self.match != "pattern" else ""
         found = [
@@ -122,11 +126,11 @@ class PromptFilter:
 
 
 def class_words(axes: Iterable[Axis]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """The words of axes as a gate takes them.
+    """Axis → class → the words by which a prompt names it, as `PromptFilter` takes them.
 
-    >>> from equinoise import load_axis
-    >>> gate = Gate("a photo of a doctor", "pattern", words_of([load_axis("gender")]))
-    >>> gate.decide("a doctor, a woman").reason
+    >>> from equinoise.axes import load_axis
+    >>> prompts = PromptFilter("a photo of a doctor", "pattern", class_words([load_axis("gender")]))
+    >>> prompts.decide("a photo of a doctor, a woman").reason
     "'woman' names gender 'woman'"
     """
     return {axis.name: {label: axis.names(label) for label in axis.classes} for axis in axes}

@@ -6,16 +6,15 @@ Every number here is a function of counts, and counts add: the audit of k parts 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from itertools import repeat
 
 from equinoise import statistics
-from equinoise.axes import UNCLEAR, Axis
-from equinoise.errors import EquinoiseError
-from equinoise.run import UNTOUCHED, Record
+from equinoise.results.audits import AmplifiedShare, Audit, AuditResult, ClassShare, Pooled, PooledShare
+from equinoise.run import UNTOUCHED
 from equinoise.statistics import Confusion, Interval
-from equinoise.understanding.counts import Counts, tally
-from equinoise.understanding.reference import Reference, amplification
+from equinoise.understanding.counts import Counts
+from equinoise.understanding.reference import Reference
 from equinoise.understanding.targets import uniform
 
 Intervals = Callable[[Sequence[int]], list[Interval]]
@@ -23,201 +22,152 @@ Intervals = Callable[[Sequence[int]], list[Interval]]
 
 
 @dataclass(frozen=True)
-class Audit:
-    """Counts held against a target.
+class Measures:
+    """What counts are held against.
 
     Attributes:
-        confusion: what the detector gets wrong; without it nothing is corrected.
-        reference: published shares to hold the model against; without it no amplification.
+        targets: by axis; uniform where there is none.
+        confusions: by axis, what the detector gets wrong; without one nothing is corrected.
+        references: published shares by concept and axis; without one no amplification.
         intervals: how the intervals of shares are made.
     """
 
-    counts: Counts
-    target: Mapping[str, float]
-    confusion: Confusion | None = None
-    reference: Reference | None = None
+    targets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    confusions: Mapping[str, Confusion] = field(default_factory=dict)
+    references: Mapping[tuple[str, str], Reference] = field(default_factory=dict)
     intervals: Intervals = statistics.share_intervals
 
-    def to_json(self) -> dict[str, Any]:
-        """The audit object of the command line."""
-        c = self.counts
-        applied = {} if c.intervention == UNTOUCHED else {"intervention": c.intervention}
+    def audit(self, counts: Iterable[Counts]) -> AuditResult:
+        """The audit of each concept and axis, and each axis pooled over the concepts."""
+        known = list(counts)
+        audits = tuple(self._audit(c) for c in known)
+        groups: dict[tuple[str, str], list[Counts]] = {}
+        for c in known:
+            groups.setdefault((c.axis, c.intervention), []).append(c)
+        return AuditResult(audits=audits, pooled=tuple(self._pool(group) for group in groups.values()))
+
+    def _audit(self, c: Counts) -> Audit:
+        target = dict(self.targets.get(c.axis) or uniform(list(c.classes)))
         found = self.intervals(list(c.classes.values())) if c.clear else []
-        return {
-            "concept": c.concept,
-            "axis": c.axis,
-            **applied,
-            "n": c.n,
-            "unclear": c.unclear,
-            "classes": self._classes(found),
-            "target": dict(self.target),
-            **_disparity(c, list(self.target.values()), found),
-            "concept_fidelity": c.faithful / c.n if c.faithful is not None and c.n else None,
-            **(amplification(c, self.reference, found) if self.reference and found else {}),
-        }
+        reference = self.references.get((c.concept, c.axis))
+        compared = reference is not None and c.shares is not None
+        shares, theirs = c.shares or [], list(reference.shares.values()) if reference else []
+        disparity = _Disparity.measured(c, list(target.values()), found)
+        return Audit(
+            concept=c.concept,
+            axis=c.axis,
+            intervention=None if c.intervention == UNTOUCHED else c.intervention,
+            n=c.n,
+            unclear=c.unclear,
+            classes=self._classes(c, found),
+            target=target,
+            **vars(disparity),
+            concept_fidelity=c.faithful / c.n if c.faithful is not None and c.n else None,
+            amplification=_amplified(c, reference, found) if reference and compared else None,
+            bias_amplification=statistics.bias_amplification(shares, theirs) if compared else None,
+        )
 
-    def _classes(self, found: Sequence[Interval]) -> dict[str, Any]:
-        c, corrected = self.counts, self._corrected()
-        intervals: Sequence[tuple[float | None, float | None]] = found or [(None, None)] * len(c.classes)
+    def _classes(self, c: Counts, found: Sequence[Interval]) -> dict[str, ClassShare]:
+        confusion = self.confusions.get(c.axis)
+        truth = statistics.correct([*c.classes.values(), c.unclear], confusion) if confusion and c.n else None
+        corrected = zip(truth.shares, truth.intervals, strict=True) if truth else repeat((None, None))
+        intervals: Iterable[tuple[float | None, float | None]] = found or repeat((None, None))
         return {
-            name: {
-                "count": count,
-                "share": count / c.clear if c.clear else None,
-                "low": low,
-                "high": high,
-                "corrected": share,
-                "corrected_low": corrected_low,
-                "corrected_high": corrected_high,
-            }
-            for (name, count), (low, high), (share, corrected_low, corrected_high) in zip(
-                c.classes.items(), intervals, corrected, strict=True
+            name: ClassShare(
+                count=count,
+                share=count / c.clear if c.clear else None,
+                low=low,
+                high=high,
+                corrected=share,
+                corrected_low=ends[0] if ends else None,
+                corrected_high=ends[1] if ends else None,
             )
+            for (name, count), (low, high), (share, ends) in zip(c.classes.items(), intervals, corrected, strict=False)
         }
 
-    def _corrected(self) -> list[tuple[float | None, float | None, float | None]]:
-        c = self.counts
-        if self.confusion is None or not c.n:
-            return [(None, None, None)] * len(c.classes)
-        found = statistics.correct([*c.classes.values(), c.unclear], self.confusion)
-        return [(share, *interval) for share, interval in zip(found.shares, found.intervals, strict=True)]
+    def _pool(self, counts: Sequence[Counts]) -> Pooled:
+        """Mean share over the prompts with a clear image; its interval counts prompts, None for a single prompt."""
+        first, clear = counts[0], [c for c in counts if c.clear]
+        images = sum(c.clear for c in clear)
+        each = 1 - 0.05 / (1 if len(first.classes) == 2 else len(first.classes))  # all classes hold together
+        classes = {}
+        for index, name in enumerate(first.classes):
+            shares = [c.shares[index] for c in clear if c.shares]
+            low, high = statistics.over_prompts(shares, images, each) or (None, None)
+            classes[name] = PooledShare(share=sum(shares) / len(shares) if shares else None, low=low, high=high)
+        values = self._amplifications(counts)
+        low, high = (statistics.mean_over_prompts(values) if values else None) or (None, None)
+        return Pooled(
+            axis=first.axis,
+            intervention=None if first.intervention == UNTOUCHED else first.intervention,
+            prompts=len(clear),
+            n=sum(c.n for c in counts),
+            classes=classes,
+            bias_amplification=sum(values) / len(values) if values else None,
+            bias_amplification_low=low,
+            bias_amplification_high=high,
+            bias_amplification_prompts=None if values is None else len(values),
+        )
 
-
-def _disparity(c: Counts, target: Sequence[float], found: Sequence[Interval]) -> dict[str, float | None]:
-    counts, shares = list(c.classes.values()), c.shares
-    if shares is None:
-        names = ["spd", "spd_low", "spd_high", "tv", "tv_low", "tv_high", "kl_bits", "entropy_bits"]
-        names += ["mean_pairwise_gap", "heim_imbalance", "floor", "gap_squared_unbiased"]
-        return dict.fromkeys(names)
-    spd, tv = statistics.parity_bounds(found), statistics.variation_bounds(found, target)
-    return {
-        "spd": statistics.parity_difference(shares),
-        "spd_low": spd.low,
-        "spd_high": spd.high,
-        "tv": statistics.total_variation(shares, target),
-        "tv_low": tv.low,
-        "tv_high": tv.high,
-        "kl_bits": statistics.kl_bits(shares, target),
-        "entropy_bits": statistics.entropy_bits(shares),
-        "mean_pairwise_gap": statistics.mean_pairwise_gap(shares),
-        "heim_imbalance": statistics.heim_imbalance(shares),
-        "floor": statistics.sampling_floor(target, c.clear),
-        "gap_squared_unbiased": statistics.gap_squared_unbiased(counts, target),
-    }
+    def _amplifications(self, counts: Sequence[Counts]) -> list[float] | None:
+        """Bias amplification of each prompt with a skewed reference; None where no prompt has a reference."""
+        pairs = [(c.shares, self.references.get((c.concept, c.axis))) for c in counts]
+        if all(reference is None for _, reference in pairs):
+            return None
+        values = [
+            statistics.bias_amplification(shares, list(reference.shares.values()))
+            for shares, reference in pairs
+            if reference and shares
+        ]
+        return [value for value in values if value is not None]
 
 
 @dataclass(frozen=True)
-class Report:
-    """Audits of one or more concepts and axes, and each axis pooled over the concepts."""
+class _Disparity:
+    """The measures of one audit; None throughout where no image was clear."""
 
-    audits: tuple[Audit, ...]
+    spd: float | None = None
+    spd_low: float | None = None
+    spd_high: float | None = None
+    tv: float | None = None
+    tv_low: float | None = None
+    tv_high: float | None = None
+    kl_bits: float | None = None
+    entropy_bits: float | None = None
+    mean_pairwise_gap: float | None = None
+    heim_imbalance: float | None = None
+    floor: float | None = None
+    gap_squared_unbiased: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """`{"audits": […], "pooled": […]}`."""
-        groups: dict[tuple[str, str], list[Audit]] = {}
-        for found in self.audits:
-            groups.setdefault((found.counts.axis, found.counts.intervention), []).append(found)
-        audits = [found.to_json() for found in self.audits]
-        return {"audits": audits, "pooled": [_pool(group) for group in groups.values()]}
-
-
-def audit(
-    records: Iterable[Record],
-    axes: Sequence[Axis],
-    targets: Mapping[str, Mapping[str, float]] | None = None,
-    asked: Mapping[str, str | None] | None = None,
-    confusions: Mapping[str, Confusion] | None = None,
-    references: Mapping[tuple[str, str], Reference] | None = None,
-    intervals: Intervals = statistics.share_intervals,
-) -> Report:
-    """Audit the records on the axes. Targets are uniform unless given; `asked` maps a concept to its role."""
-    return audit_counts(tally(records, axes, asked), targets, confusions, references, intervals)
-
-
-def audit_counts(
-    counts: Iterable[Counts],
-    targets: Mapping[str, Mapping[str, float]] | None = None,
-    confusions: Mapping[str, Confusion] | None = None,
-    references: Mapping[tuple[str, str], Reference] | None = None,
-    intervals: Intervals = statistics.share_intervals,
-) -> Report:
-    """Audit counts, wherever they come from. `targets` and `confusions` by axis, `references` by concept and axis."""
-    targets, confusions, references = targets or {}, confusions or {}, references or {}
-    return Report(
-        tuple(
-            Audit(
-                c,
-                targets.get(c.axis) or uniform(list(c.classes)),
-                confusions.get(c.axis),
-                references.get((c.concept, c.axis)),
-                intervals,
-            )
-            for c in counts
+    @classmethod
+    def measured(cls, c: Counts, target: Sequence[float], found: Sequence[Interval]) -> _Disparity:
+        shares = c.shares
+        if shares is None:
+            return cls()
+        spd, tv = statistics.parity_bounds(found), statistics.variation_bounds(found, target)
+        return cls(
+            spd=statistics.parity_difference(shares),
+            spd_low=spd.low,
+            spd_high=spd.high,
+            tv=statistics.total_variation(shares, target),
+            tv_low=tv.low,
+            tv_high=tv.high,
+            kl_bits=statistics.kl_bits(shares, target),
+            entropy_bits=statistics.entropy_bits(shares),
+            mean_pairwise_gap=statistics.mean_pairwise_gap(shares),
+            heim_imbalance=statistics.heim_imbalance(shares),
+            floor=statistics.sampling_floor(target, c.clear),
+            gap_squared_unbiased=statistics.gap_squared_unbiased(list(c.classes.values()), target),
         )
-    )
 
 
-def change(before: Sequence[Record], after: Sequence[Record], axis: Axis) -> dict[str, dict[str, float]]:
-    """Per class the share after minus before on the same seeds, with the paired 95% interval and its count of pairs.
-
-    Over the seeds that are clear both times. Empty where there is none.
-
-    Raises:
-        EquinoiseError: the two are not over the same seeds.
-    """
-    first, second = ({record.seed: record.labels[axis.name] for record in rows} for rows in (before, after))
-    if first.keys() != second.keys():
-        raise EquinoiseError("before and after are not over the same seeds, so they cannot be paired")
-    clear = [seed for seed in first if UNCLEAR not in (first[seed], second[seed])]
+def _amplified(c: Counts, reference: Reference, found: Sequence[Interval]) -> dict[str, AmplifiedShare]:
+    """What the model adds to the reference: each class's difference with its interval."""
+    counted, shares = reference.counts, c.shares or []
+    known = [None] * len(c.classes) if counted is None else statistics.share_intervals(list(counted.values()))
     differences = {}
-    for name in axis.classes if clear else ():
-        value, interval = statistics.paired_difference(
-            [first[seed] == name for seed in clear], [second[seed] == name for seed in clear]
-        )
-        differences[name] = {"difference": value, "low": interval.low, "high": interval.high, "n": len(clear)}
+    for name, share, interval, theirs in zip(c.classes, shares, found, known, strict=True):
+        at = reference.shares[name]
+        low, high = statistics.difference_from(share, interval, at, theirs)
+        differences[name] = AmplifiedShare(reference=at, difference=share - at, low=low, high=high)
     return differences
-
-
-def _pool(audits: Sequence[Audit]) -> dict[str, Any]:
-    """Mean share over the prompts with a clear image; its interval counts prompts, not images: null for one prompt."""
-    counts = [found.counts for found in audits]
-    first, clear = counts[0], [c for c in counts if c.clear]
-    images = sum(c.clear for c in clear)
-    each = 1 - 0.05 / (1 if len(first.classes) == 2 else len(first.classes))  # all classes hold together
-    classes = {}
-    for index, name in enumerate(first.classes):
-        shares = [c.shares[index] for c in clear if c.shares]
-        interval = statistics.over_prompts(shares, images, each)
-        classes[name] = {
-            "share": sum(shares) / len(shares) if shares else None,
-            "low": interval.low if interval else None,
-            "high": interval.high if interval else None,
-        }
-    applied = {} if first.intervention == UNTOUCHED else {"intervention": first.intervention}
-    return {
-        "axis": first.axis,
-        **applied,
-        "prompts": len(clear),
-        "n": sum(c.n for c in counts),
-        "classes": classes,
-        **_pooled_amplification(audits),
-    }
-
-
-def _pooled_amplification(audits: Sequence[Audit]) -> dict[str, Any]:
-    """Mean bias amplification over the prompts that have a skewed reference, with an interval that counts prompts."""
-    if all(found.reference is None for found in audits):
-        return {}
-    values = [
-        value
-        for found in audits
-        if found.reference and found.counts.shares
-        for value in [statistics.bias_amplification(found.counts.shares, list(found.reference.shares.values()))]
-        if value is not None
-    ]
-    interval = statistics.mean_over_prompts(values)
-    return {
-        "bias_amplification": sum(values) / len(values) if values else None,
-        "bias_amplification_low": interval.low if interval else None,
-        "bias_amplification_high": interval.high if interval else None,
-        "bias_amplification_prompts": len(values),
-    }

@@ -146,8 +146,8 @@ def read_calibration(path: Path) -> Calibration:
     _, rows = read_table(path, ("true", "predicted", "count"), optional=(THRESHOLD,))
     for (true, predicted, count, *rest), times in rows.items():
         row = cells.setdefault(true, {})
-        row[predicted] = row.get(predicted, 0) + times * int(number(count, whole=True, path=path))
-        thresholds |= {_probability(number(text, whole=False, path=path), str(path)) for text in rest if text}
+        row[predicted] = row.get(predicted, 0) + times * int(number(count, whole=True, where=path))
+        thresholds |= {_probability(number(text, whole=False, where=path), str(path)) for text in rest if text}
     if len(thresholds) > 1:
         raise EquinoiseError(f"{path} was counted with several thresholds; give one file each")
     return Calibration(None, _confusion(cells, str(path)), next(iter(thresholds), None), describe_file(path))

@@ -10,6 +10,9 @@ from equinoise.axes import UNCLEAR, Axis
 from equinoise.errors import EquinoiseError
 from equinoise.run import UNTOUCHED, Record
 
+CROSS = "*"
+"""Between the names of the axes of an intersection."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -112,12 +115,15 @@ def cross(records: Iterable[Record], axes: Sequence[Axis]) -> tuple[list[Record]
     An image that is unclear on one of them is unclear on the intersection.
     """
     both = crossed(axes)
-    labelled = []
-    for record in records:
-        parts = [record.labels[axis.name] for axis in axes]
-        label = UNCLEAR if UNCLEAR in parts else " & ".join(parts)
-        labelled.append(replace(record, labels={**record.labels, both.name: label}))
-    return labelled, both
+    return [replace(r, labels={**r.labels, both.name: label_on(r, both.name)}) for r in records], both
+
+
+def label_on(record: Record, axis: str) -> str:
+    """The class of an image on an axis, or on an intersection of axes such as `gender*tone`."""
+    if axis in record.labels:
+        return record.labels[axis]
+    parts = [record.labels[name] for name in axis.split(CROSS)]
+    return UNCLEAR if UNCLEAR in parts else " & ".join(parts)
 
 
 def crossed(axes: Sequence[Axis]) -> Axis:
@@ -125,4 +131,4 @@ def crossed(axes: Sequence[Axis]) -> Axis:
     names = [""]
     for axis in axes:
         names = [f"{name} & {label}" if name else label for name in names for label in axis.classes]
-    return Axis("*".join(axis.name for axis in axes), tuple(names), False, {}, {})
+    return Axis(CROSS.join(axis.name for axis in axes), tuple(names), False, {}, {})

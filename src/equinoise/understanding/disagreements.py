@@ -1,28 +1,29 @@
-"""Misalignment: an encoder ties one attribute closer to a concept than another, yet the images show it less often.
+"""Disagreements of encoder and images: an attribute is closer to a concept than another, yet shown less often.
 
-A finding is a pair of attributes on which relation and frequency disagree, with both claims tested: closer (over
-wordings or images of the encoder) and shown less often (over the same images of the concept). The chance that any
-finding of a comparison is false is at most α (`statistics.adjust_reversals` says why); the interval of its difference
-in relation excludes 0.
+A finding is a pair of attributes on which relation and frequency disagree. Both claims are tested: that the first
+attribute is closer in the encoder (over wordings, or over images), and that images of the concept show it less often
+(over the same images). The probability that any finding of a comparison is false is at most α
+(`statistics.adjust_reversals` says why); the interval of the difference in relation excludes 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from equinoise import statistics
 from equinoise.errors import EquinoiseError
+from equinoise.results.disagreements import AttributeFrequency, Disagreement, DisagreementsResult
+from equinoise.results.relations import Kind
 from equinoise.statistics import PairCount, Similarity
 from equinoise.statistics.reversals import Shown
 from equinoise.understanding.relations import TextRelation, VisionRelation
 
 ALPHA = 0.05
-ENCODERS = {
+ENCODERS: Mapping[Kind, str] = {
     "text": "the text encoder",
     "text_centred": "the text encoder, centred",
     "vision": "the vision encoder",
@@ -34,25 +35,53 @@ class Relation:
     """The relation of k attributes in one encoder, as a comparison needs it.
 
     Attributes:
-        kind: a key of `ENCODERS`.
+        kind: of the cosines.
         values: (k,).
-        draws: makes (resamples, k): the same under other draws of what it was measured on.
+        resamples: makes (resamples, k): the same over resamples of the wordings or images that were measured.
         difference: of two attributes, with its interval.
-        p: two-sided p-value of that difference; None where nothing says how sure it is.
+        p: two-sided p-value of that difference; None where nothing tells its spread.
         independent: whether it was measured apart from the images that are counted, as texts are.
     """
 
-    kind: str
+    kind: Kind
     values: Sequence[float]
-    draws: Callable[[], Shown]
+    resamples: Callable[[], Shown]
     difference: Callable[[int, int], Similarity]
     p: Callable[[int, int], float | None]
     independent: bool
 
+    @classmethod
+    def in_texts(cls, found: TextRelation, centred: bool = True) -> Relation:
+        """The relation in a text encoder."""
+        values = found.centred if centred else found.raw
+        return cls(
+            kind="text_centred" if centred else "text",
+            values=[float(value) for value in values.mean(axis=0)],
+            resamples=lambda: statistics.resampled(values),
+            difference=lambda i, j: found.difference(i, j, centred),
+            p=lambda i, j: found.p(i, j, centred),
+            independent=True,
+        )
+
+    @classmethod
+    def in_images(cls, found: VisionRelation) -> Relation:
+        """The relation in a vision encoder, which sees the very images that are counted."""
+        return cls(
+            kind="vision",
+            values=[float(value) for value in found.values],
+            resamples=lambda: found.resamples,
+            difference=found.difference,
+            p=lambda i, j: found.difference(i, j).p,
+            independent=False,
+        )
+
 
 @dataclass(frozen=True)
-class Pair:
-    """Two attributes, the one with the closer relation first."""
+class ComparedPair:
+    """Two attributes, the one with the closer relation first; `p_relation` is two-sided, of the relations being equal.
+
+    `counts`: how many images show each.
+    """
 
     first: int
     second: int
@@ -64,14 +93,14 @@ class Pair:
 class Finding:
     """A pair that disagrees: how much closer the first is, and the p-value of both claims adjusted for all pairs."""
 
-    pair: Pair
+    pair: ComparedPair
     relation: Similarity
     p: float
 
 
 @dataclass(frozen=True)
 class Disagreements:
-    """What was compared, and what came of it.
+    """Relation and frequency of each attribute, and the p-values of all pairs.
 
     Attributes:
         names: of the attributes.
@@ -83,7 +112,7 @@ class Disagreements:
     names: tuple[str, ...]
     relation: Relation
     shown: Shown
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ComparedPair, ...]
     adjusted: tuple[float | None, ...]
     alpha: float = ALPHA
 
@@ -95,61 +124,68 @@ class Disagreements:
         clear = [finding for finding in found if finding.relation.clear]
         return sorted(clear, key=lambda f: (f.p, _gap(f.pair.counts), f.pair.first, f.pair.second))
 
-    def to_json(self) -> dict[str, Any]:
-        """`{"findings": […], "tested": …}` and what they rest on."""
-        rank, interval = statistics.rank_agreement(self.relation.values, self.relation.draws(), self.shown)
-        return {
-            "concept": self.concept,
-            "encoder": self.relation.kind,
-            "findings": [self._finding(finding) for finding in self.findings],
-            "tested": len(self.pairs),
-            "established": sum(p is not None for p in self.adjusted),
-            "alpha": self.alpha,
-            "images": len(self.shown),
-            "attributes": [self._attribute(index) for index in range(len(self.names))],
-            "rank_correlation": rank,
-            "rank_low": interval.low if interval else None,
-            "rank_high": interval.high if interval else None,
-        }
+    def result(self, sources: Sequence[str] | None = None) -> DisagreementsResult:
+        """The findings and what they rest on; `sources`: where each attribute was counted."""
+        rank, interval = statistics.rank_agreement(self.relation.values, self.relation.resamples(), self.shown)
+        places: Sequence[str | None] = sources or [None] * len(self.names)
+        return DisagreementsResult(
+            concept=self.concept,
+            encoder=self.relation.kind,
+            findings=tuple(self._disagreement(finding) for finding in self.findings),
+            tested=len(self.pairs),
+            established=sum(p is not None for p in self.adjusted),
+            alpha=self.alpha,
+            images=len(self.shown),
+            attributes=tuple(self._frequency(index, source) for index, source in enumerate(places)),
+            rank_correlation=rank,
+            rank_low=interval.low if interval else None,
+            rank_high=interval.high if interval else None,
+        )
 
-    def _attribute(self, index: int) -> dict[str, Any]:
+    def _frequency(self, index: int, source: str | None) -> AttributeFrequency:
         column = self.shown[:, index]
         clear = column[~np.isnan(column)]
         count, n = int(clear.sum()), len(clear)
         interval = statistics.wilson(count, n)
-        return {
-            "attribute": self.names[index], "relation": float(self.relation.values[index]), "count": count, "n": n,
-            "share": count / n, "low": interval.low, "high": interval.high,
-        }  # fmt: skip
+        return AttributeFrequency(
+            attribute=self.names[index],
+            relation=float(self.relation.values[index]),
+            count=count,
+            n=n,
+            share=count / n,
+            low=interval.low,
+            high=interval.high,
+            source=source,
+        )
 
-    def _finding(self, finding: Finding) -> dict[str, Any]:
+    def _disagreement(self, finding: Finding) -> Disagreement:
         pair, c = finding.pair, finding.pair.counts
         low, high = finding.relation.interval or (None, None)
         a, b = self._clear_columns(pair)
         gap, gap_interval = statistics.paired_difference(b, a)
-        return {
-            "attribute": self.names[pair.first],
-            "than": self.names[pair.second],
-            "relation": float(self.relation.values[pair.first]),
-            "relation_than": float(self.relation.values[pair.second]),
-            "share": c.first / c.n,
-            "share_than": c.second / c.n,
-            "count": c.first,
-            "count_than": c.second,
-            "n": c.n,
-            "difference": finding.relation.value,
-            "low": low,
-            "high": high,
-            "share_difference": gap,
-            "share_low": gap_interval.low,
-            "share_high": gap_interval.high,
-            "p_relation": pair.p_relation,
-            "p_frequency": c.p_less,
-            "p_adjusted": finding.p,
-            "sentence": self._sentence(finding),
-        }
+        return Disagreement(
+            attribute=self.names[pair.first],
+            than=self.names[pair.second],
+            relation=float(self.relation.values[pair.first]),
+            relation_than=float(self.relation.values[pair.second]),
+            share=c.first / c.n,
+            share_than=c.second / c.n,
+            count=c.first,
+            count_than=c.second,
+            n=c.n,
+            difference=finding.relation.value,
+            low=low,
+            high=high,
+            share_difference=gap,
+            share_low=gap_interval.low,
+            share_high=gap_interval.high,
+            p_relation=pair.p_relation,
+            p_frequency=c.p_less,
+            p_adjusted=finding.p,
+            sentence=self._sentence(finding),
+        )
 
-    def _clear_columns(self, pair: Pair) -> tuple[list[bool], list[bool]]:
+    def _clear_columns(self, pair: ComparedPair) -> tuple[list[bool], list[bool]]:
         rows = self.shown[:, [pair.first, pair.second]]
         clear = rows[~np.isnan(rows).any(axis=1)] > 0.5
         return [bool(value) for value in clear[:, 0]], [bool(value) for value in clear[:, 1]]
@@ -171,8 +207,8 @@ def find_disagreements(
 ) -> Disagreements:
     """Compare the relation of attributes with how often images of the concept show them.
 
-    `shown` (images, attributes): 1, 0, or NaN where unclear; every column with a clear image. Every pair is tested, in
-    the direction that its relation has: the other one cannot be a finding.
+    `shown` (images, attributes): 1, 0, or NaN where unclear; every column with a clear image. Every pair is tested in
+    the direction of its relation, since a pair in the other direction is no finding.
 
     Raises:
         EquinoiseError: fewer than two attributes, no images, or a relation without an interval.
@@ -185,39 +221,13 @@ def find_disagreements(
     return Disagreements(concept, tuple(names), relation, shown, pairs, tuple(adjusted), alpha)
 
 
-def _pair(relation: Relation, shown: Shown, i: int, j: int) -> Pair:
+def _pair(relation: Relation, shown: Shown, i: int, j: int) -> ComparedPair:
     first, second = (i, j) if relation.values[i] >= relation.values[j] else (j, i)
     closer, counts = relation.p(first, second), statistics.count_pair(shown, first, second)
     if closer is None:
-        raise EquinoiseError("a relation measured on a single wording or image has no interval to compare by")
-    return Pair(first, second, counts, closer)
+        raise EquinoiseError("a relation measured on a single wording or image has no interval; measure it on several")
+    return ComparedPair(first, second, counts, closer)
 
 
 def _gap(counts: PairCount) -> float:
     return (counts.first - counts.second) / max(1, counts.n)
-
-
-def of_texts(found: TextRelation, centred: bool = True) -> Relation:
-    """The relation in a text encoder."""
-    values = found.centred if centred else found.raw
-    return Relation(
-        "text_centred" if centred else "text",
-        [float(value) for value in values.mean(axis=0)],
-        lambda: statistics.resampled(values),
-        lambda i, j: found.difference(i, j, centred),
-        lambda i, j: found.p(i, j, centred),
-        independent=True,
-    )
-
-
-def of_images(found: VisionRelation) -> Relation:
-    """The relation in a vision encoder, which sees the very images that are counted."""
-    values = [float(value) for value in found.values]
-    return Relation(
-        "vision",
-        values,
-        lambda: found.draws,
-        found.difference,
-        lambda i, j: found.difference(i, j).p,
-        independent=False,
-    )

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equinoise.axes import UNCLEAR
-from equinoise.run import Record
-from equinoise.understanding.objects import ROLE, known, shows
-from equinoise.understanding.phrases import normalised
+from equinoise.language import normalised
+from equinoise.results.audits import Audit
+from equinoise.results.disagreements import SkippedAttribute
+from equinoise.run import ROLE, Record, RunContent
+from equinoise.statistics.reversals import Shown
+from equinoise.understanding.objects import can_find, shows
 from equinoise.understanding.wordings import Attribute
-
-Shown = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,14 +24,14 @@ class Frequencies:
     Attributes:
         places: indices of the attributes that can be counted.
         shown: (images, len(places)): 1, 0, or NaN where unclear.
-        sources: where each was read: `gender:woman`, `object mansion`.
+        sources: where each was counted: `gender:woman`, or the name of an object.
         skipped: the attributes that cannot be counted, and why.
     """
 
     places: tuple[int, ...]
     shown: Shown
     sources: tuple[str, ...]
-    skipped: tuple[dict[str, str], ...]
+    skipped: tuple[SkippedAttribute, ...]
 
 
 def frequencies(
@@ -41,7 +40,7 @@ def frequencies(
     classes: Mapping[str, Sequence[str]],
     labels: Sequence[str] | None = None,
 ) -> Frequencies:
-    """Count each attribute where it says, else as the class of an axis of that name, else as an object.
+    """Count each attribute in the places that it names, else as the class of that name, else as an object.
 
     `classes`: axis → its declared classes; `labels`: all that the object detector can find, None for any phrase.
     """
@@ -53,7 +52,7 @@ def frequencies(
         joined = _any_of(read) if read and not reasons else None
         if joined is None or np.isnan(joined).all():
             why = reasons[0] if reasons else "no image is clear about it"
-            skipped.append({"attribute": entry.name, "reason": why})
+            skipped.append(SkippedAttribute(attribute=entry.name, reason=why))
             continue
         places.append(index)
         columns.append(joined)
@@ -63,7 +62,7 @@ def frequencies(
 
 
 def _by_name(entry: Attribute, classes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """`AXIS:CLASS` where a class is called like the attribute, else the object of that name."""
+    """`AXIS:CLASS` where a class has the name of the attribute, else the object of that name."""
     plain = normalised(entry.name.replace("-", " "))
     for axis, names in classes.items():
         for name in names:
@@ -75,16 +74,16 @@ def _by_name(entry: Attribute, classes: Mapping[str, Sequence[str]]) -> tuple[st
 def _column(
     records: Sequence[Record], place: str, classes: Mapping[str, Sequence[str]], labels: Sequence[str] | None
 ) -> Shown | str:
-    """Whether each image shows it; or the reason why that cannot be said."""
+    """(images,): whether each image shows a class or an object; or the reason why that cannot be told."""
     axis, colon, label = place.partition(":")
     if colon:
         if label not in classes.get(axis, ()):
             return f"'{place}' is no class of an axis that the images were read on"
         return np.array([_of_label(record.labels.get(axis, UNCLEAR), label) for record in records])
     if any(record.objects is None for record in records):
-        return "no axis has a class of that name, and no object detector has looked (equinoise detect RUN --objects)"
-    if not known(labels, place):
-        return f"the object detector has no label for it, so it could not have found one: {', '.join(labels or ())}"
+        return "no axis has a class of that name, and no objects were detected (equinoise detect RUN --objects)"
+    if not can_find(labels, place):
+        return f"the object detector has no label for it, so it could not find one: {', '.join(labels or ())}"
     return np.array([float(shows(record, place)) for record in records])
 
 
@@ -100,15 +99,22 @@ def _any_of(columns: Sequence[Shown]) -> Shown:
     return result
 
 
-def classes_of(about: Mapping[str, Any], results: Mapping[str, Any], records: Sequence[Record]) -> dict[str, list[str]]:
-    """Axis → classes that the images of a run were read on: as audited, else all that was read off them."""
-    audits = [*results.get("audits", []), *(results.get("before") or {}).get("audits", [])]
-    found = {str(audit["axis"]): [str(name) for name in audit["classes"]] for audit in audits}
-    for record in records:
+def classes_read(run: RunContent) -> dict[str, list[str]]:
+    """Axis → the classes that the images of a run were read on: those that were audited, else those in its records."""
+    found = {audit.axis: list(audit.classes) for audit in _audits(run)}
+    for record in run.records:
         for axis, probabilities in record.detections.items():
-            found.setdefault(axis, [str(name) for name in probabilities])
+            found.setdefault(axis, list(probabilities))
         for axis, label in record.labels.items():
             names = found.setdefault(axis, [])
             if axis not in record.detections and label not in (*names, UNCLEAR):
                 names.append(label)
     return found
+
+
+def _audits(run: RunContent) -> list[Audit]:
+    """The audits in a run's results: of an audit, and of the untouched images where a run has both."""
+    parts = run.file.results, run.file.results.get("before")
+    entries = [part.get("audits") for part in parts if isinstance(part, dict)]
+    where = f"run.json of the run {run.name}"
+    return [Audit.from_json(entry, where) for part in entries if isinstance(part, list) for entry in part]

@@ -3,73 +3,76 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from equinoise.axes import UNCLEAR
-from equinoise.run import UNTOUCHED, Record
+from equinoise.language import head_noun, normalised, words
+from equinoise.results.objects import CountedShare, ObjectCount
+from equinoise.run import ROLE, UNTOUCHED, Record
 from equinoise.statistics import wilson
-from equinoise.understanding.phrases import Group, head_noun, normalised, words
+from equinoise.understanding.phrases import Group
 
-ROLE = "role"
+
+def found_phrases(record: Record) -> set[str]:
+    """The different phrases found in an image."""
+    return {str(entry["phrase"]) for entry in record.objects or ()}
 
 
 def spellings(records: Iterable[Record]) -> Counter[str]:
     """How many images each phrase was found in; a phrase that was found twice in an image counts once."""
-    return Counter(phrase for record in records for phrase in phrases_of(record))
+    return Counter(phrase for record in records for phrase in found_phrases(record))
 
 
-def phrases_of(record: Record) -> set[str]:
-    """The phrases found in an image."""
-    return {str(entry["phrase"]) for entry in record.objects or ()}
-
-
-def count_objects(records: Sequence[Record], groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """One entry a concept, intervention and group of phrases, the most frequent first; images are counted, not boxes.
+def count_objects(records: Sequence[Record], groups: Sequence[Group]) -> list[ObjectCount]:
+    """One count a concept, intervention and group of phrases, the most frequent first; images are counted, not boxes.
 
     Each interval is Wilson's and holds by itself: an image may show several objects, so the shares do not add to 1.
-    `with` holds the share among the images of each class that a detector read off, those that are clear.
+    `by_class` holds the share among the images of each class that a detector told, those that are clear.
     """
     by_concept: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         if record.objects is not None:
             by_concept.setdefault((record.prompt, record.intervention), []).append(record)
-    return [entry for key, rows in by_concept.items() for entry in _of_concept(key, rows, groups)]
+    return [found for rows in by_concept.values() for found in _over_images(rows, groups)]
 
 
-def _of_concept(key: tuple[str, str], rows: Sequence[Record], groups: Sequence[Group]) -> list[dict[str, Any]]:
+def _over_images(rows: Sequence[Record], groups: Sequence[Group]) -> list[ObjectCount]:
+    """The counts over images of one concept and intervention."""
     found = []
     for group in groups:
-        showing = [bool(phrases_of(record) & set(group.merged)) for record in rows]
-        here = Counter(phrase for record in rows for phrase in phrases_of(record) if phrase in group.merged)
+        showing = [bool(found_phrases(record) & set(group.merged)) for record in rows]
+        here = Counter(phrase for record in rows for phrase in found_phrases(record) if phrase in group.merged)
         if not here:
             continue
-        boxes = sum(entry["phrase"] in group.merged for record in rows for entry in record.objects or ())
-        applied = {} if key[1] == UNTOUCHED else {"intervention": key[1]}
-        found.append(
-            {
-                "concept": key[0], **applied, "phrase": group.name, **share(sum(showing), len(rows)),
-                "merged": dict(here.most_common()), "boxes": boxes, "with": _with(rows, showing),
-            }
-        )  # fmt: skip
-    return sorted(found, key=lambda entry: (-entry["count"], entry["phrase"]))
+        count = ObjectCount(
+            concept=rows[0].prompt,
+            intervention=None if rows[0].intervention == UNTOUCHED else rows[0].intervention,
+            phrase=group.name,
+            **counted_share(sum(showing), len(rows)).model_dump(),
+            merged=dict(here.most_common()),
+            boxes=sum(entry["phrase"] in group.merged for record in rows for entry in record.objects or ()),
+            by_class=_by_class(rows, showing),
+        )
+        found.append(count)
+    return sorted(found, key=lambda count: (-count.count, count.phrase))
 
 
-def share(count: int, n: int) -> dict[str, Any]:
-    """A count with its share and Wilson interval; null where there is nothing to count among."""
+def counted_share(count: int, n: int) -> CountedShare:
+    """A count with its share and Wilson's interval; None where there is nothing to count among."""
     low, high = wilson(count, n) if n else (None, None)
-    return {"count": count, "n": n, "share": count / n if n else None, "low": low, "high": high}
+    return CountedShare(count=count, n=n, share=count / n if n else None, low=low, high=high)
 
 
-def _with(rows: Sequence[Record], showing: Sequence[bool]) -> dict[str, dict[str, Any]]:
+def _by_class(rows: Sequence[Record], showing: Sequence[bool]) -> dict[str, dict[str, CountedShare]]:
     """Axis → class → how many of its images show the object."""
     axes = dict.fromkeys(axis for record in rows for axis in record.labels if axis != ROLE)
-    table: dict[str, dict[str, Any]] = {}
+    table: dict[str, dict[str, CountedShare]] = {}
     for axis in axes:
         labels = [record.labels.get(axis, UNCLEAR) for record in rows]
         table[axis] = {
-            name: share(sum(s for s, label in zip(showing, labels, strict=True) if label == name), labels.count(name))
+            name: counted_share(
+                sum(shown for shown, label in zip(showing, labels, strict=True) if label == name), labels.count(name)
+            )
             for name in dict.fromkeys(labels)
             if name != UNCLEAR
         }
@@ -78,7 +81,7 @@ def _with(rows: Sequence[Record], showing: Sequence[bool]) -> dict[str, dict[str
 
 def shows(record: Record, wanted: str) -> bool:
     """Whether one of the objects found in an image is what is wanted."""
-    return any(is_a(phrase, wanted) for phrase in phrases_of(record))
+    return any(is_a(phrase, wanted) for phrase in found_phrases(record))
 
 
 def is_a(phrase: str, wanted: str) -> bool:
@@ -92,11 +95,6 @@ def is_a(phrase: str, wanted: str) -> bool:
     return set(normalised(wanted).split()) <= {*normalised(phrase).split(), *words(phrase)}
 
 
-def known(labels: Sequence[str] | None, wanted: str) -> bool:
-    """Whether a detector could have found it: one that has labels finds nothing else."""
+def can_find(labels: Sequence[str] | None, wanted: str) -> bool:
+    """Whether an object detector could have found a thing: one that has labels finds nothing else."""
     return labels is None or any(is_a(label, wanted) for label in labels)
-
-
-def with_objects(records: Iterable[Record], found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Record]:
-    """The records with the objects of each, by id."""
-    return [replace(record, objects=tuple(found[record.id])) for record in records]

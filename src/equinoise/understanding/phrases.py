@@ -8,12 +8,11 @@ Three ways to merge, from the narrowest to the widest:
 - `head`: the head noun decides: "an old house", "a house by the sea" and "his houses" are *house*.
 
 Beyond that, groups whose vectors in a text encoder are similar enough may be merged ("a couch", "a sofa"), and a table
-of one's own has the last word. What was merged is always kept beside the count.
+of the user's own overrides all of it. Every result says what was merged.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,36 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equinoise.errors import EquinoiseError
+from equinoise.language import LIST_WORDS, head_noun, head_place, normalised
 
 Merge = Literal["phrase", "extended", "head"]
 MERGES: tuple[Merge, ...] = get_args(Merge)
-
-DETERMINERS = frozenset((
-    "a", "an", "the", "this", "that", "these", "those", "his", "her", "hers", "its", "their", "my", "our", "your",
-    "one's", "some", "any", "each", "every", "another", "one", "two", "three", "four", "five", "six", "several",
-    "many",
-))  # fmt: skip
-AFTER_HEAD = frozenset((
-    "in", "on", "of", "at", "with", "without", "by", "near", "from", "to", "for", "under", "over", "above", "below",
-    "beside", "besides", "behind", "between", "against", "into", "onto", "through", "around", "across", "along",
-    "inside", "outside", "front", "next", "that", "which", "who", "whose", "where", "while", "as", "is", "are",
-    "was", "were", "and", "or", "wearing", "holding", "standing", "sitting", "walking", "riding", "looking",
-    "posing", "smiling", "carrying", "leaning", "lying", "made", "surrounded", "dressed",
-))  # fmt: skip
-"""Words that end the part of a phrase whose last word is its head."""
-PHOTO = re.compile(r"^(?:an? |the )?photo(?:graph)? of (?=\S)", re.IGNORECASE)
-"""How detectors are told what to look for: the thing is what the photo is of. A painting on a wall is a painting."""
-LIST_WORDS = ("and", "or")
-IRREGULAR = {
-    "men": "man", "women": "woman", "children": "child", "people": "person", "wives": "wife", "knives": "knife",
-    "leaves": "leaf", "feet": "foot", "teeth": "tooth", "mice": "mouse", "geese": "goose", "shelves": "shelf",
-    "selves": "self", "firemen": "fireman", "policemen": "policeman",
-}  # fmt: skip
-SAME = frozenset((
-    "glasses", "sunglasses", "jeans", "trousers", "pants", "shorts", "scissors", "clothes", "stairs", "grass",
-    "glass", "dress", "bus", "gas", "lens", "boss", "compass", "mattress", "canvas", "christmas", "series",
-    "species", "chess", "moss", "cross", "business", "address",
-))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,7 +33,7 @@ class Group:
     """Phrases counted as one.
 
     Attributes:
-        name: by which the group is called.
+        name: of the group.
         merged: every spelling in it, as it was found, with how often; most frequent first.
     """
 
@@ -73,65 +46,10 @@ class Group:
         return sum(self.merged.values())
 
 
-def words(phrase: str) -> list[str]:
-    """Lower-case words without punctuation.
-
-    >>> words("The man's old House, by the sea!")
-    ['the', "man's", 'old', 'house', 'by', 'the', 'sea']
-    """
-    return re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", phrase.lower())
-
-
-def singular(word: str) -> str:
-    """The singular of a noun, by the common rules of English.
-
-    >>> [singular(word) for word in ("houses", "women", "churches", "ladies", "glasses", "dress")]
-    ['house', 'woman', 'church', 'lady', 'glasses', 'dress']
-    """
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    if word in SAME or len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is", "'s", "’s")):
-        return word
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    return word[:-2] if word.endswith(("ches", "shes", "xes", "sses", "zzes")) else word[:-1]
-
-
-def normalised(phrase: str) -> str:
-    """The phrase without what leads it ("his", "two"), in lower case, its head in the singular.
-
-    >>> normalised("The Houses"), normalised("his old house"), normalised("A man in a suit")
-    ('house', 'old house', 'man in a suit')
-    >>> normalised("a photo of a cat"), normalised("a painting of a cat")
-    ('cat', 'painting of a cat')
-    """
-    found = words(PHOTO.sub("", phrase.strip()))
-    while len(found) > 1 and (found[0] in DETERMINERS or found[0].endswith(("'s", "’s"))):
-        found = found[1:]
-    place = _head_place(found)
-    return " ".join(singular(word) if index == place else word for index, word in enumerate(found))
-
-
-def head_noun(phrase: str) -> str:
-    """The noun that says what the phrase is of.
-
-    >>> [head_noun(p) for p in ("an old house by the sea", "a man in a suit and hat", "mud huts", "a couch")]
-    ['house', 'man', 'hut', 'couch']
-    """
-    found = normalised(phrase).split()
-    return found[_head_place(found)] if found else ""
-
-
-def _head_place(found: Sequence[str]) -> int:
-    """The last word before a preposition or a verb."""
-    end = next((index for index, word in enumerate(found) if index and word in AFTER_HEAD), len(found))
-    return end - 1
-
-
 def extends(longer: str, shorter: str) -> bool:
     """Whether a normalised phrase only adds to a list that the shorter one begins.
 
-    Something must already stand behind the head of the shorter one: "a man and a woman" is more than "a man".
+    The shorter one must have words after its head: "a man and a woman" is more than "a man".
 
     >>> [extends(longer, "man in a suit") for longer in ("man in a suit and hat", "man in a suit by a car")]
     [True, False]
@@ -139,7 +57,7 @@ def extends(longer: str, shorter: str) -> bool:
     False
     """
     rest, parts = longer.removeprefix(shorter + " "), shorter.split()
-    return rest != longer and rest.split()[0] in LIST_WORDS and _head_place(parts) < len(parts) - 1
+    return rest != longer and rest.split()[0] in LIST_WORDS and head_place(parts) < len(parts) - 1
 
 
 def merge(
@@ -152,8 +70,8 @@ def merge(
     """Groups of phrases, the most frequent first.
 
     `vectors`: a unit vector of each normalised phrase (see `to_encode`); a group then joins the most frequent group
-    whose vector has at least the cosine `similar` with its own. `table` maps a phrase to the name of its group and is
-    obeyed first: its groups keep out of all other merging.
+    whose vector has at least the cosine `similar` with its own. `table` maps a phrase to the name of its group; it is
+    applied first, and its groups take no part in any other merging.
 
     Raises:
         EquinoiseError: no such way to merge, or a similarity that is no cosine.

@@ -1,14 +1,13 @@
 """Quality beside fairness: is the concept still shown, is variety kept, are the pictures as good, what else moved?
 
 Each question compares with something: fidelity and the other axes with the untouched images of the same seeds, variety
-and realism with images whose prompts name the classes, since a model can show those without any shift.
+and realism with images whose prompts name the classes, since a model can show those without any intervention.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +15,20 @@ from numpy.typing import NDArray
 from equinoise import statistics
 from equinoise.axes import UNCLEAR
 from equinoise.errors import EquinoiseError
-from equinoise.run import UNTOUCHED, Record
-from equinoise.statistics.quality import LEAST, Measured
+from equinoise.results.interactions import AxisEffect
+from equinoise.results.quality import ComparedClass, Fidelity, FidelityKept, Measure, WithinClasses
+from equinoise.run import ROLE, UNTOUCHED, Record
+from equinoise.statistics.quality import LEAST
 from equinoise.understanding.counts import likeliest
-from equinoise.understanding.interactions import interactions
+from equinoise.understanding.interactions import measure_effects
 
-Asked = Callable[[str], str | None]
-"""Prompt → the role that is faithful to it; None where that cannot be said."""
+Roles = Callable[[str], str | None]
+"""Prompt → the role that is faithful to it; None where no role can be told."""
 MOVED = "moved"
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class ImageVectors:
     """Images of a run: their records, and in the same order their vectors (n, d) of unit length."""
 
     records: Sequence[Record]
@@ -40,11 +41,10 @@ class Pictures:
         return {" & ".join(cell): self.vectors[[own == cell for own in cells]] for cell in sorted(found)}
 
 
-def compare_within(ours: Pictures, theirs: Pictures, axes: Sequence[str]) -> dict[str, Any]:
+def compare_within(ours: ImageVectors, theirs: ImageVectors, axes: Sequence[str]) -> WithinClasses:
     """Diversity and kernel distance of two sets of images within the classes of the axes.
 
-    `{"diversity": ratio, "kid": distance, "classes": [{class, n, against}], "compared": images of ours}`; classes with
-    fewer than two images on a side have no part, and `compared` says how many images are left.
+    Classes with fewer than two images on a side are left out; `compared` says how many of our images are left.
 
     Raises:
         EquinoiseError: no class has two images on both sides.
@@ -57,64 +57,55 @@ def compare_within(ours: Pictures, theirs: Pictures, axes: Sequence[str]) -> dic
             "prompts name the classes"
         )
     pairs = [(mine[name], other[name]) for name in shared]
-    return {
-        "diversity": _say(statistics.diversity_ratio(pairs)),
-        "kid": _say(statistics.kernel_distance(pairs)),
-        "classes": [{"class": n, "n": len(mine[n]), "against": len(other[n])} for n in shared],
-        "compared": sum(len(mine[name]) for name in shared),
-    }
+    return WithinClasses(
+        diversity=Measure(**statistics.diversity_ratio(pairs)._asdict()),
+        kid=Measure(**statistics.kernel_distance(pairs)._asdict()),
+        classes=tuple(ComparedClass(label=name, n=len(mine[name]), against=len(other[name])) for name in shared),
+        compared=sum(len(mine[name]) for name in shared),
+    )
 
 
-def fidelity(records: Sequence[Record], asked: Asked) -> dict[str, Any] | None:
-    """The share of images that show the role asked for, with its interval; None where that cannot be said."""
-    seen = list(faithful(records, asked).values())
+def fidelity(records: Sequence[Record], roles: Roles) -> Fidelity | None:
+    """The share of images that show the role asked for, with its interval; None where no role can be told."""
+    seen = list(faithful(records, roles).values())
     if not seen:
         return None
     interval = statistics.wilson(sum(seen), len(seen))
-    return {"n": len(seen), "share": sum(seen) / len(seen), "low": interval.low, "high": interval.high}
+    return Fidelity(n=len(seen), share=sum(seen) / len(seen), low=interval.low, high=interval.high)
 
 
-def fidelity_kept(before: Sequence[Record], after: Sequence[Record], asked: Asked) -> dict[str, Any] | None:
-    """What became of fidelity on the same prompts and seeds: difference and ratio, paired; None where nothing pairs."""
-    first, second = faithful(before, asked), faithful(after, asked)
+def fidelity_kept(before: Sequence[Record], after: Sequence[Record], roles: Roles) -> FidelityKept | None:
+    """Fidelity after against before on the same prompts and seeds, paired; None where nothing pairs."""
+    first, second = faithful(before, roles), faithful(after, roles)
     both = [key for key in first if key in second]
     if not both:
         return None
-    sides = [first[key] for key in both], [second[key] for key in both]
-    value, interval = statistics.paired_difference(*sides)
-    return {
-        "pairs": len(both),
-        "difference": {"value": value, "low": interval.low, "high": interval.high},
-        "ratio": _ratio(*sides) if any(sides[0]) and any(sides[1]) else None,
-    }
+    was, now = [first[key] for key in both], [second[key] for key in both]
+    difference = _measure(*statistics.paired_difference(was, now))
+    ratio = _measure(*statistics.paired_ratio(was, now)) if any(was) and any(now) else None
+    return FidelityKept(pairs=len(both), difference=difference, ratio=ratio)
 
 
-def faithful(records: Sequence[Record], asked: Asked) -> dict[tuple[str, int], bool]:
-    """Prompt and seed → whether the image shows the role asked for; those left out of which that cannot be said."""
-    roles = {prompt: asked(prompt) for prompt in {record.prompt for record in records}}
-    known = [record for record in records if roles[record.prompt] and "role" in record.detections]
-    return {(record.prompt, record.seed): likeliest(record, "role") == roles[record.prompt] for record in known}
+def faithful(records: Sequence[Record], roles: Roles) -> dict[tuple[str, int], bool]:
+    """Prompt and seed → whether the image shows the role asked for; images whose role cannot be told are left out."""
+    asked = {prompt: roles(prompt) for prompt in {record.prompt for record in records}}
+    known = [record for record in records if asked[record.prompt] and ROLE in record.detections]
+    return {(record.prompt, record.seed): likeliest(record, ROLE) == asked[record.prompt] for record in known}
 
 
 def off_target(
-    before: Sequence[Record], after: Sequence[Record], measured: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """The change of every class of the axes that were not meant to move, paired, all interventions taken together.
+    before: Sequence[Record], after: Sequence[Record], classes: Mapping[str, Sequence[str]]
+) -> dict[str, AxisEffect]:
+    """The effect on every axis that was not meant to move, paired, all interventions taken together.
 
-    As a row of `interactions`: `{axis: {n, classes: {class: change}, moved}}`; empty where there is no such axis.
+    `classes`: axis → its classes; the result is empty where there is no such axis.
     """
-    if not measured:
+    if not classes:
         return {}
     untouched = [replace(record, intervention=UNTOUCHED) for record in before]
-    rows = interactions([*untouched, *(replace(record, intervention=MOVED) for record in after)], measured)
-    axes: dict[str, Any] = rows[0]["axes"]
-    return axes
+    (effect,) = measure_effects([*untouched, *(replace(record, intervention=MOVED) for record in after)], classes)
+    return effect.axes
 
 
-def _ratio(before: Sequence[bool], after: Sequence[bool]) -> dict[str, float]:
-    value, interval = statistics.paired_ratio(before, after)
-    return {"value": value, "low": interval.low, "high": interval.high}
-
-
-def _say(found: Measured) -> dict[str, float]:
-    return found._asdict()
+def _measure(value: float, interval: statistics.Interval) -> Measure:
+    return Measure(value=value, low=interval.low, high=interval.high)

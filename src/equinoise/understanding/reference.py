@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from equinoise import statistics
 from equinoise.axes import Axis
 from equinoise.errors import EquinoiseError
-from equinoise.statistics import Interval
-from equinoise.understanding.counts import Counts
 from equinoise.understanding.tables import number, read_table
 
 
@@ -21,23 +17,6 @@ class Reference:
 
     shares: Mapping[str, float]
     counts: Mapping[str, int] | None = None
-
-
-def amplification(c: Counts, reference: Reference, found: Sequence[Interval]) -> dict[str, Any]:
-    """What the model adds to the reference: each class's difference with its interval, and the bias amplification.
-
-    `found` are the intervals of the model's own shares.
-    """
-    counted, shares, differences = reference.counts, c.shares or [], {}
-    known = [None] * len(c.classes) if counted is None else statistics.share_intervals(list(counted.values()))
-    for name, share, interval, theirs in zip(c.classes, shares, found, known, strict=True):
-        low, high = statistics.difference_from(share, interval, reference.shares[name], theirs)
-        at = reference.shares[name]
-        differences[name] = {"reference": at, "difference": share - at, "low": low, "high": high}
-    return {
-        "amplification": differences,
-        "bias_amplification": statistics.bias_amplification(shares, list(reference.shares.values())),
-    }
 
 
 def read_reference(path: Path, axes: Sequence[Axis]) -> dict[tuple[str, str], Reference]:
@@ -57,7 +36,7 @@ def read_reference(path: Path, axes: Sequence[Axis]) -> dict[tuple[str, str], Re
             table = tables.setdefault((concept, axis), {})
             if known[axis].require(label) in table or times > 1:
                 raise EquinoiseError(f"{path}: '{label}' of '{concept}' comes twice on axis '{axis}'")
-            table[label] = number(value, whole=of_counts, path=path)
+            table[label] = number(value, whole=of_counts, where=path)
     return {key: _reference(path, key, known[key[1]], table, of_counts) for key, table in tables.items()}
 
 

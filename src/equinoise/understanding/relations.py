@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +19,24 @@ from PIL import Image
 
 from equinoise import statistics
 from equinoise.errors import EquinoiseError
+from equinoise.prompts import subject
+from equinoise.results.relations import AttributeRelation, EncoderCosines, RelationDifference, RelationsResult
 from equinoise.statistics import Similarity
-from equinoise.understanding.wordings import WORDINGS, Attribute, subject_of
+from equinoise.understanding.wordings import WORDINGS, Attribute
 
 Array = NDArray[np.float64]
 BATCH = 64
 
 
-class Reads(Protocol):
-    """Encodes texts."""
+class ReadsTexts(Protocol):
+    """An encoder of texts."""
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, d) unit vectors."""
 
 
-class Sees(Protocol):
-    """Encodes images."""
+class ReadsImages(Protocol):
+    """An encoder of images."""
 
     def images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """(n, d) unit vectors."""
@@ -46,7 +48,7 @@ class TextRelation:
 
     Attributes:
         raw: (wordings, k); all of them high in most encoders.
-        centred: the same after the mean of a reference vocabulary, in the same wording, is taken away.
+        centred: the same after the mean of a reference vocabulary, in the same wording, is subtracted.
     """
 
     raw: Array
@@ -57,7 +59,7 @@ class TextRelation:
         return statistics.over_wordings(self._values(centred)[:, index])
 
     def difference(self, first: int, second: int, centred: bool = True) -> Similarity:
-        """How much closer the first attribute is than the second, wording by wording."""
+        """How much closer the first attribute is than the second, compared wording by wording."""
         values = self._values(centred)
         return statistics.over_wordings(values[:, first] - values[:, second])
 
@@ -76,7 +78,7 @@ class TextRelation:
 
 @dataclass(frozen=True)
 class VisionRelation:
-    """Vectors of images: of the concept (n, d), and of k attributes (k, m, d) on the same m seeds."""
+    """Unit vectors of images: of the concept (n, d), and of k attributes (k, m, d) on the same m seeds."""
 
     concept: Array
     attributes: Array
@@ -88,28 +90,28 @@ class VisionRelation:
         return result
 
     @cached_property
-    def draws(self) -> Array:
-        """(resamples, k): the same under other draws of the images."""
+    def resamples(self) -> Array:
+        """(resamples, k): the same over resamples of the images."""
         return statistics.resampled_pairs(self.concept, self.attributes)
 
     def one(self, index: int) -> Similarity:
         """The relation of one attribute."""
-        return self._similarity(float(self.values[index]), lambda: self.draws[:, index])
+        return self._similarity(float(self.values[index]), lambda: self.resamples[:, index])
 
     def difference(self, first: int, second: int) -> Similarity:
         """How much closer the first attribute's images are than the second's, on the same seeds."""
         value = float(self.values[first] - self.values[second])
-        return self._similarity(value, lambda: self.draws[:, first] - self.draws[:, second])
+        return self._similarity(value, lambda: self.resamples[:, first] - self.resamples[:, second])
 
     def part(self, places: Sequence[int]) -> VisionRelation:
         """Of some of the attributes only."""
         return VisionRelation(self.concept, self.attributes[list(places)])
 
-    def _similarity(self, value: float, draws: Callable[[], Array]) -> Similarity:
-        """A single image of either side says nothing of the spread."""
+    def _similarity(self, value: float, resamples: Callable[[], Array]) -> Similarity:
+        """With an interval, unless a single image on a side tells nothing of the spread."""
         if min(len(self.concept), self.attributes.shape[1]) < 2:
             return Similarity(value, None, None)
-        return statistics.over_draws(value, draws())
+        return statistics.over_draws(value, resamples())
 
 
 @dataclass(frozen=True)
@@ -121,64 +123,70 @@ class Relations:
     text: Mapping[str, TextRelation] = field(default_factory=dict)
     vision: Mapping[str, VisionRelation] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """`{"relations": [one an attribute], "differences": [one a pair], …}`."""
-        k = range(len(self.attributes))
-        return {
-            "concept": self.concept,
-            "relations": [
-                {"attribute": a.name, "prompt": a.prompt, **self._entry(i), **self._others(i)}
-                for i, a in enumerate(self.attributes)
-            ],
-            "differences": [
-                {"attribute": self.attributes[i].name, "than": self.attributes[j].name, **self._entry(i, j)}
-                for i, j in combinations(k, 2)
-            ],
-            "text_encoders": list(self.text),
-            "vision_encoders": list(self.vision),
-        }
+    def result(self) -> RelationsResult:
+        """The relation of each attribute, and the difference of each pair of attributes, with intervals."""
+        first = next(iter(self.text.values()), None), next(iter(self.vision.values()), None)
+        return RelationsResult(
+            concept=self.concept,
+            relations=tuple(
+                AttributeRelation(
+                    attribute=entry.name,
+                    prompt=entry.prompt,
+                    **_numbers(*first, index),
+                    encoders=self._further(index) or None,
+                )
+                for index, entry in enumerate(self.attributes)
+            ),
+            differences=tuple(
+                RelationDifference(
+                    attribute=self.attributes[i].name, than=self.attributes[j].name, **_numbers(*first, i, j)
+                )
+                for i, j in combinations(range(len(self.attributes)), 2)
+            ),
+            text_encoders=tuple(self.text),
+            vision_encoders=tuple(self.vision),
+        )
 
-    def _entry(self, i: int, than: int | None = None) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for relation in list(self.text.values())[:1]:
-            found |= _text_entry(relation, i, than)
-        for seen in list(self.vision.values())[:1]:
-            found |= _say("vision", seen.one(i) if than is None else seen.difference(i, than))
-        return {**_NOTHING, **found}
-
-    def _others(self, i: int) -> dict[str, Any]:
-        """The same attribute in every further encoder."""
-        more = {name: _text_entry(relation, i, None) for name, relation in list(self.text.items())[1:]}
-        more |= {name: _say("vision", seen.one(i)) for name, seen in list(self.vision.items())[1:]}
-        return {"encoders": more} if more else {}
-
-
-KINDS = ("text", "text_centred", "vision")
-_NOTHING: dict[str, Any] = {f"{kind}{end}": None for kind in KINDS for end in ("", "_low", "_high")}
+    def _further(self, index: int) -> dict[str, EncoderCosines]:
+        """The relation of an attribute in every encoder but the first of each kind."""
+        texts = {name: _numbers(found, None, index) for name, found in list(self.text.items())[1:]}
+        seen = {name: _numbers(None, found, index) for name, found in list(self.vision.items())[1:]}
+        return {name: EncoderCosines(**numbers) for name, numbers in {**texts, **seen}.items()}
 
 
-def _text_entry(relation: TextRelation, i: int, than: int | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for kind, centred in (("text", False), ("text_centred", True)):
-        found |= _say(kind, relation.one(i, centred) if than is None else relation.difference(i, than, centred))
-    return found
-
-
-def _say(name: str, found: Similarity) -> dict[str, Any]:
-    low, high = found.interval or (None, None)
-    return {name: found.value, f"{name}_low": low, f"{name}_high": high}
+def _numbers(
+    text: TextRelation | None, seen: VisionRelation | None, index: int, than: int | None = None
+) -> dict[str, float | None]:
+    """Cosines of an attribute, or what they are more than those of another, by the field names of `Cosines`."""
+    found: dict[str, Similarity] = {}
+    if text:
+        for kind, centred in (("text", False), ("text_centred", True)):
+            found[kind] = text.one(index, centred) if than is None else text.difference(index, than, centred)
+    if seen:
+        found["vision"] = seen.one(index) if than is None else seen.difference(index, than)
+    values: dict[str, float | None] = {kind: similarity.value for kind, similarity in found.items()}
+    ends = {kind: similarity.interval for kind, similarity in found.items() if similarity.interval}
+    values |= {f"{kind}_{end}": getattr(interval, end) for kind, interval in ends.items() for end in ("low", "high")}
+    return values
 
 
 def relate_texts(
-    encoder: Reads,
+    encoder: ReadsTexts,
     concept: str,
     attributes: Sequence[Attribute],
     reference: Sequence[str],
     wordings: Sequence[str] = WORDINGS,
 ) -> TextRelation:
-    """Cosines of a concept with attributes, each in every wording ("a photo of …" against "a photo of …").
+    """Cosines of a concept with k attributes, both in the same wording, for each of t wordings.
 
-    `reference`: the vocabulary whose mean is taken away.
+    TERU of Lopez Olmos et al. (2024), with wordings in the place of a single prompt.
+
+    Args:
+        encoder: a text encoder.
+        concept: a prompt, such as "a photo of a doctor"; its subject is what is put into the wordings.
+        attributes: k of them.
+        reference: the vocabulary whose mean is subtracted for the centred cosines.
+        wordings: each with a `{}` for the phrase.
 
     Raises:
         EquinoiseError: no wording has a place for the phrase, or the reference is empty.
@@ -187,7 +195,7 @@ def relate_texts(
         raise EquinoiseError("every wording needs a {} for the phrase, such as 'a photo of {}'")
     if not reference:
         raise EquinoiseError("the reference vocabulary is empty; centring needs at least one phrase")
-    phrases = [subject_of(concept), *(entry.phrase for entry in attributes), *reference]
+    phrases = [subject(concept), *(entry.phrase for entry in attributes), *reference]
     table = encode_texts(encoder, [wording.replace("{}", p) for wording in wordings for p in phrases])
     raw, moved = [], []
     for wording in wordings:  # one at a time: the authors' vectors have tens of thousands of numbers
@@ -204,14 +212,14 @@ def _cosines(vectors: Array) -> Array:
     return result
 
 
-def encode_texts(encoder: Reads, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+def encode_texts(encoder: ReadsTexts, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     """The vector of each different text, encoded once, in batches of like length."""
     distinct = sorted(dict.fromkeys(texts), key=lambda text: (len(text), text))
     parts = [encoder.texts(distinct[i : i + BATCH]) for i in range(0, len(distinct), BATCH)]
     return dict(zip(distinct, np.concatenate(parts), strict=True))
 
 
-def encode_images(encoder: Sees, images: Iterable[Image.Image]) -> Array:
+def encode_images(encoder: ReadsImages, images: Iterable[Image.Image]) -> Array:
     """(n, d): the vectors of images, in batches; an image is held no longer than its batch."""
     parts: list[NDArray[np.float32]] = []
     batch: list[Image.Image] = []

@@ -51,7 +51,7 @@ def _choose(path: Path, header: Sequence[str], columns: Sequence[str], one_of: S
     return [*columns, *present]
 
 
-def number(text: str, whole: bool, path: Path) -> float:
+def number(text: str, whole: bool, where: str | Path) -> float:
     """A number of at least 0, whole where asked.
 
     Raises:
@@ -63,5 +63,5 @@ def number(text: str, whole: bool, path: Path) -> float:
         value = -1
     if not 0 <= value < 2**53:  # NaN fails too
         kind = "whole number" if whole else "number"
-        raise EquinoiseError(f"{path}: '{text}' is not a {kind} of at least 0")
+        raise EquinoiseError(f"{where}: '{text}' is not a {kind} of at least 0")
     return value

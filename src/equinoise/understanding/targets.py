@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from math import prod
 from pathlib import Path
+from typing import cast
 
 from equinoise.axes import Axis, load_axis
 from equinoise.errors import EquinoiseError
@@ -14,7 +15,7 @@ from equinoise.understanding.counts import crossed
 from equinoise.understanding.reference import read_reference
 from equinoise.understanding.tables import number, read_table
 
-CSV = ".csv"
+CSV, PRODUCT = ".csv", "product"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Target:
     @property
     def axis(self) -> Axis:
         """The axis, or the intersection."""
-        return self.axes[0] if len(self.axes) == 1 else crossed(self.axes)
+        return _together(self.axes)
 
     @property
     def name(self) -> str:
@@ -47,6 +48,35 @@ class Target:
         for cell, share in cells:
             found[cell[place]] += share
         return found
+
+
+Wanted = str | Mapping[str, float]
+"""What a user wants of an axis: "uniform", or class → share."""
+
+WantedTargets = Mapping[str, Wanted | Path] | str | Path | Sequence[Target]
+"""What a user wants of a plan.
+
+A mapping: axis → `Wanted` or a CSV file with shares by concept; and a name such as `gender*tone` → "uniform", "product"
+(of what the other targets say of these axes), shares by cell such as "woman & dark", or a CSV file with one column for
+each axis. Or a CSV file with shares by concept, for every axis that it has. Or `Target` values.
+"""
+
+
+def wanted_shares(value: Wanted, axis: Axis) -> dict[str, float]:
+    """The wanted share of every class.
+
+    Raises:
+        EquinoiseError: neither "uniform" nor a share for each class, or shares that do not sum to 1.
+    """
+    if isinstance(value, str):
+        if value != "uniform":
+            raise EquinoiseError(f"the target of '{axis.name}' is 'uniform' or a share for each class, not '{value}'")
+        return uniform(axis.classes)
+    if set(value) != set(axis.classes) or not all(0 <= share <= 1 for share in value.values()):
+        raise EquinoiseError(f"a target for '{axis.name}' names each of {', '.join(axis.classes)} with a share in 0–1")
+    if abs(sum(value.values()) - 1) > 1e-6:
+        raise EquinoiseError(f"the shares of the target of '{axis.name}' sum to {sum(value.values()):g}, not to 1")
+    return {name: float(value[name]) for name in axis.classes}
 
 
 def uniform(classes: Sequence[str]) -> dict[str, float]:
@@ -77,14 +107,10 @@ def parse_target(text: str, axis: Axis, concept: str | None = None, parts: Seque
             shares[name.strip()] = float(value)
         except ValueError as error:
             raise EquinoiseError(f"target '{part}' needs a share, such as {axis.classes[0]}:0.5") from error
-    if set(shares) != set(axis.classes) or not all(0 <= share <= 1 for share in shares.values()):
-        raise EquinoiseError(f"a target for '{axis.name}' names each of {', '.join(axis.classes)} with a share in 0–1")
-    if abs(sum(shares.values()) - 1) > 1e-6:
-        raise EquinoiseError(f"the shares of target '{text}' sum to {sum(shares.values()):g}, not to 1")
-    return {name: shares[name] for name in axis.classes}
+    return wanted_shares(shares, axis)
 
 
-def targets_of(texts: Sequence[str], axes: Mapping[str, Axis]) -> dict[str, dict[str, float]]:
+def parse_shares(texts: Sequence[str], axes: Mapping[str, Axis]) -> dict[str, dict[str, float]]:
     """`gender=uniform` and the like, by axis; intersections among the axes by a name such as `gender*tone`.
 
     Raises:
@@ -114,8 +140,7 @@ def parse_targets(texts: Sequence[str], concept: str) -> list[Target]:
     """
     if not texts:
         raise EquinoiseError("a plan needs a target, such as --target gender=uniform")
-    found: list[Target] = []
-    products: list[tuple[Axis, ...]] = []
+    found: list[Target | tuple[Axis, ...]] = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals and text.endswith(CSV):
@@ -124,14 +149,51 @@ def parse_targets(texts: Sequence[str], concept: str) -> list[Target]:
         if not equals or not name or not value:
             raise EquinoiseError(f"target '{text}' is not AXIS=…, such as gender=uniform or gender*tone=TABLE.csv")
         axes = _axes(name)
-        if value == "product":
-            products.append(axes)
-            continue
-        axis = axes[0] if len(axes) == 1 else crossed(axes)
-        found.append(Target(axes, parse_target(value, axis, concept, axes if len(axes) > 1 else ())))
-    found += [_product(axes, found) for axes in products]
-    _require_consistent(found)
-    return found
+        found.append(axes if value == PRODUCT else Target(axes, _parsed(value, axes, concept)))
+    return _completed(found)
+
+
+def plan_targets(targets: WantedTargets, concept: str) -> list[Target]:
+    """What a plan for one concept is to meet, from values: see `WantedTargets`.
+
+    Raises:
+        EquinoiseError: no target, a bad one, or two targets that contradict each other.
+    """
+    if isinstance(targets, str | Path):
+        if not str(targets).endswith(CSV):
+            raise EquinoiseError(f'targets \'{targets}\': give {{"gender": "uniform"}}, or a .csv file of shares')
+        return _completed(_all_published(Path(targets), concept))
+    if not targets:
+        raise EquinoiseError('a plan needs a target, such as {"gender": "uniform"}')
+    if not isinstance(targets, Mapping):
+        return _completed(targets)
+    found: list[Target | tuple[Axis, ...]] = []
+    for name, value in targets.items():
+        axes = _axes(name)
+        file = value if isinstance(value, Path) or (isinstance(value, str) and value.endswith(CSV)) else None
+        if value == PRODUCT:
+            found.append(axes)
+        elif file is not None:
+            found.append(Target(axes, _parsed(str(file), axes, concept)))
+        else:
+            found.append(Target(axes, wanted_shares(cast("Wanted", value), _together(axes))))
+    return _completed(found)
+
+
+def _parsed(value: str, axes: tuple[Axis, ...], concept: str) -> dict[str, float]:
+    return parse_target(value, _together(axes), concept, axes if len(axes) > 1 else ())
+
+
+def _together(axes: Sequence[Axis]) -> Axis:
+    return axes[0] if len(axes) == 1 else crossed(axes)
+
+
+def _completed(found: Sequence[Target | tuple[Axis, ...]]) -> list[Target]:
+    """The targets, and after them the products of what they say of the axes of each tuple."""
+    targets = [target for target in found if isinstance(target, Target)]
+    targets += [_product(axes, targets) for axes in found if not isinstance(axes, Target)]
+    _require_consistent(targets)
+    return targets
 
 
 def published(path: Path, axis: Axis, concept: str | None) -> dict[str, float]:
@@ -175,7 +237,7 @@ def _joint(path: Path, axes: Sequence[Axis]) -> dict[str, float]:
         cell = " & ".join(axis.require(label) for axis, label in zip(axes, classes, strict=True))
         if cell in found or times > 1:
             raise EquinoiseError(f"{path}: '{cell}' comes twice; give each combination once")
-        found[cell] = number(value, whole=whole, path=path)
+        found[cell] = number(value, whole=whole, where=path)
     cells = crossed(axes).classes
     missing = [cell for cell in cells if cell not in found]
     if missing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.errors import EquinoiseError
+from equinoise.language import with_article
+from equinoise.prompts import frame, subject
 
 WORDINGS = (
     "{}",
@@ -44,11 +45,11 @@ REFERENCE = (
 )  # fmt: skip
 """Everyday things that say nothing of class, sex or colour: what any two phrases have in common is their mean."""
 
-FRAME = re.compile(
-    r"^(?:an?|the)\s+(?:[\w-]+\s+){0,2}?(?:photo|photograph|picture|image|portrait|painting|drawing)s?\s+of\s+(?=\S)",
-    re.IGNORECASE,
-)
-LED = re.compile(r"^(?:an?|the|his|her|its|their|some|two|three|no)\s", re.IGNORECASE)
+MIXTURE_REFERENCE = (
+    "a person", "a doctor", "a teacher", "an engineer", "a farmer", "a building", "a woman", "a man", "light skin",
+    "medium skin", "dark skin", "a hut", "a derelict house", "a house", "a mansion",
+)  # fmt: skip
+"""The same for the mixture, which knows no other words."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Attribute:
     """Something that may go with a concept.
 
     Attributes:
-        name: as the user calls it.
+        name: by which results name it.
         phrase: as it is put into wordings: "a mansion".
         prompt: what images of it are generated from: "a photo of a mansion".
-        shown: where its frequency is read, `AXIS:CLASS` or the name of an object; empty: by its own name.
+        shown: where its frequency is counted: `AXIS:CLASS`, or the name of an object; empty: by its own name.
     """
 
     name: str
@@ -67,48 +68,44 @@ class Attribute:
     prompt: str
     shown: tuple[str, ...] = ()
 
+    @classmethod
+    def named(cls, name: str, concept: str, prompt: str | None = None, shown: Sequence[str] = ()) -> Attribute:
+        """An attribute of a concept; without a prompt its images are framed as the concept's own.
 
-def subject_of(concept: str) -> str:
-    """What a concept is of, without the words that say it is a picture.
+        >>> Attribute.named("mansion", "a picture of a man").prompt
+        'a picture of a mansion'
+        """
+        phrase = with_article(name) if prompt is None else subject(prompt)
+        return cls(name, phrase, prompt or f"{frame(concept)}{phrase}", tuple(shown))
 
-    >>> subject_of("a photo of a doctor"), subject_of("a wedding")
-    ('a doctor', 'a wedding')
+
+Attributes = str | Path | Sequence[str | tuple[str, str] | Attribute]
+"""Attributes as a user gives them: a file (see `read_attributes`), or names, (name, prompt) pairs and `Attribute`s."""
+
+
+def settle_attributes(given: Attributes, concept: str) -> tuple[Attribute, ...]:
+    """The attributes of a concept, each with its phrase and prompt.
+
+    Raises:
+        EquinoiseError: there is none, one is given twice, or a file cannot be read.
     """
-    return FRAME.sub("", concept.strip())
+    if isinstance(given, str | Path):
+        return tuple(read_attributes(Path(given), concept))
+    return tuple(_different([_settled(entry, concept) for entry in given], "the list of attributes"))
 
 
-def frame_of(concept: str) -> str:
-    """The words before the subject; "a photo of " where the concept has none.
-
-    >>> frame_of("a picture of a wedding"), frame_of("a wedding")
-    ('a picture of ', 'a photo of ')
-    """
-    found = FRAME.match(concept.strip())
-    return found.group(0) if found else "a photo of "
-
-
-def with_article(phrase: str) -> str:
-    """With "a" or "an" where the phrase is led by nothing and does not look like a plural.
-
-    >>> with_article("mansion"), with_article("old house"), with_article("his house"), with_article("trees")
-    ('a mansion', 'an old house', 'his house', 'trees')
-    """
-    if LED.match(phrase) or (phrase.endswith("s") and not phrase.endswith("ss")):
-        return phrase
-    return f"{'an' if phrase[:1].lower() in 'aeiou' else 'a'} {phrase}"
-
-
-def attribute(name: str, concept: str, prompt: str | None = None, shown: Sequence[str] = ()) -> Attribute:
-    """An attribute of a concept; its images are framed as the concept's own where no prompt is given."""
-    phrase = with_article(name) if prompt is None else subject_of(prompt)
-    return Attribute(name, phrase, prompt or f"{frame_of(concept)}{phrase}", tuple(shown))
+def _settled(entry: str | tuple[str, str] | Attribute, concept: str) -> Attribute:
+    if isinstance(entry, Attribute):
+        return entry
+    name, prompt = (entry, None) if isinstance(entry, str) else entry
+    return Attribute.named(name, concept, prompt)
 
 
 def read_attributes(path: Path, concept: str) -> list[Attribute]:
     """A file of attributes: a line each, `mansion` or `mansion = a photo of a mansion`; or a TOML file.
 
     In a line `#` begins a comment. In TOML a table an attribute: `[mansion]` with `prompt = "…"` and
-    `shown = ["house:mansion", "castle"]` (where its frequency is read).
+    `shown = ["house:mansion", "castle"]` (where its frequency is counted).
 
     Raises:
         EquinoiseError: it cannot be read, names nothing, or names an attribute twice.
@@ -118,26 +115,29 @@ def read_attributes(path: Path, concept: str) -> list[Attribute]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise EquinoiseError(f"cannot read the attributes {path}: {reason}") from error
-    found = _toml(path, text, concept) if path.suffix == ".toml" else _lines(text, concept)
+    return _different(_toml(path, text, concept) if path.suffix == ".toml" else _lines(text, concept), str(path))
+
+
+def _different(found: list[Attribute], where: str) -> list[Attribute]:
     names = [entry.name for entry in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice or not found:
         what = f"names '{twice}' twice" if twice else "names no attribute; give one a line"
-        raise EquinoiseError(f"{path} {what}")
+        raise EquinoiseError(f"{where} {what}")
     return found
 
 
 def _lines(text: str, concept: str) -> list[Attribute]:
     entries = [line.partition("#")[0].strip() for line in text.splitlines()]
     split = [entry.partition("=") for entry in entries if entry]
-    return [attribute(name.strip(), concept, prompt.strip() or None) for name, _, prompt in split if name.strip()]
+    return [Attribute.named(name.strip(), concept, prompt.strip() or None) for name, _, prompt in split if name.strip()]
 
 
 def _toml(path: Path, text: str, concept: str) -> list[Attribute]:
     try:
         tables: dict[str, Any] = tomllib.loads(text)
         return [
-            attribute(name, concept, entry.get("prompt"), [str(place) for place in entry.get("shown", [])])
+            Attribute.named(name, concept, entry.get("prompt"), [str(place) for place in entry.get("shown", [])])
             for name, entry in tables.items()
         ]
     except (tomllib.TOMLDecodeError, AttributeError, TypeError) as error:

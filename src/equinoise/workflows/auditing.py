@@ -1,33 +1,141 @@
-"""`audit MODEL`: generate images of one or more concepts and count, to a fixed number or until the answer is sharp."""
+"""`audit`: images of one or more concepts, made and counted, to a fixed number or until every interval is narrow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from equinoise.engine import Engine, Job, Request
-from equinoise.engine.images import Tick, make_images
+from equinoise.engine import Engine, Job
 from equinoise.errors import EquinoiseError
-from equinoise.progress import progress
-from equinoise.run import Record, RunFolder
-from equinoise.seeds import seed_range
+from equinoise.results.audits import AuditResult, Sequential
+from equinoise.run import MemoryRun, Record, RunFolder, start_run
+from equinoise.seeds import AUDIT, seed_range
 from equinoise.statistics import horizon_for, share_intervals, share_sequences
-from equinoise.understanding.audit import Intervals
-from equinoise.workflows.planned import drawn, open_plan
-from equinoise.workflows.question import Question
-from equinoise.workflows.settings import Session, require_concepts
-from equinoise.workflows.shifting import check
+from equinoise.understanding.audit import Intervals, Measures
+from equinoise.understanding.targets import Wanted
+from equinoise.workflows.applying import AppliedPlan, PlanLike, apply_plan
+from equinoise.workflows.detector import DetectorSettings
+from equinoise.workflows.making import Maker, making
+from equinoise.workflows.question import Axes, Question
+from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 DEFAULT_N = 128
 LOOK_EVERY = 32
 """Images between two looks of a sequential audit: two batches, so that two workers have something to do."""
 
 
+def audit(
+    model: Model,
+    concepts: str | Sequence[str],
+    *,
+    axes: Axes,
+    n: int | None = None,
+    targets: Mapping[str, Wanted] | None = None,
+    plan: PlanLike | None = None,
+    crosses: Sequence[Sequence[str]] = (),
+    reference: str | Path | None = None,
+    until_width: float | None = None,
+    detector: str | DetectorSettings | None = None,
+    out: str | Path | None = None,
+    seed: int = AUDIT,
+    engine: Engine | None = None,
+    progress: bool | None = None,
+) -> AuditResult:
+    """Shares of each class over n generated images of each concept, on the same seeds, with intervals.
+
+    Args:
+        model: as `load` gives it.
+        concepts: neutral prompts, such as "a photo of a doctor".
+        axes: what may be skewed: names of the catalogue, .toml files, or `Axis` values.
+        n: images a concept, 128; with `until_width` at most so many, by default enough whatever the shares are.
+        targets: axis → "uniform" (the default) or class → share.
+        plan: what is done to each image: a plan, what the verb `plan` gave, or a file.
+        crosses: groups of axes whose intersection is audited as well, such as [("gender", "tone")].
+        reference: CSV of `concept`, `axis`, `class` and `share` or `count`, to measure amplification by.
+        until_width: stop as soon as every interval is this narrow. The audit then looks every 32 images; its intervals
+            are confidence sequences, which hold at every look at once.
+        detector: what reads the images, where that is not the model's own.
+        out: a run folder; an audit that was cut off goes on there. Without one the run is kept in memory: all labels,
+            the first 64 images.
+        seed: the first seed.
+        engine: where the images are made; default this machine.
+        progress: None shows a bar in a terminal or a notebook.
+
+    Raises:
+        EquinoiseError: an argument makes no sense, a plan is of another model, or the folder holds something else.
+    """
+    named, question = require_concepts(concepts), Question.asking(axes, crosses, targets, reference)
+    model = model.reading_with(detector, question.axes)
+    until = None if until_width is None else _Until(until_width)
+    n = _enough(question, until) if n is None else n
+    seeds = seed_range(seed, n)
+    applied = apply_plan(plan, model, named, seeds)
+    more = {
+        **({"until_width": until_width} if until else {}),
+        **({"plan": applied.info.to_json()} if applied.info else {}),
+    }
+    about = {"command": "audit", "concepts": named, **question.to_json(), "n": n, "seed": seed, **more}
+    run = start_run(Path(out) if out else None, {**about, **model.to_json()})
+    jobs = [[applied.job(f"{i}-{s}", concept, s) for s in seeds] for i, concept in enumerate(named)]
+    with making(model, engine, progress, applied.early_classifier) as maker:
+        if until is None:
+            records = maker.make("audit", [job for row in jobs for job in row], question.axes, run)
+            return _audited(model, question, applied, records, run)
+        intervals: Intervals = partial(share_sequences, horizon=n, looks=-(-n // LOOK_EVERY))
+        parts = [until.make(maker, question, applied, row, run, intervals) for row in jobs]
+    records = [record for rows, _ in parts for record in rows]
+    sequential = tuple(look for _, look in parts)
+    return _audited(model, question, applied, records, run, intervals, sequential)
+
+
+def audit_cost(
+    model: Model,
+    concepts: Sequence[str],
+    question: Question,
+    n: int | None,
+    until_width: float | None,
+    plan: PlanLike | None,
+) -> Estimate:
+    """What an audit would take at most."""
+    until = None if until_width is None else _Until(until_width)
+    n = _enough(question, until) if n is None else n
+    named, seeds = require_concepts(concepts), seed_range(AUDIT, n)
+    applied = apply_plan(plan, model, named, seeds)
+    return model.estimate(len(named) * n, applied.calls)
+
+
+def _audited(
+    model: Model,
+    question: Question,
+    applied: AppliedPlan,
+    records: Sequence[Record],
+    run: RunFolder | MemoryRun,
+    intervals: Intervals = share_intervals,
+    sequential: tuple[Sequential, ...] | None = None,
+) -> AuditResult:
+    """The result, written into the run."""
+    detector, concepts = model.detector, dict.fromkeys(record.prompt for record in records)
+    measures = Measures(question.targets, detector.confusions(question.axes), question.references, intervals)
+    counts = question.count(applied.as_one(records), {concept: detector.role(concept) for concept in concepts})
+    result = measures.audit(counts).model_copy(
+        update={
+            "sequential": sequential,
+            "plan": applied.info,
+            "drawn": applied.attempts(records),
+            "faces": detector.faces(records, question.axes),
+            "detector": detector.info,
+            "corrected_by": detector.corrected_by(question.axes),
+        }
+    )
+    role = detector.role(next(iter(concepts)))
+    order = [record.id for record in records]
+    return result.with_run(run.finish(order, result.to_json(), model.world_json(), role))
+
+
 @dataclass(frozen=True)
-class Until:
+class _Until:
     """When a sequential audit stops: every confidence sequence at most this wide, or no images left."""
 
     width: float
@@ -36,100 +144,32 @@ class Until:
         if not 0.01 <= self.width < 1:
             raise EquinoiseError(f"--until-width {self.width}: the width of an interval lies between 0.01 and 1")
 
-
-def audit_model(
-    session: Session,
-    concepts: Sequence[str],
-    question: Question,
-    n: int | None,
-    seed: int,
-    out: Path | None,
-    until: Until | None = None,
-    dry_run: bool = False,
-    plan_file: Path | None = None,
-) -> dict[str, Any]:
-    """The audit object over n images of each concept (128), on the same seeds; with a plan, of what it makes of them.
-
-    With `until` over at most n: by default as many as are enough whatever the shares turn out to be. It looks every 32
-    images; its intervals are confidence sequences, which hold at every look at once.
-    """
-    n = _enough(question, until) if n is None else n
-    seeds, named = seed_range(seed, n), require_concepts(concepts)
-    planned = open_plan(plan_file, session, named, seeds) if plan_file else None
-    check(session, planned.plan.interventions if planned else [], seeds)
-    if dry_run:
-        return session.estimate(len(named) * n, planned.calls(session.calls) if planned else session.calls)
-    more = {**({"until_width": until.width} if until else {}), **({"plan": planned.about()} if planned else {})}
-    about = session.about(command="audit", concepts=named, **question.about(), n=n, seed=seed, **more)
-    run = RunFolder(out, about) if out else None
-    request, asked = session.request(list(question.axes.values())), {c: session.asked(c) for c in named}
-    intervals: Intervals = partial(share_sequences, horizon=n, looks=-(-n // LOOK_EVERY)) if until else share_intervals
-    request = planned.request(request) if planned else request
-
-    def job(name: str, concept: str, seed: int) -> Job:
-        return planned.job(name, concept, seed) if planned else Job(name, concept, seed)
-
-    def counted(records: Sequence[Record]) -> Sequence[Record]:
-        return planned.as_one(records) if planned else records
-
-    jobs = [[job(f"{i}-{s}", concept, s) for s in seeds] for i, concept in enumerate(named)]
-    with Engine(session.workers, session.spec.device) as engine, progress("audit", len(named) * n) as tick:
-        if until is None:
-            records = make_images(engine, request, [job for row in jobs for job in row], run, tick)
-            looks = {}
-        else:
-            narrow = partial(_narrow, question=question, width=until.width, intervals=intervals)
-            parts = [_until(engine, request, row, lambda r: narrow(counted(r)), until, run, tick) for row in jobs]
-            records = [record for rows, _ in parts for record in rows]
-            looks = {"sequential": [{"concept": c, **look} for c, (_, look) in zip(named, parts, strict=True)]}
-    result = {
-        **question.answer(counted(records), asked, session.reader.confusions, intervals),
-        **looks,
-        **({"plan": planned.about(), "drawn": drawn(records, session, planned.look)} if planned else {}),
-        **session.reader.faceless(records, list(question.axes.values())),
-        "detector": session.reader.about(),
-        "corrected_by": dict(session.reader.origins),
-    }
-    if run:
-        run.finish([record.id for record in records], {**result, **session.results(named[0])})
-    return result
+    def make(
+        self,
+        maker: Maker,
+        question: Question,
+        applied: AppliedPlan,
+        jobs: Sequence[Job],
+        run: RunFolder | MemoryRun,
+        intervals: Intervals,
+    ) -> tuple[list[Record], Sequential]:
+        """Images of one concept until every interval is narrow enough, or there are no more jobs."""
+        records: list[Record] = []
+        looks, reached = 0, False
+        for start in range(0, len(jobs), LOOK_EVERY):
+            records += maker.make("audit", jobs[start : start + LOOK_EVERY], question.axes, run)
+            looks += 1
+            counts = question.count(applied.as_one(records))
+            ends = [end for c in counts if c.clear for end in intervals(list(c.classes.values()))]
+            reached = all(c.clear for c in counts) and max(high - low for low, high in ends) <= self.width
+            if reached:
+                break
+        concept = jobs[0].prompt
+        ended = Sequential(concept=concept, until_width=self.width, looks=looks, n=len(records), reached=reached)
+        return records, ended
 
 
-def _enough(question: Question, until: Until | None) -> int:
+def _enough(question: Question, until: _Until | None) -> int:
     if until is None:
         return DEFAULT_N
-    return max(horizon_for(until.width, len(axis.classes), LOOK_EVERY) for axis in question.all_axes())
-
-
-def _until(
-    engine: Engine,
-    request: Request,
-    jobs: Sequence[Job],
-    narrow: Callable[[Sequence[Record]], bool],
-    until: Until,
-    run: RunFolder | None,
-    tick: Tick,
-) -> tuple[list[Record], dict[str, Any]]:
-    """Images of one concept until every interval is narrow enough, or there are no more jobs."""
-    records: list[Record] = []
-    looks, reached = 0, False
-    for part in _parts(jobs):
-        records += make_images(engine, request, part, run, tick)
-        looks += 1
-        reached = narrow(records)
-        if reached:
-            break
-    tick(len(jobs) - len(records))
-    return records, {"until_width": until.width, "looks": looks, "n": len(records), "reached": reached}
-
-
-def _parts(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
-    for start in range(0, len(jobs), LOOK_EVERY):
-        yield jobs[start : start + LOOK_EVERY]
-
-
-def _narrow(records: Sequence[Record], question: Question, width: float, intervals: Intervals) -> bool:
-    """Whether every interval of every axis is narrow enough; not while no image is clear."""
-    found = question.count(records)
-    widths = [high - low for c in found if c.clear for low, high in intervals(list(c.classes.values()))]
-    return all(c.clear for c in found) and max(widths) <= width
+    return max(horizon_for(until.width, len(axis.classes), LOOK_EVERY) for axis in question.all_axes)

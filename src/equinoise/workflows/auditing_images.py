@@ -1,65 +1,81 @@
-"""`audit FOLDER`: images that are there already, ours or from anywhere, read where no label came along."""
+"""`audit_images`: images that are there already, ours or from anywhere, read where no label came along."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from equinoise.axes import Axis
 from equinoise.errors import EquinoiseError
-from equinoise.progress import progress
-from equinoise.run import Record, RunFolder
+from equinoise.progress import progress as progress_bar
+from equinoise.results.audits import AuditResult
+from equinoise.run import Record, start_run
+from equinoise.understanding.audit import Measures
+from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.folders import ImageFolder, read_folder
-from equinoise.workflows.detector import open_reader
-from equinoise.workflows.question import Question
-from equinoise.workflows.reading_images import detector_of, open_image, read_images
+from equinoise.understanding.targets import Wanted
+from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
+from equinoise.workflows.question import Axes, Question
+from equinoise.workflows.reading_images import choose_detector, open_image, read_images
 
 ALIKE = ("model", "sampling", "detector")
 """What runs must share to be shards of one."""
 
 
 def audit_images(
-    folders: Sequence[Path],
-    question: Question,
+    folders: str | Path | Sequence[str | Path],
+    *,
+    axes: Axes,
     concepts: Sequence[str] = (),
-    detector: str | None = None,
+    targets: Mapping[str, Wanted] | None = None,
+    crosses: Sequence[Sequence[str]] = (),
+    reference: str | Path | None = None,
+    detector: str | DetectorSettings | None = None,
     device: str = "cpu",
-    unclear_below: float | None = None,
-    out: Path | None = None,
-) -> dict[str, Any]:
-    """The audit object of one or more folders together: shards of a run, or images of any origin.
+    out: str | Path | None = None,
+    progress: bool | None = None,
+) -> AuditResult:
+    """Shares of each class over the images of one or more folders together: shards of a run, or images of any origin.
 
-    `out`: a run folder with copies of the images, for a report or a check.
+    Args:
+        folders: runs, folders with `metadata.jsonl` or `metadata.csv`, or plain folders, whose sub-folders are concepts.
+        axes, targets, crosses, reference: as of `audit`.
+        concepts: only the images of these.
+        detector: what reads the images; default what the runs were read with, else a CLIP from the hub.
+        device: of the detector: cpu, cuda or mps.
+        out: a run folder with copies of the images, for a report or a check.
+        progress: None shows a bar in a terminal or a notebook.
 
     Raises:
         EquinoiseError: a folder or image cannot be read, two folders hold the same image, or a concept is not there.
     """
-    axes = list(question.axes.values())
-    wanted = [_only(read_folder(folder, axes), concepts) for folder in folders]
-    _require_apart(folders, wanted)
-    if detector is None and all(_labelled(record, axes) for folder in wanted for record in folder.records):
-        return _as_labelled(folders, wanted, question, out)
-    chosen = detector or detector_of(wanted)
-    recorded = wanted[0].about.get("detector") if detector is None else None
-    reader = open_reader(chosen, axes, device, unclear_below, question.confusion_files, recorded)
-    with progress("reading images", sum(len(folder.files) for folder in wanted)) as tick:
-        read = [list(read_images(folder, axes, reader, detector is None, tick)) for folder in wanted]
+    paths = [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
+    question = Question.asking(axes, crosses, targets, reference)
+    settings = DetectorSettings(detector) if isinstance(detector, str) else detector or DetectorSettings()
+    wanted = [_only(read_folder(path, question.axes), concepts) for path in paths]
+    _require_apart(paths, wanted)
+    labelled = all(_labelled(record, question.axes) for folder in wanted for record in folder.records)
+    if settings.name is None and labelled:
+        return _as_labelled(paths, wanted, question, settings, out)
+    named = replace(settings, name=settings.name or choose_detector(wanted))
+    recorded = wanted[0].about.get("detector") if settings.name is None else None
+    reader = CalibratedDetector.open(named, question.axes, device, recorded)
+    with progress_bar("reading images", sum(len(folder.files) for folder in wanted), progress) as tick:
+        read = [list(read_images(folder, question.axes, reader, settings.name is None, tick)) for folder in wanted]
     records = [record for part in read for record in part]
-    asked = {concept: reader.asked(concept) for concept in dict.fromkeys(r.prompt for r in records)}
-    if not all("role" in record.detections for record in records):
-        asked = {}
-    result = {
-        **question.answer(records, asked, reader.confusions),
-        **reader.faceless(records, axes),
-        "detector": reader.about(),
-        "corrected_by": dict(reader.origins),
-    }
-    if out:
-        made = [replace(f, records=tuple(part)) for f, part in zip(wanted, read, strict=True)]
-        _keep(out, folders, made, question, result)
-    return result
+    known = all("role" in record.detections for record in records)
+    roles = {prompt: reader.role(prompt) for prompt in {r.prompt for r in records}} if known else {}
+    measures = Measures(question.targets, reader.confusions(question.axes), question.references)
+    result = measures.audit(question.count(records, roles)).model_copy(
+        update={
+            "faces": reader.faces(records, question.axes),
+            "detector": reader.info,
+            "corrected_by": reader.corrected_by(question.axes),
+        }
+    )
+    made = [replace(f, records=tuple(part)) for f, part in zip(wanted, read, strict=True)]
+    return _with_run(result, paths, made, question, out)
 
 
 def _labelled(record: Record, axes: Sequence[Axis]) -> bool:
@@ -68,39 +84,44 @@ def _labelled(record: Record, axes: Sequence[Axis]) -> bool:
 
 
 def _as_labelled(
-    paths: Sequence[Path], folders: Sequence[ImageFolder], question: Question, out: Path | None
-) -> dict[str, Any]:
-    """No detector is needed; errors of whoever labelled are corrected by what is known of them."""
-    records = [record for folder in folders for record in folder.records]
-    confusions, origins = question.given_confusions()
-    result = {**question.answer(records, {}, confusions), "detector": None, "corrected_by": origins}
-    if out:
-        _keep(out, paths, folders, question, result)
-    return result
-
-
-def _keep(
-    out: Path,
     paths: Sequence[Path],
     folders: Sequence[ImageFolder],
     question: Question,
-    result: dict[str, Any],
-) -> None:
-    """A run of images that are there already: copies of them, their records and the audit."""
+    settings: DetectorSettings,
+    out: str | Path | None,
+) -> AuditResult:
+    """No detector is needed; errors of whoever labelled are corrected by what is known of them."""
+    records = [record for folder in folders for record in folder.records]
+    given = calibrations_for(settings.confusion, question.axes)
+    known = {axis.name: given[axis.name].ordered_as(axis.classes) for axis in question.axes if axis.name in given}
+    measures = Measures(question.targets, known, question.references)
+    origins = {name: dict(given[name].about) for name in known}
+    result = measures.audit(question.count(records, {})).model_copy(update={"corrected_by": origins})
+    return _with_run(result, paths, folders, question, out)
+
+
+def _with_run(
+    result: AuditResult,
+    paths: Sequence[Path],
+    folders: Sequence[ImageFolder],
+    question: Question,
+    out: str | Path | None,
+) -> AuditResult:
+    """The result with its run: in a folder copies of the images, their records and the audit; else in memory."""
     about = {
         "command": "audit",
         "sources": [{"folder": p.resolve().name, "sha256": f.digest} for p, f in zip(paths, folders, strict=True)],
-        **question.about(),
-        "detector": result["detector"],
+        **question.to_json(),
+        "detector": result.detector.to_json() if result.detector else None,
     }
-    run, order = RunFolder(out, about), []
+    run, order = start_run(Path(out) if out else None, about), []
     for index, folder in enumerate(folders):
         for file, record in zip(folder.files, folder.records, strict=True):
             kept = replace(record, id=f"{index}-{record.id}", source=record.source or file.name)
             order.append(kept.id)
             if kept.id not in run.records:
                 run.add(kept, open_image(file))
-    run.finish(order, result)
+    return result.with_run(run.finish(order, result.to_json()))
 
 
 def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.detectors import DetectorSpec, read_label
-from equinoise.detectors.loading import fingerprint
+from equinoise.detectors import read_label
 from equinoise.errors import EquinoiseError
-from equinoise.progress import progress
+from equinoise.progress import progress as progress_bar
+from equinoise.results.checks import Bold, CalibrationResult
 from equinoise.statistics import Confusion
 from equinoise.understanding.calibration import (
     Calibration,
@@ -24,38 +23,49 @@ from equinoise.understanding.calibration import (
     save_calibration,
 )
 from equinoise.understanding.folders import ImageFolder, read_folder
-from equinoise.workflows.detector import Reader
-from equinoise.workflows.reading_images import detector_of, read_images
+from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
+from equinoise.workflows.reading_images import choose_detector, read_images
 
 
 def calibrate_detector(
-    folder: Path,
-    axis_name: str,
-    out: Path,
+    folder: str | Path,
+    axis: str | Axis,
+    *,
+    out: str | Path,
     detector: str | None = None,
     device: str = "cpu",
     unclear_below: float | None = None,
     wrong_cost: float = 2.0,
-) -> dict[str, Any]:
-    """Read images whose class is known, a sub-folder a class; keep the confusion matrix and the threshold.
+    progress: bool | None = None,
+) -> CalibrationResult:
+    """What a detector gets wrong, counted on images whose class is known, a sub-folder a class.
 
     In a folder with metadata the column called like the axis is the class. A class `unclear` holds images on which a
     person could not tell either. Without a given threshold the one is chosen that disagrees least with people, on
     every second image of each class; the errors are then counted on the others only, so that no image judges a
     threshold that it chose.
 
+    Args:
+        folder: the labelled images.
+        axis: by name, by .toml file, or declared in Python.
+        out: .csv for the counts, .json for everything known; `DetectorSettings(confusion=…)` takes either.
+        detector: what is calibrated; default what fits the images.
+        device: cpu, cuda or mps.
+        unclear_below: keep this threshold instead of choosing one.
+        wrong_cost: how many unclear answers a wrong answer is as bad as.
+        progress: None shows a bar in a terminal or a notebook.
+
     Raises:
         EquinoiseError: a sub-folder is no class, a class has too few images, or nothing can be written.
     """
-    require_suffix(out)
-    axis = load_axis(axis_name)
-    if unclear_below is not None and not 0 <= unclear_below <= 1:
-        raise EquinoiseError(f"--unclear-below {unclear_below} is not a probability")
+    require_suffix(Path(out))
+    axis = load_axis(axis) if isinstance(axis, str) else axis
     if not 0 < wrong_cost < 1e6:
         raise EquinoiseError(f"--wrong-cost {wrong_cost}: a wrong answer costs more than 0")
-    images = read_folder(folder, [axis])
-    spec = DetectorSpec(detector or detector_of([images]), device)
-    true, probabilities = _read(images, axis, spec)
+    settings = DetectorSettings(detector, unclear_below)
+    images = read_folder(Path(folder), [axis])
+    bare = CalibratedDetector.open(replace(settings, name=detector or choose_detector([images])), (), device)
+    true, probabilities = _read(images, axis, bare, progress)
     counted, threshold = np.ones(len(true), bool), unclear_below
     if threshold is None:
         counted = _every_second(true)
@@ -64,20 +74,23 @@ def calibrate_detector(
             raise EquinoiseError(f"class '{few[0]}' has fewer than two images: one to choose by, one to count on")
         threshold = choose_threshold(true[~counted], probabilities[~counted], wrong_cost)
     confusion = _count(axis, true[counted], probabilities[counted], threshold)
-    about = {"detector": spec.name, "weights": fingerprint(spec.name), "images": folder.resolve().name}
-    save_calibration(out, Calibration(axis.name, confusion, threshold, about))
-    return {
-        "axis": axis.name,
-        "confusion": as_table(confusion),
-        "n": confusion.n,
-        "unclear_below": threshold,
-        "chosen_on": int((~counted).sum()),
-        "clear_where_people_cannot_tell": _bold(true[counted], probabilities[counted], threshold),
-        "detector": spec.name,
-    }
+    info, place = bare.info, Path(folder).resolve().name
+    about = {"detector": info.name, "weights": info.weights, "images": place}
+    save_calibration(Path(out), Calibration(axis.name, confusion, threshold, about))
+    return CalibrationResult(
+        axis=axis.name,
+        confusion=as_table(confusion),
+        n=confusion.n,
+        unclear_below=threshold,
+        chosen_on=int((~counted).sum()),
+        clear_where_people_cannot_tell=_bold(true[counted], probabilities[counted], threshold),
+        detector=info.name,
+    )
 
 
-def _read(folder: ImageFolder, axis: Axis, spec: DetectorSpec) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _read(
+    folder: ImageFolder, axis: Axis, detector: CalibratedDetector, show: bool | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     if any(record.detections for record in folder.records):
         raise EquinoiseError("these images were labelled by a detector, not by people; give labelled images")
     names = [record.labels.get(axis.name, record.prompt) for record in folder.records]
@@ -87,9 +100,9 @@ def _read(folder: ImageFolder, axis: Axis, spec: DetectorSpec) -> tuple[NDArray[
         raise EquinoiseError(
             f"'{strange}' is no class of '{axis.name}'; sub-folders (or a column of the metadata) are {classes}"
         )
-    bare, unlabelled = Reader(spec), replace(folder, records=tuple(replace(r, labels={}) for r in folder.records))
-    with progress(f"reading {axis.name}", len(names)) as tick:
-        records = list(read_images(unlabelled, [axis], bare, keep=False, tick=tick))
+    unlabelled = replace(folder, records=tuple(replace(r, labels={}) for r in folder.records))
+    with progress_bar(f"reading {axis.name}", len(names), show) as tick:
+        records = list(read_images(unlabelled, [axis], detector, trust=False, tick=tick))
     true = np.array([axis.classes.index(name) if name != UNCLEAR else -1 for name in names])
     return true, np.array([[record.detections[axis.name][label] for label in axis.classes] for record in records])
 
@@ -109,8 +122,8 @@ def _count(axis: Axis, true: NDArray[np.int64], probabilities: NDArray[np.float6
     return confuse([axis.classes[index] for index in true[told]], predicted, axis.classes)
 
 
-def _bold(true: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float) -> dict[str, int]:
+def _bold(true: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float) -> Bold:
     """Of the images that people cannot tell, how many get a class all the same."""
     lost = probabilities[true < 0]
     bold = (lost.max(axis=1) >= threshold) & (lost.max(axis=1) > 0) if len(lost) else lost
-    return {"count": int(bold.sum()), "n": len(lost)}
+    return Bold(count=int(bold.sum()), n=len(lost))

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_json, write_whole
+from equinoise.results.audits import Audit, AuditResult
+from equinoise.results.base import Result
+from equinoise.results.checks import CheckResult
+from equinoise.results.reading import read_result
 from equinoise.understanding.gate import judge, junit
 
 
-def check_run(
-    path: Path, max_spd: float | None, max_tv: float | None, strict: bool, junit_file: Path | None
-) -> tuple[dict[str, Any], bool]:
-    """`{"verdicts": […], "passed": …}`, and whether the check holds.
+def check(
+    run: Result | str | Path,
+    *,
+    max_spd: float | None = None,
+    max_tv: float | None = None,
+    strict: bool = False,
+    junit_file: str | Path | None = None,
+) -> CheckResult:
+    """Do the whole intervals lie within the limits? Pass, fail, or inconclusive.
 
-    Of a run that shifted the noise, the shifted images are judged. Any fail fails; with `strict` an inconclusive
-    verdict does too.
+    Args:
+        run: what `audit` gave, its run folder, or its JSON in a file. Of a run that mitigates (a demo, a plan) the
+            mitigated images are judged.
+        max_spd: limit of the largest share − the smallest.
+        max_tv: limit of the total variation from the target.
+        strict: an inconclusive verdict fails the check too.
+        junit_file: JUnit XML for a build server.
 
     Raises:
         EquinoiseError: no limit, one that is no number in 0–1, or nothing that was audited.
@@ -28,36 +41,22 @@ def check_run(
     for name, value in limits.items():
         if not 0 <= value <= 1:
             raise EquinoiseError(f"--max-{name} {value}: a limit lies between 0 and 1")
-    audits = _audits(path)
-    verdicts = [verdict for audit in audits for verdict in judge(audit, limits)]
+    verdicts = tuple(verdict for audit in _audits(run) for verdict in judge(audit, limits))
     bad = {"fail", "inconclusive"} if strict else {"fail"}
-    passed = not any(verdict.verdict in bad for verdict in verdicts)
     if junit_file:
-        write_whole(junit_file, junit(verdicts, strict))
-    return {"verdicts": [verdict.to_json() for verdict in verdicts], "passed": passed, "strict": strict}, passed
+        write_whole(Path(junit_file), junit(verdicts, strict))
+    return CheckResult(verdicts=verdicts, passed=not any(v.verdict in bad for v in verdicts), strict=strict)
 
 
-def _audits(path: Path) -> list[Mapping[str, Any]]:
-    file = path / "run.json" if path.is_dir() else path
-    if not file.is_file():
-        raise EquinoiseError(f"{path} is neither a finished run nor the JSON of an audit; make one with audit -o RUN")
-    content = read_json(file)
-    try:
-        results = content.get("results", content)
-        found = (results.get("after") or results).get("audits")
-        if not found:
-            raise EquinoiseError(f"{path} holds no audit; make one with 'equinoise audit … -o RUN'")
-        return [_required(entry) for entry in found]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise EquinoiseError(f"{path} holds a damaged audit ({error}); make it again") from error
-
-
-def _required(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The audit, if everything is there that is judged; else an error that says what is not."""
-    int(entry["n"]), int(entry["unclear"]), str(entry["concept"]), str(entry["axis"])
-    for name, found in entry["classes"].items():
-        float(entry["target"][name])
-        for key in ("share", "low", "high", "corrected", "corrected_low", "corrected_high"):
-            if found[key] is not None:
-                float(found[key])
-    return entry
+def _audits(run: Result | str | Path) -> Sequence[Audit]:
+    if isinstance(run, Result):
+        found = run
+    elif Path(run).is_file() and Path(run).name != "run.json":
+        found = AuditResult.from_json(read_json(Path(run)), str(run))
+    else:
+        found = read_result(Path(run).parent if Path(run).name == "run.json" else Path(run))
+    mitigated = getattr(found, "after", None) or getattr(found, "verified", None) or found
+    audits: Sequence[Audit] = getattr(mitigated, "audits", ())
+    if not audits:
+        raise EquinoiseError(f"{run} holds no audit; make one with 'equinoise audit … -o RUN'")
+    return audits

@@ -1,38 +1,211 @@
-"""Collect traces: the latents of every class from the same seeds, or of one concept with its classes detected."""
+"""`collect`: the latents of every class of an axis from the same seeds, or of one concept with its classes detected."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from equinoise.axes import UNCLEAR, Axis
+from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.detectors import read_label
 from equinoise.directions.traces import Traces
 from equinoise.engine import Engine, Job, Request, Result
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_arrays, write_arrays, write_json
-from equinoise.models.base import NOISE, Step
-from equinoise.run import environment, require_empty, require_same
+from equinoise.files import read_arrays, read_json, write_arrays, write_json
+from equinoise.models.base import NOISE, Step, default_capture, require_steps, step_at
+from equinoise.progress import progress as progress_bar
+from equinoise.prompts import ClassPrompts, class_prompts
+from equinoise.run import environment, read_run_file, require_empty, require_same, run_file, write_run_file
+from equinoise.seeds import COLLECT, DETECTED, seed_range
+from equinoise.workflows.detector import DetectorSettings
+from equinoise.workflows.making import Maker, making
+from equinoise.workflows.settings import Estimate, Model, require_concepts
 
-Tick = Callable[[int], None]
+
+def collect(
+    model: Model,
+    axis: str | Axis,
+    *,
+    concept: str | None = None,
+    prompts: Mapping[str, str] | None = None,
+    classes: Sequence[str] | None = None,
+    labels: str = "prompted",
+    n: int = 50,
+    capture: Sequence[Step | float] | None = None,
+    detector: str | DetectorSettings | None = None,
+    out: str | Path | None = None,
+    seed: int | None = None,
+    engine: Engine | None = None,
+    progress: bool | None = None,
+) -> Traces:
+    """Latents of every class of an axis from the same n seeds, at the captured steps; nothing is decoded.
+
+    Args:
+        model: as `load` gives it.
+        axis: by name, by .toml file, or declared in Python.
+        concept: a neutral prompt; the prompts that name the classes are made from it (`prompts.class_prompts`).
+        prompts: class → prompt, in place of those made from the concept or of the axis's own.
+        classes: only these.
+        labels: `prompted`, the prompt sets the class; or `detected`: images of the concept are made to the end and read
+            by the detector. That is the only way to a direction at step T, the noise itself, which is the same for
+            every class where the prompt sets it.
+        n: images a class (of the concept where classes are detected).
+        capture: `T`, steps, or fractions of the run such as 0.2; default steps 0, 5, … 45 of 50, as fractions.
+        detector, out, engine, progress: as of `audit`.
+        seed: the first seed; each way has a range of its own.
+
+    Raises:
+        EquinoiseError: no such axis, class or step, an argument that makes no sense, or fewer than two classes seen.
+    """
+    axis = load_axis(axis) if isinstance(axis, str) else axis
+    model = model.reading_with(detector, [axis])
+    asked = Collecting.asking(model, axis, concept, prompts, classes, labels, capture)
+    seeds = seed_range((DETECTED if asked.detected else COLLECT) if seed is None else seed, n)
+    about = {"command": "collect", **asked.to_json(), "n": n, "seed": seeds[0], **model.to_json()}
+    folder = TraceFolder(Path(out), about) if out is not None else None
+    with making(model, engine, progress) as maker:
+        return asked.run(maker, seeds, folder)
+
+
+def collect_cost(asked: Collecting, model: Model, n: int) -> Estimate:
+    """What a collection would take."""
+    return model.estimate(asked.images(n), asked.calls(model))
 
 
 @dataclass(frozen=True)
-class Keep:
-    """Where a collection is kept, and what it is of: one that was cut off is gone on with only if that is the same."""
+class Collecting:
+    """What is collected: prompts by class, or one concept whose classes are detected; and where latents are captured.
 
-    folder: Path
+    Attributes:
+        prompts: class → prompt; the same prompt for every class where classes are detected.
+        note: which prompts these are and why, in one line.
+    """
+
+    axis: Axis
+    prompts: Mapping[str, str]
+    capture: tuple[Step, ...]
+    detected: bool = False
+    note: str = ""
+
+    @classmethod
+    def asking(
+        cls,
+        model: Model,
+        axis: Axis,
+        concept: str | None,
+        prompts: Mapping[str, str] | None,
+        classes: Sequence[str] | None,
+        labels: str,
+        capture: Sequence[Step | float] | None,
+    ) -> Collecting:
+        """The question of the verb `collect`.
+
+        Raises:
+            EquinoiseError: it makes no sense.
+        """
+        total = model.sampling.steps
+        steps = default_capture(total) if capture is None else [_step(step, total) for step in capture]
+        require_steps(steps, model.calls)
+        if labels not in ("prompted", "detected"):
+            raise EquinoiseError(f"--labels {labels}: use prompted or detected")
+        if labels == "prompted":
+            found = prompts_for(axis, concept, prompts, classes)
+            return cls(axis, found.prompts, tuple(steps), note=found.note)
+        if not (concept and concept.strip()):
+            raise EquinoiseError("--labels detected needs the neutral prompt to draw: --concept 'a photo of a doctor'")
+        if prompts or classes:
+            raise EquinoiseError("--labels detected draws --concept only; leave out --prompt and --classes")
+        return cls(axis, dict.fromkeys(axis.classes, concept), tuple(steps), detected=True)
+
+    def images(self, n: int) -> int:
+        """Images of a collection on n seeds."""
+        return n if self.detected else n * len(self.prompts)
+
+    def calls(self, model: Model) -> int:
+        """Denoiser calls an image: to the end where classes are detected, else to the last captured step."""
+        if self.detected:
+            return model.calls
+        return max((int(step) + 1 for step in self.capture if step != NOISE), default=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the record of a run."""
+        return {
+            "axis": {self.axis.name: self.axis.digest},
+            "labels": "detected" if self.detected else "prompted",
+            "concept": next(iter(self.prompts.values())) if self.detected else None,
+            "prompts": None if self.detected else dict(self.prompts),
+            "capture": list(self.capture),
+        }
+
+    def run(self, maker: Maker, seeds: Sequence[int], folder: TraceFolder | None = None) -> Traces:
+        """The traces; a folder resumes a collection that was cut off.
+
+        Raises:
+            EquinoiseError: the folder holds something else, or fewer than two classes were detected.
+        """
+        if folder and folder.complete():
+            return Traces.load(folder.path)
+        concepts = list(self.prompts.values())[:1] if self.detected else list(self.prompts.values())
+        names = [""] if self.detected else [f"{label}-" for label in self.prompts]
+        jobs = [
+            Job(f"{name}{seed}", prompt, seed) for name, prompt in zip(names, concepts, strict=True) for seed in seeds
+        ]
+        request = maker.model.request([self.axis], self.capture)
+        request = (
+            replace(request, axes=(self.axis,))
+            if self.detected
+            else replace(request, decode=False, detector=None, axes=())
+        )
+        with progress_bar(f"{self.axis.name}: latents", len(jobs), maker.show) as tick:
+            results = folder.load(jobs) if folder else {}
+            tick(len(results))
+            for result in maker.engine.run(request, [job for job in jobs if job.id not in results]):
+                results[result.job.id] = replace(result, image=None)
+                if folder:
+                    folder.keep(result)
+                tick(1)
+        traces = self._traces(maker.model, request, [results[job.id] for job in jobs], len(seeds))
+        if folder:
+            folder.finish(traces)
+        return traces
+
+    def _traces(self, model: Model, request: Request, results: Sequence[Result], n: int) -> Traces:
+        labels = [index for index in range(len(self.prompts)) for _ in range(n)]
+        if self.detected:
+            threshold = model.detector.spec.threshold(self.axis.name)
+            read = [read_label(result.detections[self.axis.name], threshold) for result in results]
+            results = [result for result, label in zip(results, read, strict=True) if label != UNCLEAR]
+            labels = [self.axis.classes.index(label) for label in read if label != UNCLEAR]
+            if len(set(labels)) < 2:
+                concept = next(iter(self.prompts.values()))
+                raise EquinoiseError(
+                    f"{n} images of '{concept}' show one class of '{self.axis.name}' only; draw more, into another "
+                    "folder"
+                )
+        return Traces(
+            axis=self.axis.name,
+            classes=tuple(self.prompts),
+            ordered=self.axis.ordered,
+            prompts=dict(self.prompts),
+            labels=np.array(labels, np.int64),
+            seeds=np.array([result.job.seed for result in results], np.int64),
+            latents={step: np.stack([r.latents[step] for r in results]).astype(np.float16) for step in request.capture},
+            detected=self.detected,
+            model=model.backend.provenance,
+            sampling={"steps": model.sampling.steps, "guidance_scale": model.sampling.guidance_scale},
+        )
+
+
+@dataclass(frozen=True)
+class TraceFolder:
+    """Where a collection is kept: one small file an image until the traces are written; it resumes if cut off."""
+
+    path: Path
     about: Mapping[str, Any]
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What is written beside the traces."""
-        return {"about": dict(self.about), "environment": environment()}
 
     def complete(self) -> bool:
         """Whether the traces are there already.
@@ -40,148 +213,78 @@ class Keep:
         Raises:
             EquinoiseError: the folder holds another collection, or something else.
         """
-        if (self.folder / "run.json").exists():
-            require_same(self.folder, self.folder / "run.json", self.description)
-            _clean(self.folder)
+        ours = {"about": dict(self.about), "environment": environment()}
+        if (self.path / "run.json").exists():
+            require_same(self.path, read_run_file(self.path).model_dump(mode="json"), ours)
+            self._clean()
             return True
-        if _partial(self.folder).exists():
-            require_same(self.folder, _partial(self.folder), self.description)
+        if self._partial.exists():
+            require_same(self.path, read_json(self._partial), ours)
         else:
-            require_empty(self.folder)
+            require_empty(self.path)
         return False
 
+    def load(self, jobs: Sequence[Job]) -> dict[str, Result]:
+        """The results that a collection which was cut off had kept, by job."""
+        found = {}
+        for job in jobs:
+            path = self.path / "parts" / f"{job.id}.safetensors"
+            if path.exists():
+                arrays, detections = read_arrays(path)
+                latents: dict[Step, Any] = {s if s == NOISE else int(s): array for s, array in arrays.items()}
+                found[job.id] = Result(job, None, latents, detections)
+        return found
 
-def collect(
-    engine: Engine,
-    request: Request,
+    def keep(self, result: Result) -> None:
+        """Keep one finished result."""
+        if not self._partial.exists():
+            write_json(self._partial, {"about": dict(self.about), "environment": environment()})
+        arrays = {str(step): latents for step, latents in result.latents.items()}
+        write_arrays(self.path / "parts" / f"{result.job.id}.safetensors", arrays, result.detections)
+
+    def finish(self, traces: Traces) -> None:
+        """Write the traces and, last, `run.json`; drop the parts."""
+        traces.save(self.path)
+        write_run_file(self.path, run_file(self.about, {}))
+        self._clean()
+
+    @property
+    def _partial(self) -> Path:
+        return self.path / "collect.partial.json"
+
+    def _clean(self) -> None:
+        shutil.rmtree(self.path / "parts", ignore_errors=True)
+        self._partial.unlink(missing_ok=True)
+
+
+def prompts_for(
     axis: Axis,
-    prompts: Mapping[str, str],
-    seeds: Sequence[int],
-    provenance: Mapping[str, Any],
-    keep: Keep | None = None,
-    tick: Tick = lambda _: None,
-) -> Traces:
-    """Traces of every class from the same seeds; the prompt sets the class.
-
-    Generation stops after the last captured step and nothing is decoded.
+    concept: str | None = None,
+    given: Mapping[str, str] | None = None,
+    classes: Sequence[str] | None = None,
+) -> ClassPrompts:
+    """A prompt for each class: as given, else made from the concept, else the axis's own.
 
     Raises:
-        EquinoiseError: `keep` names a folder with something else in it.
+        EquinoiseError: an unknown class, an empty prompt, or fewer than two classes.
     """
-    if keep and keep.complete():
-        return Traces.load(keep.folder)
-    classes = list(prompts)
-    jobs = [Job(f"{label}-{seed}", prompts[label], seed) for label in classes for seed in seeds]
-    labels = {f"{label}-{seed}": index for index, label in enumerate(classes) for seed in seeds}
-    stopped = replace(request, decode=False, detector=None, axes=())
-    results = _run(engine, stopped, jobs, keep, tick)
-    made = _traces(axis, tuple(classes), prompts, stopped, provenance, results, labels, detected=False)
-    return _kept(made, keep)
+    chosen = [axis.require(name) for name in classes] if classes else list(axis.classes)
+    if len(set(chosen)) < 2:
+        raise EquinoiseError("--classes needs at least two different classes, such as light,dark")
+    for name, text in (given or {}).items():
+        if axis.require(name) not in chosen:
+            raise EquinoiseError(f"--prompt names '{name}', which --classes leaves out")
+        if not text.strip():
+            raise EquinoiseError(f"--prompt of '{name}' is empty; give CLASS=TEXT, such as {name}='a photo of …'")
+    if given and set(given) >= set(chosen):
+        return ClassPrompts({name: given[name] for name in chosen}, "axis", f"{axis.name}: prompts as given")
+    if concept is not None:
+        found = class_prompts(require_concepts(concept)[0], axis, chosen)
+    else:
+        own = {name: axis.generate[name][0] for name in chosen}
+        found = ClassPrompts(own, "axis", f"{axis.name}: the axis's own prompts")
+    return replace(found, prompts={**found.prompts, **(given or {})})
 
 
-def collect_detected(
-    engine: Engine,
-    request: Request,
-    axis: Axis,
-    concept: str,
-    seeds: Sequence[int],
-    provenance: Mapping[str, Any],
-    keep: Keep | None = None,
-    tick: Tick = lambda _: None,
-) -> Traces:
-    """Traces of one neutral concept, drawn to the end and labelled by the detector; unclear images are left out.
-
-    The only way to a direction at step T: where the prompt sets the class, the noise cannot tell it.
-
-    Raises:
-        EquinoiseError: fewer than two classes were seen, or as `collect`.
-    """
-    if request.detector is None:
-        raise EquinoiseError("labels can only be detected with a detector; give --detector")
-    if keep and keep.complete():
-        return Traces.load(keep.folder)
-    jobs = [Job(f"{seed}", concept, seed) for seed in seeds]
-    results = _run(engine, replace(request, decode=True, axes=(axis,)), jobs, keep, tick)
-    read = {r.job.id: read_label(r.detections[axis.name], request.detector.threshold(axis.name)) for r in results}
-    clear = [result for result in results if read[result.job.id] != UNCLEAR]
-    labels = {result.job.id: axis.classes.index(read[result.job.id]) for result in clear}
-    if len(set(labels.values())) < 2:
-        raise EquinoiseError(
-            f"{len(seeds)} images of '{concept}' show one class of '{axis.name}' only; draw more, into another folder"
-        )
-    prompts = dict.fromkeys(axis.classes, concept)
-    return _kept(_traces(axis, axis.classes, prompts, request, provenance, clear, labels, detected=True), keep)
-
-
-def _traces(
-    axis: Axis,
-    classes: tuple[str, ...],
-    prompts: Mapping[str, str],
-    request: Request,
-    provenance: Mapping[str, Any],
-    results: Sequence[Result],
-    labels: Mapping[str, int],
-    detected: bool,
-) -> Traces:
-    sampling = {"steps": request.sampling.steps, "guidance_scale": request.sampling.guidance_scale}
-    return Traces(
-        axis.name,
-        classes,
-        axis.ordered,
-        dict(prompts),
-        np.array([labels[result.job.id] for result in results], np.int64),
-        np.array([result.job.seed for result in results], np.int64),
-        {step: np.stack([result.latents[step] for result in results]) for step in request.capture},
-        detected,
-        provenance,
-        sampling,
-    )
-
-
-def _run(engine: Engine, request: Request, jobs: Sequence[Job], keep: Keep | None, tick: Tick) -> list[Result]:
-    """All results in the order of the jobs; a folder keeps those of a collection that was cut off."""
-    results = _load_parts(keep.folder, jobs) if keep else {}
-    tick(len(results))
-    for result in engine.run(request, [job for job in jobs if job.id not in results]):
-        results[result.job.id] = replace(result, image=None)
-        if keep:
-            _keep_part(keep, result)
-        tick(1)
-    return [results[job.id] for job in jobs]
-
-
-def _keep_part(keep: Keep, result: Result) -> None:
-    """One small file a finished image, until the traces are written."""
-    if not _partial(keep.folder).exists():
-        write_json(_partial(keep.folder), keep.description)
-    arrays = {str(step): latents for step, latents in result.latents.items()}
-    write_arrays(keep.folder / "parts" / f"{result.job.id}.safetensors", arrays, result.detections)
-
-
-def _load_parts(folder: Path, jobs: Sequence[Job]) -> dict[str, Result]:
-    found = {}
-    for job in jobs:
-        path = folder / "parts" / f"{job.id}.safetensors"
-        if path.exists():
-            arrays, detections = read_arrays(path)
-            latents: dict[Step, Any] = {s if s == NOISE else int(s): array for s, array in arrays.items()}
-            found[job.id] = Result(job, None, latents, detections)
-    return found
-
-
-def _kept(traces: Traces, keep: Keep | None) -> Traces:
-    """Write the traces and, last, what was asked; drop the parts."""
-    if keep:
-        traces.save(keep.folder)
-        write_json(keep.folder / "run.json", keep.description)
-        _clean(keep.folder)
-    return traces
-
-
-def _clean(folder: Path) -> None:
-    shutil.rmtree(folder / "parts", ignore_errors=True)
-    _partial(folder).unlink(missing_ok=True)
-
-
-def _partial(folder: Path) -> Path:
-    return folder / "collect.partial.json"
+def _step(step: Step | float, total: int) -> Step:
+    return step_at(step, total) if isinstance(step, float) else step

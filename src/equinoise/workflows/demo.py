@@ -1,100 +1,144 @@
-"""`demo`: the whole story on the emoji model, from the audit to the report."""
+"""`demo`: audit → the paper's recipe → a plan for gender and tone → verified on fresh seeds → report. Offline."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
-from typing import Any
 
 from equinoise.axes import load_axis
-from equinoise.engine import Engine
+from equinoise.engine import Engine, Job
+from equinoise.models.base import step_at
 from equinoise.page.assembly import write_report
-from equinoise.run import RunFolder
-from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
-from equinoise.understanding.audit import audit, change
-from equinoise.workflows.learning import describe
-from equinoise.workflows.settings import open_session
-from equinoise.workflows.story import Stage, Story, Told, tell
+from equinoise.results.audits import AuditResult
+from equinoise.results.demo import Applied, AppliedShift, DemoResult, Difference, RecipeResult
+from equinoise.results.directions import DirectionsResult
+from equinoise.run import UNTOUCHED, Record, RunFolder
+from equinoise.seeds import PILOT, VERIFY, seed_range
+from equinoise.steering.intervention import Intervention, Shift
+from equinoise.understanding.audit import Measures
+from equinoise.understanding.counts import tally
+from equinoise.understanding.pairing import paired_changes
+from equinoise.workflows.collecting import collect
+from equinoise.workflows.fitting import fit
+from equinoise.workflows.making import making
+from equinoise.workflows.planning import plan
+from equinoise.workflows.reading_images import open_image
+from equinoise.workflows.settings import Model, load
 
-STORIES = (
-    Story(
-        "doctor",
-        "a photo of a doctor",
-        {"gender": "woman"},
-        {"gender": {"woman": "a photo of a woman doctor", "man": "a photo of a man doctor"}},
-        besides=("tone",),
-    ),
-    Story(
-        "house",
-        "a photo of a wealthy dark-skinned man and his house",
-        {"house": "mansion"},
-        {"house": {name: f"a photo of a wealthy dark-skinned man and his {name}" for name in ("hut", "mansion")}},
-    ),
-)
-DENOISING_STEPS = 25
+CONCEPT = "a photo of a doctor"
+TOWARDS, AXES = "woman", ("gender", "tone")
+STEPS = 25
 """Half of the default: twice as many pictures in the same time, and the eye hardly sees it on art this flat."""
+FRACTION, WEIGHT, ESTIMATOR = 0.2, 10.0, "svm"
+"""The paper's recipe: a support vector machine at step 10 of 50, added with weight 10."""
+GROUPS = 10
+"""Pilot images of the plan, in groups of `pilots`."""
 
 
 def demo(
-    out: Path, n: int = 128, pilots: int = 24, pairs: int = 40, batch_size: int = 16, workers: int | None = None
-) -> dict[str, Any]:
-    """Audit, directions, step and weight on pilot seeds, fresh seeds untouched and shifted, report.
+    out: str | Path,
+    *,
+    n: int = 128,
+    pilots: int = 24,
+    pairs: int = 50,
+    batch_size: int = 16,
+    engine: Engine | None = None,
+    progress: bool | None = None,
+) -> DemoResult:
+    """What a recipe and a plan do to "a photo of a doctor" on the emoji model, on the same fresh seeds.
 
     Every stage keeps what it has made under the run folder, so that a demo that was cut off goes on where it was.
+
+    Args:
+        out: the run folder; the page is `report.html` in it.
+        n: fresh seeds, untouched, under the recipe and under the plan.
+        pilots: the plan is chosen on ten times as many pilot images.
+        pairs: seeds that the recipe's direction is fitted on, images made for each class.
+        batch_size, engine, progress: as of `load` and `audit`.
+
+    Raises:
+        EquinoiseError: the folder holds something else, or a number makes no sense.
     """
-    axes = {name: load_axis(name) for story in STORIES for name in story.axes}
-    session = open_session("emoji", DENOISING_STEPS, batch_size=batch_size, workers=workers, axes=list(axes.values()))
-    seed_range(VERIFY, n), seed_range(PILOT, pilots, "--pilots"), seed_range(COLLECT, pairs, "--pairs")
-    about = session.about(
-        command="demo",
-        concept=[story.concept for story in STORIES],
-        axes={name: axis.digest for name, axis in axes.items()},
-        **{"n": n, "pilots": pilots, "pairs": pairs},
-    )
-    run = RunFolder(out, about)
-    with Engine(session.workers) as engine:
-        stage = Stage(session, engine, out, run, axes, n, pilots, pairs)
-        told = [tell(stage, story) for story in STORIES]
-    result = _result(told, stage)
-    notes = [f"{t.story.name}: no pilot came nearer to the target and kept the concept" for t in told if not t.shifted]
-    made = [record.id for t in told for record in t.records]
-    run.finish(made, {**result, "warnings": notes, **session.results()})
-    return {"report": str(write_report([out], out / "report.html")), **result}
-
-
-def _result(told: Sequence[Told], stage: Stage) -> dict[str, Any]:
-    known, axes, session = stage.session.reader.confusions, stage.axes, stage.session
-    audits = [
-        {
-            part: [
-                entry
-                for t, rows in zip(told, groups, strict=True)
-                for entry in audit(
-                    rows,
-                    [axes[name] for name in t.story.axes],
-                    asked={t.story.concept: session.asked(t.story.concept)},
-                    confusions={name: known[name] for name in t.story.axes if name in known},
-                ).to_json()[part]
-            ]
-            for part in ("audits", "pooled")
-        }
-        for groups in ([t.before for t in told], [t.after for t in told])
-    ]
-    shifts = [
-        {"concept": t.story.concept, "direction": s.direction.name, "weight": s.weight, "how": s.how}
-        for t in told
-        for s in t.intervention.shifts
-    ]
-    return {
-        "before": audits[0],
-        "after": audits[1],
-        "differences": {name: change(t.before, t.after, axes[name]) for t in told for name in t.story.axes},
-        "applied": {
-            "name": "; ".join(f"{t.story.name}: {t.intervention.name}" for t in told),
-            "nats": {t.story.name: t.intervention.kl_nats for t in told},
-            "shifts": shifts,
-        },
-        "direction": shifts,
-        "directions": [entry for t in told for entry in describe(t.directions)],
-        "sweeps": [sweep for t in told for sweep in t.sweeps],
+    folder, model = Path(out), load("emoji", steps=STEPS, device="cpu", batch_size=batch_size)
+    axes, seeds = [load_axis(name) for name in AXES], seed_range(VERIFY, n)
+    seed_range(PILOT, pilots, "--pilots"), seed_range(PILOT, pairs, "--pairs")
+    about = {
+        "command": "demo",
+        "concept": CONCEPT,
+        "axes": {axis.name: axis.digest for axis in axes},
+        "n": n,
+        "pilots": pilots,
+        "pairs": pairs,
+        **model.to_json(),
     }
+    run = RunFolder(folder, about)
+    with making(model, engine, progress) as maker:
+        before = maker.make("untouched", [Job(f"before-{s}", CONCEPT, s) for s in seeds], axes, run)
+        step = step_at(FRACTION, model.sampling.steps)
+        traces = collect(
+            model, "gender", n=pairs, capture=[step], out=folder / "traces", engine=maker.engine, progress=progress
+        )
+        directions = fit(traces, estimator=ESTIMATOR, out=folder / "recipe.safetensors")
+        recipe = Intervention((Shift(directions.find(TOWARDS, step), WEIGHT),))
+        under = maker.make("the paper's recipe", [Job(f"recipe-{s}", CONCEPT, s, recipe) for s in seeds], axes, run)
+        budget = n + GROUPS * pilots + ceil(32 * sum(len(axis.classes) for axis in axes) / model.sampling.steps)
+        made = plan(
+            model, CONCEPT, targets=dict.fromkeys(AXES, "uniform"), budget=budget, verify=n,
+            out=folder / "plan", engine=maker.engine, progress=progress,
+        )  # fmt: skip
+    after = _taken_in(run, folder / "plan" / "verification", made.verified.run.records)
+    groups = {UNTOUCHED: before, recipe.name: under, made.plan.name: after}
+    audits = {name: _audited(model, rows, name) for name, rows in groups.items()}
+    shift = recipe.shifts[0]
+    shifts = (AppliedShift(concept=CONCEPT, direction=shift.direction.name, weight=shift.weight, how=shift.how),)
+    result = DemoResult(
+        before=audits[UNTOUCHED],
+        after=audits[made.plan.name],
+        differences=_differences(before, after),
+        applied=Applied(name=made.plan.name, nats={"doctor": made.plan.kl_nats}, shifts=shifts),
+        direction=shifts,
+        directions=DirectionsResult.listing(directions).directions,
+        recipe=RecipeResult(
+            name=recipe.name,
+            kl_nats=recipe.kl_nats,
+            audit=audits[recipe.name],
+            differences=_differences(before, under),
+        ),
+        plan=made,
+        warnings=made.warnings,
+    )
+    order = [record.id for rows in groups.values() for record in rows]
+    role = model.detector.role(CONCEPT)
+    finished = result.with_run(run.finish(order, result.to_json(), model.world_json(), role))
+    return finished.model_copy(update={"report": str(write_report([finished], folder / "report.html"))})
+
+
+def _taken_in(run: RunFolder, folder: Path, records: Sequence[Record]) -> list[Record]:
+    """The plan's verification, on the very same seeds, as images of the demo's own run."""
+    taken = []
+    for record in records:
+        own = replace(record, id=f"plan-{record.seed}")
+        if own.id not in run.records:
+            run.add(own, open_image(folder / record.file))
+        taken.append(own)
+    return taken
+
+
+def _audited(model: Model, records: Sequence[Record], name: str) -> AuditResult:
+    """All images of a group under one name: the shares of a plan are of its whole mixture."""
+    axes = [load_axis(axis) for axis in AXES]
+    together = [replace(record, intervention=name) for record in records]
+    counts = tally(together, axes, {CONCEPT: model.detector.role(CONCEPT)})
+    return Measures(confusions=model.detector.confusions(axes)).audit(counts)
+
+
+def _differences(before: Sequence[Record], after: Sequence[Record]) -> dict[str, dict[str, Difference]]:
+    found = {}
+    for name in AXES:
+        changes = paired_changes(before, after, CONCEPT, name, load_axis(name).classes).classes
+        found[name] = {
+            label: Difference(difference=c.difference, low=c.low, high=c.high, n=c.n) for label, c in changes.items()
+        }
+    return found

@@ -1,27 +1,27 @@
-"""`detect RUN --objects`: what is in the images of a run, counted and put into its records."""
+"""`detect_objects`: what is in the images of a run, counted and put into its records."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from equinoise.detectors.loading import fingerprint
+from equinoise.detectors.loading import detector_folder, fingerprint
 from equinoise.detectors.object_loading import (
     ObjectSpec,
     default_object_detector,
     load_object_detector,
     object_folder,
-    split_phrases,
 )
+from equinoise.encoders import load_encoder
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_json
-from equinoise.progress import progress
-from equinoise.run import Record, read_records, rewrite_records
-from equinoise.understanding.objects import count_objects, spellings, with_objects
-from equinoise.understanding.parts import OBJECTS, read_part, require_run, write_part
-from equinoise.understanding.phrases import MERGES, Group, Merge, merge, to_encode
+from equinoise.progress import progress as progress_bar
+from equinoise.results.objects import MergingInfo, ObjectDetectorInfo, ObjectsResult
+from equinoise.results.parts import read_part, write_part
+from equinoise.results.reading import Source, read_run
+from equinoise.run import Record, RunContent, rewrite_records
+from equinoise.understanding.objects import count_objects, spellings
+from equinoise.understanding.phrases import Merge, merge, to_encode
 from equinoise.understanding.relations import encode_texts
 from equinoise.understanding.tables import read_table
 from equinoise.workflows.reading_images import open_image
@@ -31,109 +31,110 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Merging:
-    """How phrases become one: see `understanding.phrases`.
+    """Which phrases are counted as one object: see `understanding.phrases`.
 
     Attributes:
         how: phrase, extended or head.
         similar: with an encoder, groups of at least this cosine are one.
-        encoder: by name; without it only words are compared.
-        table: a CSV of `phrase`, `name` that has the last word.
+        encoder: by name; without one only words are compared.
+        table: phrase → name of the object, or a CSV of `phrase`, `name`; it overrides the rest.
+
+    Raises:
+        EquinoiseError: no such way to merge, or a similarity that is no cosine.
     """
 
     how: Merge = "extended"
     similar: float = 0.9
     encoder: str | None = None
-    table: Path | None = None
+    table: Mapping[str, str] | Path | None = None
 
+    def __post_init__(self) -> None:
+        merge({}, self.how, None, self.similar)
 
-def merging(how: str, similar: float, encoder: str | None, table: Path | None) -> Merging:
-    """The way that the flags ask for.
-
-    Raises:
-        EquinoiseError: it makes no sense.
-    """
-    for known in MERGES:
-        if how == known:
-            merge({}, known, None, similar)
-            return Merging(known, similar, encoder, table)
-    raise EquinoiseError(f"--merge {how}: use one of {', '.join(MERGES)}")
+    def names(self) -> dict[str, str]:
+        """The table: phrase → name."""
+        if isinstance(self.table, Path):
+            return {row[0]: row[1] for row in read_table(self.table, ("phrase", "name"))[1]}
+        return dict(self.table or {})
 
 
 def detect_objects(
-    run: Path,
-    detector: str | None,
-    phrases: str | None,
-    threshold: float | None,
+    run: Source,
+    *,
+    detector: str | None = None,
+    phrases: Sequence[str] = (),
+    threshold: float | None = None,
     merging: Merging = Merging(),
     device: str = "cpu",
-) -> dict[str, Any]:
-    """`{"objects": [{concept, phrase, count, share, low, high, merged, with}], …}`; records keep phrases and boxes.
+    progress: bool | None = None,
+) -> ObjectsResult:
+    """How many images of a run show each object; phrases and boxes are put into the records of the run.
 
     Images that this very detector has read already are not read again, so merging another way costs nothing.
 
+    Args:
+        run: a run folder, or the result of a verb that has one.
+        detector: emoji, or a folder or hub name: Kosmos-2, OWLv2, Grounding DINO, a DETR; default the emoji model's own
+            for its runs, else Kosmos-2.
+        phrases: what to look for, for a detector that has to be told.
+        threshold: least score of an object; default that of the detector's kind.
+        merging: which phrases are counted as one object.
+        device: of the detector: cpu, cuda or mps.
+        progress: None shows a bar in a terminal or a notebook.
+
     Raises:
-        EquinoiseError: no run, no such detector, or a way of merging that makes no sense.
+        EquinoiseError: no run in a folder, no such detector, or an argument that makes no sense.
     """
-    require_run(run)
+    content = read_run(run)
+    folder, table = content.require_folder(), merging.names()
     if threshold is not None and not 0 <= threshold <= 1:
         raise EquinoiseError(f"--threshold {threshold} is not a score from 0 to 1")
-    told, merging_table = split_phrases(phrases), _table(merging.table)
-    model = (read_json(run / "run.json").get("about") or {}).get("model") or {}
-    spec = ObjectSpec(detector or default_object_detector(model.get("name")), told, threshold, device)
-    records, about = _read(run, spec)
-    groups = _groups(spellings(records), merging, merging_table, device)
-    found = {
-        "objects": count_objects(records, groups),
-        "images": len(records),
-        "detector": about,
-        "merging": {"how": merging.how, "similar": merging.similar if merging.encoder else None},
-    }
-    asked = {"command": "detect", "detector": about, "merge": merging.how, "encoder": merging.encoder}
-    write_part(run, OBJECTS, {**asked, "similar": merging.similar, "table": merging_table}, found)
-    return found
-
-
-def _read(run: Path, spec: ObjectSpec) -> tuple[list[Record], dict[str, Any]]:
-    """The records with their objects, found now or before by the same detector, and what that is."""
-    records, kept = read_records(run), read_part(run, OBJECTS)
-    asked = {"name": spec.name, "weights": _weights(spec.name), "phrases": list(spec.phrases)}
-    before = kept[0].get("detector") if kept else None
-    if isinstance(before, dict) and _same(before, asked, spec) and all(r.objects is not None for r in records):
-        return records, before
-    found = load_object_detector(spec)
-    seen: dict[str, list[Mapping[str, Any]]] = {}
-    with progress("looking for objects", len(records)) as tick:
-        for start in range(0, len(records), BATCH):
-            rows = records[start : start + BATCH]
-            items = found.objects([open_image(run / record.file) for record in rows])
-            seen |= {r.id: [item.to_json() for item in entry] for r, entry in zip(rows, items, strict=True)}
-            tick(len(rows))
-    read = with_objects(records, seen)
-    rewrite_records(run, read)
-    labels = None if found.labels is None else list(found.labels)
-    used = getattr(found, "threshold", None)
-    return read, {**asked, "asked_threshold": spec.threshold, "threshold": used, "labels": labels}
-
-
-def _same(before: Mapping[str, Any], asked: Mapping[str, Any], spec: ObjectSpec) -> bool:
-    """Whether what was found before was found by this very detector, asked the same."""
-    threshold = before.get("asked_threshold")
-    return all(before.get(key) == value for key, value in asked.items()) and threshold == spec.threshold
-
-
-def _weights(name: str) -> str | None:
-    return fingerprint(object_folder(name))
-
-
-def _table(path: Path | None) -> dict[str, str]:
-    return {} if path is None else {row[0]: row[1] for row in read_table(path, ("phrase", "name"))[1]}
-
-
-def _groups(counts: Mapping[str, int], merging: Merging, table: Mapping[str, str], device: str) -> Sequence[Group]:
+    if not all(map(str.strip, phrases)) or len(set(phrases)) < len(phrases):
+        raise EquinoiseError(f"--phrases {','.join(phrases)}: give different phrases, such as 'a house,a hut'")
+    model = content.file.part("model").get("name")
+    name = detector or default_object_detector(str(model) if model else None)
+    read, info = _read(content, folder, ObjectSpec(name, tuple(phrases), threshold, device), progress)
+    counts = spellings(read.records)
     vectors = None
     if merging.encoder and counts:
-        from equinoise.workflows.encoding import open_encoder
+        encoder = load_encoder(detector_folder(merging.encoder), device)
+        vectors = encode_texts(encoder, to_encode(counts, merging.how))
+    groups = merge(counts, merging.how, vectors, merging.similar, table)
+    result = ObjectsResult(
+        objects=tuple(count_objects(read.records, groups)),
+        images=len(read.records),
+        detector=info,
+        merging=MergingInfo(how=merging.how, similar=merging.similar if merging.encoder else None),
+    )
+    asked = {"command": "detect", "detector": info.to_json(), "merge": merging.how, "encoder": merging.encoder}
+    write_part(folder, result, {**asked, "similar": merging.similar, "table": table})
+    return result.with_run(read)
 
-        names = to_encode(counts, merging.how)
-        vectors = encode_texts(open_encoder(merging.encoder, device), names)
-    return merge(counts, merging.how, vectors, merging.similar, table)
+
+def _read(run: RunContent, folder: Path, spec: ObjectSpec, show: bool | None) -> tuple[RunContent, ObjectDetectorInfo]:
+    """The run with the objects of its images, found now or before by the same detector, and that detector."""
+    weights, kept = fingerprint(object_folder(spec.name)), read_part(folder, ObjectsResult)
+    before = kept.result.detector if kept else None
+    asked = (spec.name, weights, spec.phrases, spec.threshold)
+    same = before and (before.name, before.weights, before.phrases, before.asked_threshold) == asked
+    if before and same and all(record.objects is not None for record in run.records):
+        return run, before
+    found = load_object_detector(spec)
+    records: list[Record] = []
+    with progress_bar("looking for objects", len(run.records), show) as tick:
+        for start in range(0, len(run.records), BATCH):
+            rows = run.records[start : start + BATCH]
+            seen = found.objects([open_image(folder / record.file) for record in rows])
+            pairs = zip(rows, seen, strict=True)
+            records += [replace(record, objects=tuple(item.to_json() for item in items)) for record, items in pairs]
+            tick(len(rows))
+    rewrite_records(folder, records)
+    info = ObjectDetectorInfo(
+        name=spec.name,
+        weights=weights,
+        phrases=spec.phrases,
+        asked_threshold=spec.threshold,
+        threshold=getattr(found, "threshold", None),
+        labels=found.labels,
+    )
+    return replace(run, records=tuple(records)), info

@@ -1,12 +1,14 @@
-"""`plan`: directions, pilots, the choice of a mixture, and one verification on untouched seeds."""
+"""`plan`: directions, pilots, the choice of a mixture, and one verification on fresh seeds."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -14,29 +16,40 @@ from equinoise.axes import Axis
 from equinoise.directions.direction import Direction, DirectionSet
 from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
-from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError, EquinoiseWarning, warn
-from equinoise.models.base import NOISE, Step, parse_steps, require_steps
-from equinoise.planning.basis import orthonormal_basis
-from equinoise.planning.mixture import expected_distance, expected_of, expected_of_parts, extra_of, parts_of
-from equinoise.planning.optimise import Chosen, ended_early, summary
-from equinoise.progress import progress
-from equinoise.run import Record, RunFolder
+from equinoise.models.base import NOISE, Step, require_steps
+from equinoise.planning.basis import Basis
+from equinoise.planning.candidates import RunCalls
+from equinoise.planning.mixture import Mixture
+from equinoise.planning.optimise import Problem, RejectionSettings, SearchSettings, Solution
+from equinoise.results.audits import AuditResult
+from equinoise.results.plans import (
+    AxisPrompts,
+    CallCount,
+    ExpectedShare,
+    PilotCallCount,
+    PlanCost,
+    PlanningCalls,
+    PlanPart,
+    PlanResult,
+    TargetVerdict,
+)
+from equinoise.run import RunFolder, start_run
 from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.steering.intervention import Intervention, Shift
 from equinoise.steering.plan import Plan
 from equinoise.steering.prompt_filter import class_words
-from equinoise.understanding.audit import audit_counts
+from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import cross, tally
-from equinoise.understanding.targets import Target
-from equinoise.workflows.collecting import Keep, collect
-from equinoise.workflows.learning import prompts_of
-from equinoise.workflows.pilots import draw_pilots
-from equinoise.workflows.planned import drawn, look_for, planned_job
-from equinoise.workflows.settings import Session, require_concepts
-from equinoise.workflows.shifting import check
+from equinoise.understanding.targets import Target, WantedTargets, plan_targets
+from equinoise.workflows.applying import apply_plan
+from equinoise.workflows.collecting import Collecting, TraceFolder, prompts_for
+from equinoise.workflows.detector import DetectorSettings
+from equinoise.workflows.making import Maker, check_interventions, making
+from equinoise.workflows.pilots import PilotRun, early_check_steps, pilots_info
+from equinoise.workflows.settings import Estimate, Model, require_concepts
 
-STEP = 0
+FIRST_CALL = 0
 """Directions are taken here unless told otherwise. After the first call the latents of two prompts from the same noise
 differ by the model's two predictions there, and that difference is the slope of the log odds of the prompts along the
 noise (Tweedie's formula): what a small shift should follow, for one call. docs/plans.md has what was measured."""
@@ -51,40 +64,122 @@ tenths of the way at the least, so that there are 2.1."""
 PLANNED = "plan"
 """The intervention of a verification's images, all of a mixture taken together."""
 
+Directions = DirectionSet | str | Path | Sequence[str | Path]
+"""Directions, a file of them, or several files."""
+
+
+def plan(
+    model: Model,
+    concept: str,
+    *,
+    targets: WantedTargets,
+    budget: int = 1024,
+    verify: int | None = None,
+    margin: float = 0.1,
+    directions: Directions | None = None,
+    step: Step | None = None,
+    prompts: Mapping[str, str] | None = None,
+    pairs: int = 32,
+    round: int = 0,
+    rejection: bool = True,
+    detector: str | DetectorSettings | None = None,
+    out: str | Path | None = None,
+    engine: Engine | None = None,
+    progress: bool | None = None,
+) -> PlanResult:
+    """The mixture of interventions that meets the targets at the least cost, verified once on fresh seeds.
+
+    Args:
+        model: as `load` gives it.
+        concept: a neutral prompt, such as "a photo of a doctor".
+        targets: axis → "uniform", class → share or a CSV file; see `understanding.targets.WantedTargets`.
+        budget: images in all, for directions, pilots and verification; a run that is stopped early counts for its part
+            of the denoiser calls.
+        verify: how many of these verify the plan on seeds that nothing is learnt from; default half.
+        margin: "on target" is a whole interval within the target ± this.
+        directions: known ones; none are collected where any is given.
+        step: of the directions; default 0, the first denoiser call, or what the files have.
+        prompts: class → prompt that directions are collected from, in place of those made from the concept
+            (`prompts.class_prompts`). The result's `prompts` say which were used and why.
+        pairs: seeds that directions are collected from, each for every class.
+        round: 0 for a first plan; 1 to 9 plan again on seeds never used before.
+        rejection: whether runs may be stopped by an early check and begun again with other noise.
+        detector: what reads the images, where that is not the model's own.
+        out: a path ending in .safetensors is the file of the plan, and the work is kept in FILE.work beside it; any
+            other path is a run folder with plan.safetensors, traces, pilots and verification. A plan that was cut off
+            goes on there. Without one the verification is kept in memory.
+        engine, progress: as of `audit`.
+
+    Raises:
+        EquinoiseError: an argument makes no sense, the budget is too small, a direction does not fit, or the place
+            holds something else.
+    """
+    question = PlanQuestion(
+        concept, tuple(plan_targets(targets, concept)), budget=budget, verify=verify, margin=margin,
+        directions=directions, step=step, prompts=prompts or {}, pairs=pairs, round=round, rejection=rejection,
+    )  # fmt: skip
+    model = model.reading_with(detector, question.axes)
+    question.calls(model)
+    with _place(out) as place, making(model, engine, progress) as maker:
+        result = _Planning(maker, question, place).run()
+    for warning in result.warnings:
+        warn(warning)
+    return result
+
+
+def plan_cost(model: Model, question: PlanQuestion) -> Estimate:
+    """What a plan would take at most."""
+    calls = question.calls(model)
+    found = model.estimate(question.budget, model.sampling.steps)
+    return found.model_copy(update={"cost": calls.to_json()})
+
 
 @dataclass(frozen=True)
-class Ask:
-    """What a plan is asked for.
+class PlanQuestion:
+    """What a plan is asked for: the arguments of `plan`, checked.
 
-    Attributes:
-        concept, targets: what is wanted of which prompt.
-        directions: files of directions; none are collected where any is given.
-        step: of the directions; None takes step 0, the first call, or what the files have.
-        prompts: `CLASS=TEXT` in place of the prompts of the axes' own; of the concept itself they are worth most.
-        budget: images in all; one that is stopped early counts for its part of the denoiser calls.
-        verify: how many of them are kept for the verification; None keeps half.
-        margin: "on target" is a whole interval within the target ± this.
-        pairs: seeds that directions are collected from, each drawn for every class.
-        selection: whether draws may be selected by an early look.
-        round: 0 for a first plan; another number takes pilots and verification from seeds never used before.
+    Raises:
+        EquinoiseError: an argument makes no sense.
     """
 
     concept: str
-    targets: Sequence[Target]
-    directions: Sequence[Path] = ()
-    step: str | None = None
+    targets: tuple[Target, ...]
     budget: int = 1024
     verify: int | None = None
-    margin: float = 0.10
+    margin: float = 0.1
+    directions: Directions | None = None
+    step: Step | None = None
+    prompts: Mapping[str, str] | None = None
     pairs: int = 32
     round: int = 0
-    selection: bool = True
-    prompts: Sequence[str] = ()
+    rejection: bool = True
+
+    def __post_init__(self) -> None:
+        require_concepts(self.concept)
+        if not 0 < self.margin < 1:
+            raise EquinoiseError(f"--margin {self.margin:g}: a margin is a share between 0 and 1, such as 0.1")
+        if not 0 <= self.round < 10:
+            raise EquinoiseError(f"--round {self.round}: rounds go from 0 to 9")
+        if self.pairs < 2:
+            raise EquinoiseError(f"--pairs {self.pairs}: at least two are needed")
+        if not 0 < self.budget <= ROUND:
+            raise EquinoiseError(f"--budget {self.budget}: from 1 to {ROUND:,} images")
+        if len(self.verification) >= self.budget:
+            raise EquinoiseError(f"--verify {self.verify} leaves nothing of a budget of {self.budget} for pilots")
+        self._require_classes()
+
+    def _require_classes(self) -> None:
+        if self.prompts and self.directions:
+            raise EquinoiseError("--prompt says what directions are collected from; with --direction none are")
+        known = [label for axis in self.axes for label in axis.classes]
+        for label in self.prompts or {}:
+            if label not in known:
+                raise EquinoiseError(f"--prompt '{label}' names no class of the targets: {', '.join(known)}")
 
     @property
-    def axes(self) -> dict[str, Axis]:
-        """Every axis that a target speaks of."""
-        return {axis.name: axis for target in self.targets for axis in target.axes}
+    def axes(self) -> list[Axis]:
+        """Every axis of a target."""
+        return list({axis.name: axis for target in self.targets for axis in target.axes}.values())
 
     @property
     def first_pilot(self) -> int:
@@ -97,309 +192,327 @@ class Ask:
         n = self.budget // 2 if self.verify is None else self.verify
         return seed_range(VERIFY + ROUND * self.round, n, "--verify")
 
-    def check(self) -> None:
-        """Raises EquinoiseError where an argument makes no sense."""
-        require_concepts([self.concept])
-        if not 0 < self.margin < 1:
-            raise EquinoiseError(f"--margin {self.margin:g}: a margin is a share between 0 and 1, such as 0.1")
-        if not 0 <= self.round < 10:
-            raise EquinoiseError(f"--round {self.round}: rounds go from 0 to 9")
-        if self.prompts and self.directions:
-            raise EquinoiseError("--prompt says what directions are collected from; with --direction none are")
-        known = [label for axis in self.axes.values() for label in axis.classes]
-        for entry in self.prompts:
-            if entry.partition("=")[0] not in known:
-                raise EquinoiseError(f"--prompt '{entry}' names no class of the targets: {', '.join(known)}")
-        if self.pairs < 2:
-            raise EquinoiseError(f"--pairs {self.pairs}: at least two are needed")
-        if not 0 < self.budget <= ROUND:
-            raise EquinoiseError(f"--budget {self.budget}: from 1 to {ROUND:,} images")
-        if len(self.verification) >= self.budget:
-            raise EquinoiseError(f"--verify {self.verify} leaves nothing of a budget of {self.budget} for pilots")
+    def axis_prompts(self, axis: Axis) -> AxisPrompts:
+        """What the directions of an axis are collected from: as given, else made from the concept, else its own.
+
+        Raises:
+            EquinoiseError: the axis has no prompts.
+        """
+        given = {label: text for label, text in (self.prompts or {}).items() if label in axis.classes}
+        found = prompts_for(axis, self.concept, given)
+        note = f"{axis.name}: prompts given for {', '.join(given)}" if given else found.note
+        return AxisPrompts(origin="given" if given else found.origin, note=note, prompts=dict(found.prompts))
+
+    def known_directions(self) -> DirectionSet | None:
+        """The directions that were given; None where they are to be collected.
+
+        Raises:
+            EquinoiseError: no such file, or not a file of directions.
+        """
+        if not self.directions:
+            return None
+        if isinstance(self.directions, DirectionSet):
+            return self.directions
+        files = [self.directions] if isinstance(self.directions, str | Path) else self.directions
+        return sum((DirectionSet.load(Path(file)) for file in files), DirectionSet(()))
+
+    def collected_step(self, model: Model) -> int:
+        """The step at which directions are collected.
+
+        Raises:
+            EquinoiseError: no such step, or the noise itself.
+        """
+        total = model.sampling.steps
+        if self.step is None:
+            return min(FIRST_CALL, total - 1)
+        if self.step == NOISE:
+            raise EquinoiseError(f"--step {NOISE}: where the prompt sets the class, T cannot tell it; give a number")
+        require_steps([self.step], total)
+        return int(self.step)
+
+    def calls(self, model: Model) -> PlanningCalls:
+        """What planning takes at most, by purpose.
+
+        Raises:
+            EquinoiseError: the budget leaves nothing for pilots.
+        """
+        steps, directions = model.sampling.steps, CallCount(images=0, denoiser_calls=0)
+        if not self.directions:
+            images = self.pairs * sum(len(axis.classes) for axis in self.axes)
+            directions = CallCount(images=images, denoiser_calls=images * (self.collected_step(model) + 1))
+        taken, verify = directions.denoiser_calls / steps, len(self.verification)
+        pilots = self.budget - verify - ceil(taken)
+        if pilots < 1:
+            raise EquinoiseError(
+                f"--budget {self.budget}: directions take {taken:.0f} and the verification {verify}; nothing is left "
+                "for pilots"
+            )
+        return PlanningCalls.total(
+            directions,
+            PilotCallCount(images=pilots, ended_early=0, stopped_early=0, denoiser_calls=pilots * steps),
+            CallCount(images=verify, denoiser_calls=verify * steps),
+        )
 
 
 @dataclass(frozen=True)
-class Bill:
-    """Images and denoiser calls, by what they were for; runs that led to no image count among the calls alone."""
+class _Place:
+    """Where the plan goes (None: nowhere), where its work is kept, and whether the verification is kept there too."""
 
-    steps: int
-    collected: int = 0
-    collected_calls: int = 0
-    pilots: int = 0
-    ended_early: int = 0
-    pilots_calls: int | None = None
-    verification: int = 0
-    verification_calls: int | None = None
+    file: Path | None
+    work: Path
 
     @property
-    def equivalent(self) -> float:
-        """What collecting took, in whole images."""
-        return self.collected_calls / self.steps
-
-    def to_json(self) -> dict[str, Any]:
-        """`cost` of the command line."""
-        piloting = self.pilots * self.steps if self.pilots_calls is None else self.pilots_calls
-        verifying = self.verification * self.steps if self.verification_calls is None else self.verification_calls
-        return {
-            "images": self.collected + self.pilots + self.verification,
-            "denoiser_calls": self.collected_calls + piloting + verifying,
-            "directions": {"images": self.collected, "denoiser_calls": self.collected_calls},
-            "pilots": {"images": self.pilots, "ended_early": self.ended_early, "denoiser_calls": piloting},
-            "verification": {"images": self.verification, "denoiser_calls": verifying},
-        }
+    def verification(self) -> Path | None:
+        return self.work / "verification" if self.file else None
 
 
-def plan(session: Session, ask: Ask, out: Path, dry_run: bool = False) -> dict[str, Any]:
-    """Make a plan, verify it once, write it; `{"interventions", "expected", "verified", "cost", …}`.
+@contextmanager
+def _place(out: str | Path | None) -> Iterator[_Place]:
+    if out is None:
+        with TemporaryDirectory(prefix="equinoise-plan-") as folder:
+            yield _Place(None, Path(folder))
+        return
+    path = Path(out)
+    if path.suffix == ".safetensors":
+        if path.is_dir():
+            raise EquinoiseError(f"{path} is a folder; name the file of the plan, such as {path}/plan.safetensors")
+        yield _Place(path, path.with_name(f"{path.name}.work"))
+    elif path.exists() and not path.is_dir():
+        raise EquinoiseError(f"{path} is a file; name a folder for the plan, or a file that ends in .safetensors")
+    else:
+        yield _Place(path / "plan.safetensors", path)
 
-    Everything is kept in the folder `OUT.work` beside the plan; a command that was cut off goes on there.
 
-    Raises:
-        EquinoiseError: an argument makes no sense, the budget is too small, or a direction does not fit.
-    """
-    ask.check()
-    bill = _bill(session, ask)
-    pilots = ask.budget - len(ask.verification) - int(np.ceil(bill.equivalent))
-    if pilots < 1:
-        raise EquinoiseError(
-            f"--budget {ask.budget}: directions take {bill.equivalent:.0f} and the verification "
-            f"{len(ask.verification)}; nothing is left for pilots"
+@dataclass(frozen=True)
+class _Planning:
+    """A plan in the making."""
+
+    maker: Maker
+    question: PlanQuestion
+    place: _Place
+
+    @property
+    def model(self) -> Model:
+        return self.maker.model
+
+    def run(self) -> PlanResult:
+        """Directions, pilots, solution, plan, verification."""
+        asked, model = self.question, self.model
+        known = asked.known_directions()
+        prompts = None if known else {axis.name: asked.axis_prompts(axis) for axis in asked.axes}
+        basis = Basis.spanning(self._given(known) if known else self._collected(prompts or {}))
+        check_interventions(model, [basis.intervention(np.ones(len(basis.directions)))], asked.verification)
+        solution = self._solution(basis)
+        mixture = Mixture.rounded(solution, basis)
+        made = Plan(
+            asked.concept,
+            {target.name: dict(target.shares) for target in asked.targets},
+            mixture.parts,
+            words=class_words(asked.axes),
+            seeds=tuple(range(asked.first_pilot, asked.first_pilot + len(solution.pilots))),
+            early_classifier=solution.early_classifier,
+            provenance={"sampling": model.to_json()["sampling"]},
         )
-    bill = replace(bill, pilots=pilots, verification=len(ask.verification))
-    if dry_run:
-        return {**session.estimate(ask.budget, session.sampling.steps), **{"cost": bill.to_json()}}
-    if out.is_dir():
-        raise EquinoiseError(f"{out} is a folder; name the file of the plan, such as {out}/plan.safetensors")
-    work = out.with_name(f"{out.name}.work")
-    with Engine(session.workers, session.spec.device) as engine:
-        basis = orthonormal_basis(_directions(session, engine, ask, work))
-        check(session, [basis.intervention(np.ones(len(basis.directions)))], ask.verification)
-        with progress("pilots, at most", pilots) as tick:
-            seeds = seed_range(ask.first_pilot, min(ROUND, MOST_BEGUN * pilots), "--budget")
-            more = {"margin": ask.margin, "round": ask.round}
-            chosen = draw_pilots(
-                session, engine, ask.concept, ask.targets, basis, seeds, pilots, ask.margin / 6,
-                ask.selection, work / "pilots", more, tick,
-            )  # fmt: skip
-        parts = parts_of(chosen, basis)
-        made = _plan(session, ask, chosen, parts)
-        verified = _verify(session, engine, ask, made, work / "verification")
-    verifying = verified["drawn"]["denoiser_calls"]
-    took, ended = chosen.pilots.took, int(chosen.pilots.ended.sum())
-    bill = replace(
-        bill,
-        pilots=len(took) - ended,
-        ended_early=ended,
-        pilots_calls=round(took.sum() * session.calls),
-        verification_calls=verifying,
-    )
-    result = _result(ask, made, chosen, parts, verified, bill)
-    known = {key: result[key] for key in ("expected", "expected_distance", "feasible", "verified", "verdicts", "cost")}
-    known |= {"model": session.model.provenance, "sampling": made.provenance["sampling"], "pilots": summary(chosen)}
-    replace(made, provenance=known).save(out)
-    for warning in result["warnings"]:
-        warn(warning)
-    return {**result, "plan": str(out)}
+        verified = self._verified(made)
+        result = self._result(made, solution, mixture, verified).model_copy(update={"prompts": prompts})
+        whole = replace(made, provenance=self._provenance(made, result))
+        if self.place.file:
+            whole.save(self.place.file)
+        return result.model_copy(update={"file": str(self.place.file) if self.place.file else None}).with_plan(whole)
 
-
-def _bill(session: Session, ask: Ask) -> Bill:
-    """What collecting the directions will take."""
-    steps = session.sampling.steps
-    if ask.directions:
-        return Bill(steps)
-    step = _collected_step(session, ask)
-    images = ask.pairs * sum(len(axis.classes) for axis in ask.axes.values())
-    return Bill(steps, images, images * (step + 1))
-
-
-def _collected_step(session: Session, ask: Ask) -> int:
-    if ask.step is None:
-        return min(STEP, session.sampling.steps - 1)
-    found = parse_steps(ask.step)
-    if len(found) != 1 or found[0] == NOISE:
-        raise EquinoiseError(f"--step {ask.step}: give one number; where the prompt sets the class, T cannot tell it")
-    require_steps(found, session.sampling.steps)
-    return int(found[0])
-
-
-def _directions(session: Session, engine: Engine, ask: Ask, work: Path) -> list[Direction]:
-    """For each axis the directions of its classes, collected and fitted or read from files."""
-    if ask.directions:
-        known: DirectionSet = sum((DirectionSet.load(path) for path in ask.directions), DirectionSet(()))
-        found = [d for axis in ask.axes.values() for d in _of_axis(known, axis, ask.step)]
-        check(session, [Intervention((Shift(direction, 1.0),)) for direction in found], ())
+    def _given(self, known: DirectionSet) -> list[Direction]:
+        """For each axis the directions of its classes."""
+        found = [d for axis in self.question.axes for d in _of_axis(known, axis, self.question.step)]
+        check_interventions(self.model, [Intervention((Shift(direction, 1.0),)) for direction in found], ())
         return found
-    step, found = _collected_step(session, ask), []
-    for axis in ask.axes.values():
-        own = [entry for entry in ask.prompts if entry.partition("=")[0] in axis.classes]
-        prompts, seeds = prompts_of(axis, own), seed_range(COLLECT, ask.pairs, "--pairs")
-        about = session.about(
-            command="plan", axis={axis.name: axis.digest}, prompts=prompts, n=len(seeds), capture=[step]
+
+    def _collected(self, prompts: Mapping[str, AxisPrompts]) -> list[Direction]:
+        """For each axis the directions of its classes, fitted on latents of its prompts."""
+        step, seeds = self.question.collected_step(self.model), seed_range(COLLECT, self.question.pairs, "--pairs")
+        found: list[Direction] = []
+        for axis in self.question.axes:
+            said = prompts[axis.name].prompts
+            about = {
+                "command": "plan",
+                "axis": {axis.name: axis.digest},
+                "prompts": said,
+                "n": len(seeds),
+                "capture": [step],
+                **self.model.to_json(),
+            }
+            folder = TraceFolder(self.place.work / "traces" / axis.name, about)
+            traces = Collecting(axis, said, (step,)).run(self.maker, seeds, folder)
+            with warnings.catch_warnings():  # how well a direction separates classes is shown by the pilots' slopes
+                warnings.simplefilter("ignore", EquinoiseWarning)
+                made = fit(traces, "paired", permutations=1)
+            if made.skipped:
+                raise EquinoiseError(f"no direction of '{axis.name}': {made.skipped[0].reason}")
+            found += _of_axis(made, axis, None)
+        return found
+
+    def _solution(self, basis: Basis) -> Solution:
+        """The mixture that the pilots lead to."""
+        asked, model = self.question, self.model
+        pilots, checks = asked.calls(model).pilots.images, early_check_steps(model) if asked.rejection else ()
+        calls = RunCalls(model.calls, model.backend.resumable)
+        rejection = RejectionSettings(calls, model.detector.spec.name) if checks else None
+        settings = SearchSettings(pilots, precision=asked.margin / 6, rejection=rejection)
+        problem = Problem(asked.targets, basis, settings, model.detector.confusions(asked.axes))
+        about = {
+            "command": "plan",
+            "concept": asked.concept,
+            "axes": {axis.name: axis.digest for axis in asked.axes},
+            "targets": {target.name: dict(target.shares) for target in asked.targets},
+            "directions": {d.name: d.digest for d in basis.directions},
+            "pilots": pilots,
+            "looks": list(checks),
+            "early_checks": list(checks),
+            "margin": asked.margin,
+            "round": asked.round,
+            **model.to_json(),
+        }
+        run = RunFolder(self.place.work / "pilots", about)
+        seeds = seed_range(asked.first_pilot, min(ROUND, MOST_BEGUN * pilots), "--budget")
+        return PilotRun(self.maker, asked.concept, problem, checks, run).explore(seeds)
+
+    def _verified(self, made: Plan) -> AuditResult:
+        """The audit of fresh images under the plan, all its interventions together."""
+        asked, model, seeds = self.question, self.model, self.question.verification
+        about = {
+            "command": "plan",
+            "concept": asked.concept,
+            "axes": {axis.name: axis.digest for axis in asked.axes},
+            "plan": made.digest,
+            "n": len(seeds),
+            "seed": seeds[0],
+            **model.to_json(),
+        }
+        run, applied = start_run(self.place.verification, about), apply_plan(made, model, [asked.concept], seeds)
+        jobs = [applied.job(str(seed), asked.concept, seed) for seed in seeds]
+        maker = replace(self.maker, early_classifier=applied.early_classifier)
+        records = maker.make("verification", jobs, asked.axes, run)
+        role, together = model.detector.role(asked.concept), [replace(r, intervention=PLANNED) for r in records]
+        for target in asked.targets:
+            if len(target.axes) > 1:
+                together, _ = cross(together, target.axes)
+        counts = tally(together, [target.axis for target in asked.targets], {asked.concept: role})
+        wanted = {target.name: dict(target.shares) for target in asked.targets}
+        found = Measures(wanted, model.detector.confusions(asked.axes)).audit(counts)
+        found = found.model_copy(update={"drawn": applied.attempts(records)})
+        return found.with_run(run.finish([job.id for job in jobs], found.to_json(), model.world_json(), role))
+
+    def _result(self, made: Plan, solution: Solution, mixture: Mixture, verified: AuditResult) -> PlanResult:
+        asked, targets = self.question, self.question.targets
+        distances = {target.name: mixture.distance(target) for target in targets}
+        verdicts = tuple(TargetVerdict.judge(audit, asked.margin) for audit in verified.audits)
+        result = PlanResult(
+            concept=asked.concept,
+            targets={target.name: dict(target.shares) for target in targets},
+            interventions=_parts(mixture, targets),
+            expected={target.name: _expected(mixture, target) for target in targets},
+            expected_distance=distances,
+            feasible=solution.choice.feasible,
+            verified=verified,
+            verdicts=verdicts,
+            cost=self._cost(made, solution, mixture, verified),
+            pilots=pilots_info(solution),
+            warnings=_warnings(asked, solution, distances, verdicts),
         )
-        with progress(f"{axis.name}: latents of {len(prompts)} classes", len(seeds) * len(prompts)) as tick:
-            keep = Keep(work / "traces" / axis.name, about)
-            request, provenance = session.request([axis], (step,)), session.model.provenance
-            traces = collect(engine, request, axis, prompts, seeds, provenance, keep, tick)
-        with warnings.catch_warnings():  # how well a direction tells classes apart is shown by the pilots' slopes
-            warnings.simplefilter("ignore", EquinoiseWarning)
-            made, skipped = fit(traces, "paired", permutations=1)
-        if skipped:
-            raise EquinoiseError(f"no direction of '{axis.name}': {skipped[0].reason}")
-        found += _of_axis(made, axis, None)
-    return found
+        return result.with_run(verified.run)
+
+    def _cost(self, made: Plan, solution: Solution, mixture: Mixture, verified: AuditResult) -> PlanCost:
+        asked, pilots = self.question, solution.pilots
+        stopped = int(pilots.stopped.sum())
+        drawn = verified.drawn
+        calls = PlanningCalls.total(
+            asked.calls(self.model).directions,
+            PilotCallCount(
+                images=len(pilots) - stopped,
+                ended_early=stopped,
+                stopped_early=stopped,
+                denoiser_calls=round(float(pilots.spent.sum()) * self.model.calls),
+            ),
+            CallCount(images=len(asked.verification), denoiser_calls=drawn.denoiser_calls if drawn else 0),
+        )
+        return PlanCost(
+            **dict(calls),
+            budget=asked.budget,
+            intrusion_nats=made.kl_nats,
+            kl_nats=made.kl_nats,
+            extra_calls_per_image=float(mixture.shares @ mixture.extra_calls),
+        )
+
+    def _provenance(self, made: Plan, result: PlanResult) -> dict[str, object]:
+        """What the file of the plan says of how it was made and what was measured."""
+        found = result.to_json()
+        keys = ("expected", "expected_distance", "feasible", "verified", "verdicts", "cost", "pilots")
+        known = {key: found[key] for key in keys}
+        return known | {"model": self.model.backend.provenance, "sampling": made.provenance["sampling"]}
 
 
-def _of_axis(known: DirectionSet, axis: Axis, step: str | None) -> list[Direction]:
+def _of_axis(known: DirectionSet, axis: Axis, step: Step | None) -> list[Direction]:
     """One direction of two classes or a scale, else one of each class against the rest.
 
     Raises:
         EquinoiseError: there is none, or none at the step.
     """
-    own = [d for d in known.directions if d.terms[0].origin.axis == axis.name and "-vs-" not in d.terms[0].origin.label]
+    own = [d for d in known.directions if d.origin.axis == axis.name and d.origin.kind != "pairwise"]
     if not own:
-        axes = ", ".join(dict.fromkeys(d.terms[0].origin.axis for d in known.directions))
+        axes = ", ".join(dict.fromkeys(d.origin.axis for d in known.directions))
         raise EquinoiseError(f"no direction of '{axis.name}' was given; the files have {axes}. Fit one, or give none")
-    steps: list[Step] = list(dict.fromkeys(d.terms[0].origin.step for d in own))
-    wanted = parse_steps(step)[0] if step else STEP if STEP in steps else steps[0]
-    at = [d for d in own if d.terms[0].origin.step == wanted]
+    steps: list[Step] = list(dict.fromkeys(d.origin.step for d in own))
+    wanted = step if step is not None else FIRST_CALL if FIRST_CALL in steps else steps[0]
+    at = [d for d in own if d.origin.step == wanted]
     if not at:
         raise EquinoiseError(f"no direction of '{axis.name}' at step {wanted}; there are {', '.join(map(str, steps))}")
     return at[:1] if axis.ordered or len(axis.classes) == 2 else at
 
 
-def _plan(session: Session, ask: Ask, chosen: Chosen, parts: Sequence[tuple[int, Any]]) -> Plan:
-    first = ask.first_pilot
-    sampling = {"steps": session.sampling.steps, "guidance_scale": session.sampling.guidance_scale}
-    return Plan(
-        ask.concept,
-        {target.name: dict(target.shares) for target in ask.targets},
-        tuple(part for _, part in parts),
-        words=class_words(ask.axes.values()),
-        seeds=tuple(range(first, first + len(chosen.pilots.weights))),
-        look=chosen.look,
-        provenance={"sampling": sampling},
+def _parts(mixture: Mixture, targets: Sequence[Target]) -> tuple[PlanPart, ...]:
+    expected = {target.name: mixture.expected_of_parts(target) for target in targets}
+    rows = zip(mixture.parts, mixture.attempts, mixture.extra_calls, strict=True)
+    return tuple(
+        PlanPart(
+            name=part.name,
+            share=part.share,
+            expected={t.name: dict(zip(t.shares, map(float, expected[t.name][j]), strict=True)) for t in targets},
+            intrusion_nats=part.intervention.kl_nats,
+            kl_nats=part.intervention.kl_nats,
+            kept=dict(part.accept),
+            accepted=dict(part.accept),
+            draws=float(attempts),
+            attempts=float(attempts),
+            extra_calls=float(extra),
+        )
+        for j, (part, attempts, extra) in enumerate(rows)
     )
 
 
-def _verify(session: Session, engine: Engine, ask: Ask, made: Plan, folder: Path) -> dict[str, Any]:
-    """The audit of fresh images under the plan, all its interventions together."""
-    axes, seeds = list(ask.axes.values()), ask.verification
-    about = session.about(
-        command="plan",
-        concept=ask.concept,
-        axes={axis.name: axis.digest for axis in axes},
-        plan=made.digest,
-        n=len(seeds),
-        seed=seeds[0],
-    )
-    run, look = RunFolder(folder, about), look_for(made, session)
-    jobs = [planned_job(made, str(seed), ask.concept, seed) for seed in seeds]
-    with progress("verification", len(jobs)) as tick:
-        records = make_images(engine, replace(session.request(axes), look=look), jobs, run, tick)
-    found = audit_targets(records, ask.targets, session.asked(ask.concept), session.reader.confusions, ask.concept)
-    found["drawn"] = drawn(records, session, look)
-    run.finish([job.id for job in jobs], {**found, **session.results(ask.concept)})
-    return found
-
-
-def audit_targets(
-    records: Sequence[Record],
-    targets: Sequence[Target],
-    asked: str | None,
-    confusions: Mapping[str, Any],
-    concept: str,
-) -> dict[str, Any]:
-    """The audit object of images under a plan, an audit a target, intersections among them."""
-    together = [replace(record, intervention=PLANNED) for record in records]
-    for target in targets:
-        if len(target.axes) > 1:
-            together, _ = cross(together, target.axes)
-    counts = tally(together, [target.axis for target in targets], {concept: asked})
-    wanted = {target.name: dict(target.shares) for target in targets}
-    return audit_counts(counts, wanted, confusions).to_json()
-
-
-def verdict(audit: Mapping[str, Any], margin: float) -> dict[str, Any]:
-    """Does the whole simultaneous interval of every class lie within the target ± margin? Corrected where it can be.
-
-    `on_target`: yes; `off_target`: one lies wholly beyond; `not_shown`: neither.
-    """
-    corrected = all(found["corrected"] is not None for found in audit["classes"].values())
-    low, high = ("corrected_low", "corrected_high") if corrected else ("low", "high")
-    rows = [
-        (found[low], found[high], audit["target"][name])
-        for name, found in audit["classes"].items()
-        if found[low] is not None
-    ]
-    inside = bool(rows) and all(t - margin <= a and b <= t + margin for a, b, t in rows)
-    beyond = any(b < t - margin or a > t + margin for a, b, t in rows)
-    answer = "on_target" if inside else "off_target" if beyond else "not_shown"
-    return {"axis": audit["axis"], "verdict": answer, "margin": margin, "corrected": corrected}
-
-
-def _result(
-    ask: Ask,
-    made: Plan,
-    chosen: Chosen,
-    parts: Sequence[tuple[int, Any]],
-    verified: dict[str, Any],
-    bill: Bill,
-) -> dict[str, Any]:
-    expected = expected_of(chosen, parts, ask.targets)
-    each, (draws, extra) = expected_of_parts(chosen, parts, ask.targets), extra_of(chosen, parts)
-    distances = {target.name: expected_distance(expected, target) for target in ask.targets}
-    verdicts = [verdict(found, ask.margin) for found in verified["audits"]]
-    return {
-        "concept": ask.concept,
-        "targets": {target.name: dict(target.shares) for target in ask.targets},
-        "interventions": [
-            {
-                "name": part.name,
-                "share": part.share,
-                "expected": shares,
-                "intrusion_nats": part.intervention.kl_nats,
-                "kept": {axis: list(classes) for axis, classes in part.keep.items()},
-                "draws": drawn_each,
-                "extra_calls": more,
-            }
-            for (_, part), shares, drawn_each, more in zip(parts, each, draws, extra, strict=True)
-        ],
-        "expected": expected,
-        "expected_distance": distances,
-        "feasible": chosen.choice.feasible,
-        "verified": verified,
-        "verdicts": verdicts,
-        "cost": {
-            **bill.to_json(),
-            "budget": ask.budget,
-            "intrusion_nats": made.kl_nats,
-            "extra_calls_per_image": sum(part.share * more for (_, part), more in zip(parts, extra, strict=True)),
-        },
-        "pilots": summary(chosen),
-        "warnings": _warnings(ask, chosen, distances, verdicts),
-    }
+def _expected(mixture: Mixture, target: Target) -> dict[str, ExpectedShare]:
+    rows = zip(target.shares, *mixture.expected(target), strict=True)
+    return {name: ExpectedShare(share=share, low=low, high=high) for name, share, low, high in rows}
 
 
 def _warnings(
-    ask: Ask, chosen: Chosen, distances: Mapping[str, float], verdicts: Sequence[Mapping[str, Any]]
-) -> list[str]:
+    asked: PlanQuestion, solution: Solution, distances: Mapping[str, float], verdicts: Sequence[TargetVerdict]
+) -> tuple[str, ...]:
     said = []
-    if not chosen.choice.feasible:
+    if not solution.choice.feasible:
         far = ", ".join(f"{name} {100 * distance:.0f} points" for name, distance in distances.items())
         said.append(
             f"no mixture of what may be done meets the target; this is the nearest, expected to be off by {far}"
         )
-    for name, table in chosen.tables.items():
-        if any(found.spread > 1 for found in table.fits):
+    for name, response in solution.responses.items():
+        if any(part.fit.widening > 1 for part in response.responses):
             said.append(f"the pilots disagree with the fitted response of '{name}' more than chance allows")
-    ended = ended_early(chosen.pilots)
-    if ended["wrong"] * ended["images"] > ask.margin / 6 * ended["checked"] * len(chosen.pilots.weights):
+    stopped, pilots = solution.pilots.stopped_early, len(solution.pilots)
+    if stopped.wrong * stopped.images > asked.margin / 6 * stopped.checked * pilots:
         said.append(
-            f"of {ended['checked']} pilots whose classes were certain early and that went on to check it, "
-            f"{ended['wrong']} ended otherwise; plan with --no-selection"
+            f"of {stopped.checked} pilots whose classes were certain early and that went on to check it, "
+            f"{stopped.wrong} ended otherwise; plan with --no-rejection"
         )
     for found in verdicts:
-        if found["verdict"] != "on_target":
-            how = "off target" if found["verdict"] == "off_target" else "not shown to be on target"
-            said.append(f"'{found['axis']}' is {how} within ±{100 * ask.margin:g} points on fresh seeds")
-    return said
+        if found.verdict != "on_target":
+            how = "off target" if found.verdict == "off_target" else "not shown to be on target"
+            said.append(f"'{found.axis}' is {how} within ±{100 * asked.margin:g} points on fresh seeds")
+    return tuple(said)

@@ -1,102 +1,132 @@
-"""`quality RUN --against RUN`: fidelity, variety and realism of a run's images, and what else moved."""
+"""`quality` and `interactions`: what an intervention did to the images beside what it was meant to do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from equinoise.detectors import asked_role, role_axis
 from equinoise.detectors.loading import detector_folder
 from equinoise.encoders import load_dual
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_json
-from equinoise.models.loading import MIXTURE
 from equinoise.models.mixture import MixtureEncoder
-from equinoise.run import Record, read_records
-from equinoise.understanding.frequency import classes_of
-from equinoise.understanding.objects import ROLE
-from equinoise.understanding.parts import require_run
+from equinoise.models.worlds import MIXTURE
+from equinoise.results.base import Result
+from equinoise.results.interactions import InteractionsResult
+from equinoise.results.quality import QualityResult
+from equinoise.results.reading import Source, read_run
+from equinoise.run import ROLE, Record, RunContent
+from equinoise.understanding.frequency import classes_read
+from equinoise.understanding.interactions import compared_classes, measure_effects
 from equinoise.understanding.quality import (
-    Asked,
-    Pictures,
+    ImageVectors,
+    Roles,
     compare_within,
     fidelity,
     fidelity_kept,
     off_target,
 )
-from equinoise.understanding.relations import Sees, encode_images
+from equinoise.understanding.relations import ReadsImages, encode_images
 from equinoise.workflows.reading_images import open_image
 
 
-@dataclass(frozen=True, eq=False)
-class Read:
-    """A finished run: its records, the classes they were read on, and the detector that read them."""
+def interactions(runs: Source | Sequence[Source], *, objects: Sequence[str] = ()) -> InteractionsResult:
+    """What each intervention does to every axis: the change of each class on the same seeds, with intervals.
 
-    path: Path
-    records: list[Record]
-    classes: dict[str, list[str]]
-    detector: str | None
+    Args:
+        runs: images of the same seeds, untouched and with an intervention: one run with both, such as a sweep, or
+            several; run folders, or results.
+        objects: phrases whose presence is compared as well, where `detect_objects` has read the runs.
 
-    def pictures(self, encoder: Sees) -> Pictures:
-        """With the vectors of all its images."""
-        return Pictures(self.records, encode_images(encoder, (open_image(self.path / r.file) for r in self.records)))
+    Raises:
+        EquinoiseError: no run, nothing was read off the images, or no images pair.
+    """
+    given = [runs] if isinstance(runs, str | Path | RunContent | Result) else list(runs)
+    contents = [read_run(run) for run in given]
+    axes = {axis: names for run in contents for axis, names in classes_read(run).items()}
+    records = [record for run in contents for record in run.records]
+    return InteractionsResult(
+        interactions=tuple(measure_effects(records, compared_classes(axes, objects))),
+        runs=tuple(str(run.folder or run.name) for run in contents),
+    )
 
 
-def judge_quality(
-    run: Path,
-    against: Path,
-    before: Path | None = None,
+def quality(
+    run: Source,
+    *,
+    against: Source,
+    before: Source | None = None,
     axes: Sequence[str] = (),
     encoder: str | None = None,
     device: str = "cpu",
-) -> dict[str, Any]:
-    """`{"fidelity", "diversity", "kid", "classes", "off_target", "untouched", …}`.
+) -> QualityResult:
+    """Fidelity, variety and realism of a run's images, and what else moved, each with a 95% interval.
 
     Args:
-        run: the images in question.
+        run: the images in question, in a folder that an audit has read.
         against: images whose prompts name the classes; variety and realism are measured against them.
-        before: untouched images of the same seeds, to pair fidelity and the other axes with.
-        axes: those that were meant to move, within whose classes images are compared; default: all that both runs have.
-        encoder: a CLIP or SigLIP; default: that of the detector which read the run.
+        before: untouched images of the same seeds, which fidelity and the other axes are paired with.
+        axes: those that were meant to move, within whose classes images are compared; default all that the runs share.
+        encoder: a CLIP or SigLIP; default that of the detector which read the run.
+        device: of the encoder: cpu, cuda or mps.
 
     Raises:
         EquinoiseError: a folder is not a run, the runs share no axis, or there is no encoder.
     """
-    ours, theirs, first = _read(run), _read(against), _read(before) if before else None
-    meant = _axes(axes, [part for part in (ours, theirs, first) if part])
-    seeing, asked = _encoder(encoder or ours.detector, device), _asked(ours.detector)
-    reference = theirs.pictures(seeing)
-    result = {
-        "run": str(run),
-        "against": str(against),
-        "before": str(before) if before else None,
-        "within": meant,
-        "fidelity": fidelity(ours.records, asked),
-        **compare_within(ours.pictures(seeing), reference, meant),
-    }
-    if first is None:
-        return {**result, "fidelity_kept": None, "untouched": None, "off_target": None}
-    others = {axis: ours.classes[axis] for axis in ours.classes if axis in first.classes and axis not in (*meant, ROLE)}
-    return {
-        **result,
-        "fidelity_kept": fidelity_kept(first.records, ours.records, asked),
-        "untouched": compare_within(first.pictures(seeing), reference, meant),
-        "off_target": off_target(first.records, ours.records, others),
-    }
+    ours, theirs = ReadRun.open(run), ReadRun.open(against)
+    first = ReadRun.open(before) if before is not None else None
+    meant = _shared_axes(axes, [part for part in (ours, theirs, first) if part])
+    sees, roles = _open_encoder(encoder or ours.detector, device), _roles(ours.detector)
+    reference = theirs.vectors(sees)
+    within = compare_within(ours.vectors(sees), reference, meant)
+    kept, untouched, moved = None, None, None
+    if first:
+        others = [axis for axis in ours.classes if axis in first.classes and axis not in (*meant, ROLE)]
+        kept = fidelity_kept(first.records, ours.records, roles)
+        untouched = compare_within(first.vectors(sees), reference, meant)
+        moved = off_target(first.records, ours.records, {axis: ours.classes[axis] for axis in others})
+    return QualityResult(
+        folder=str(ours.folder),
+        against=str(theirs.folder),
+        before=str(first.folder) if first else None,
+        within=tuple(meant),
+        **dict(within),
+        fidelity=fidelity(ours.records, roles),
+        fidelity_kept=kept,
+        untouched=untouched,
+        off_target=moved,
+    ).with_run(ours.run)
 
 
-def _read(path: Path) -> Read:
-    require_run(path)
-    card, records = read_json(path / "run.json"), read_records(path)
-    about, results = card.get("about") or {}, card.get("results") or {}
-    detector = about.get("detector")
-    name = detector.get("name") if isinstance(detector, dict) else detector
-    return Read(path, records, classes_of(about, results, records), name)
+@dataclass(frozen=True, eq=False)
+class ReadRun:
+    """A run in a folder: its images, the classes that they were read on, and the detector that read them."""
+
+    run: RunContent
+    folder: Path
+    classes: dict[str, list[str]]
+    detector: str | None
+
+    @classmethod
+    def open(cls, source: Source) -> ReadRun:
+        """A run folder, or a result that has one."""
+        run = read_run(source)
+        name = run.file.part("detector").get("name")
+        return cls(run, run.require_folder(), classes_read(run), str(name) if name else None)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """One for each image."""
+        return self.run.records
+
+    def vectors(self, encoder: ReadsImages) -> ImageVectors:
+        """The vectors of all images."""
+        images = (open_image(self.folder / record.file) for record in self.records)
+        return ImageVectors(self.records, encode_images(encoder, images))
 
 
-def _axes(named: Sequence[str], runs: Sequence[Read]) -> list[str]:
+def _shared_axes(named: Sequence[str], runs: Sequence[ReadRun]) -> list[str]:
     shared = [axis for axis in runs[0].classes if axis != ROLE and all(axis in part.classes for part in runs)]
     if strange := [axis for axis in named if axis not in shared]:
         raise EquinoiseError(f"--axis {strange[0]}: the runs have {', '.join(shared) or 'no axis'} in common")
@@ -105,12 +135,12 @@ def _axes(named: Sequence[str], runs: Sequence[Read]) -> list[str]:
     return list(named) or shared
 
 
-def _asked(detector: str | None) -> Asked:
+def _roles(detector: str | None) -> Roles:
     roles = role_axis(detector) if detector else None
     return lambda prompt: asked_role(prompt, roles.generate) if roles else None
 
 
-def _encoder(name: str | None, device: str) -> Sees:
+def _open_encoder(name: str | None, device: str) -> ReadsImages:
     if name is None:
         raise EquinoiseError("the run does not say which detector read it; give --encoder, a CLIP or SigLIP")
     return MixtureEncoder() if name == MIXTURE else load_dual(detector_folder(name), device)

@@ -13,39 +13,47 @@ from equinoise.axes import Axis
 from equinoise.detectors import detect, load_detector_once, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError, warn
-from equinoise.models.loading import emoji_size
+from equinoise.models.worlds import emoji_size
 from equinoise.run import Record
 from equinoise.understanding.folders import ImageFolder
-from equinoise.workflows.detector import Reader
+from equinoise.workflows.detector import CalibratedDetector
 
 BATCH = 64
-Detections = Mapping[str, Mapping[str, float]]
 
 
 def read_images(
-    folder: ImageFolder, axes: Sequence[Axis], reader: Reader, keep: bool, tick: Callable[[int], None] = lambda _: None
+    folder: ImageFolder,
+    axes: Sequence[Axis],
+    detector: CalibratedDetector,
+    trust: bool,
+    tick: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Record]:
     """The records with a label on each axis, read off the image where it has none.
 
-    `keep`: what the run's own detector said is used as it is, if that is still the same detector and axis; otherwise
+    `trust`: what the run's own detector said is used as it is, if that is still the same detector and axis; otherwise
     everything is read anew. Labels that came in metadata always stay.
     """
-    ours = keep and read_by(folder, reader, axes)
+    ours = trust and _read_by(folder, detector, axes)
     for start in range(0, len(folder.files), BATCH):
         files, records = folder.files[start : start + BATCH], folder.records[start : start + BATCH]
-        lacking = [a for a in axes if not all(_has(record, a, ours) for record in records)]
-        fresh = _detect(files, reader.reads(lacking), reader) if lacking else [{}] * len(files)
+        lacking = [axis for axis in axes if not all(_has(record, axis, ours) for record in records)]
+        fresh: list[dict[str, dict[str, float]]] = [{} for _ in files]
+        if lacking:
+            found, images = load_detector_once(detector.spec), [open_image(file) for file in files]
+            fresh = detect(found, images, detector.read_axes(lacking))
         for record, new in zip(records, fresh, strict=True):
-            yield _labelled(record, new, ours, reader)
+            seen = {**new, **(record.detections if ours else {})}
+            told = {axis: read_label(p, detector.spec.threshold(axis)) for axis, p in seen.items()}
+            yield replace(record, detections=seen, labels={**told, **_given(record)})
         tick(len(files))
 
 
-def read_by(folder: ImageFolder, reader: Reader, axes: Sequence[Axis]) -> bool:
+def _read_by(folder: ImageFolder, detector: CalibratedDetector, axes: Sequence[Axis]) -> bool:
     """Whether the run was read by this very detector, and by these very axes where it names them."""
-    kept, ours = folder.about.get("detector") or {}, reader.about()
+    kept = folder.about.get("detector") or {}
     known = folder.about.get("axes") or folder.about.get("axis") or {}
     same_axes = not isinstance(known, Mapping) or all(known.get(axis.name, axis.digest) == axis.digest for axis in axes)
-    return same_axes and (kept.get("name"), kept.get("weights")) == (ours["name"], ours["weights"])
+    return same_axes and (kept.get("name"), kept.get("weights")) == (detector.info.name, detector.info.weights)
 
 
 def _has(record: Record, axis: Axis, ours: bool) -> bool:
@@ -56,16 +64,6 @@ def _has(record: Record, axis: Axis, ours: bool) -> bool:
 def _given(record: Record) -> Mapping[str, str]:
     """Labels that came without detections, from people or elsewhere."""
     return {} if record.detections else record.labels
-
-
-def _labelled(record: Record, fresh: Detections, ours: bool, reader: Reader) -> Record:
-    seen = {**fresh, **(record.detections if ours else {})}
-    told = {axis: read_label(p, reader.detector.threshold(axis)) for axis, p in seen.items()}
-    return replace(record, detections=seen, labels={**told, **_given(record)})
-
-
-def _detect(files: Sequence[Path], axes: Sequence[Axis], reader: Reader) -> list[dict[str, dict[str, float]]]:
-    return detect(load_detector_once(reader.detector), [open_image(file) for file in files], axes)
 
 
 def open_image(file: Path) -> Image.Image:
@@ -91,7 +89,7 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise EquinoiseError(f"{file} cannot be read as an image; mend or remove it") from error
 
 
-def detector_of(folders: Sequence[ImageFolder]) -> str:
+def choose_detector(folders: Sequence[ImageFolder]) -> str:
     """The detector that the runs were read with, else that of their model, else one that fits the images' size."""
     names = {folder.detector or (default_detector(folder.model) if folder.model else None) for folder in folders}
     if len(names) > 1:

@@ -6,171 +6,296 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from equinoise.axes import Axis
+from equinoise.detectors.declaring import CLASSIFIER, declare
+from equinoise.detectors.loading import detector_folder
+from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
+from equinoise.encoders import TextEncoder, load_dual, load_encoder
 from equinoise.engine import Engine, Job
-from equinoise.engine.images import Tick, make_images
+from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError
-from equinoise.files import describe_file, read_json
-from equinoise.progress import progress
-from equinoise.run import UNTOUCHED, RunFolder, read_records
-from equinoise.seeds import ATTRIBUTES, seed_range
-from equinoise.understanding.audit import audit
-from equinoise.understanding.parts import RELATIONS, write_part, write_relations
-from equinoise.understanding.relations import Relations, VisionRelation, encode_images, relate_texts
-from equinoise.understanding.wordings import Attribute, read_attributes, read_reference
-from equinoise.workflows.encoding import Encoders, encoders_of, reference_for
+from equinoise.files import describe_file
+from equinoise.models.mixture import MixtureEncoder
+from equinoise.models.pipeline import require_pipeline
+from equinoise.models.worlds import MIXTURE
+from equinoise.progress import Tick
+from equinoise.progress import progress as progress_bar
+from equinoise.results.parts import write_part
+from equinoise.results.relations import RelationsResult
+from equinoise.run import PREVIEWS, UNTOUCHED, RunContent, RunFolder, read_content
+from equinoise.seeds import ATTRIBUTES, RELATE, seed_range
+from equinoise.understanding import wordings
+from equinoise.understanding.audit import Measures
+from equinoise.understanding.relations import (
+    ReadsImages,
+    ReadsTexts,
+    Relations,
+    VisionRelation,
+    encode_images,
+    relate_texts,
+)
+from equinoise.understanding.relations_file import write_relations
+from equinoise.understanding.wordings import Attribute, Attributes, settle_attributes
+from equinoise.workflows.detector import DetectorSettings
+from equinoise.workflows.making import Maker, making
+from equinoise.workflows.question import Axes, Question
 from equinoise.workflows.reading_images import open_image
-from equinoise.workflows.settings import Session, require_concepts
+from equinoise.workflows.settings import Estimate, Model, require_concepts
+
+
+def relate(
+    model: Model,
+    concept: str,
+    *,
+    attributes: Attributes,
+    n: int = 32,
+    axes: Axes = (),
+    encoders: Sequence[str] = (),
+    poolings: Sequence[str] = ("pooled",),
+    reference: str | Path | Sequence[str] | None = None,
+    detector: str | DetectorSettings | None = None,
+    out: str | Path | None = None,
+    seed: int = RELATE,
+    engine: Engine | None = None,
+    progress: bool | None = None,
+) -> RelationsResult:
+    """The cosine of a concept with each attribute: of texts (TERU), and of generated images (VERU), with intervals.
+
+    After Lopez Olmos et al. (2024). Texts are compared in 20 wordings, images on the same seeds for all attributes.
+
+    Args:
+        model: as `load` gives it; its own text encoders are measured first.
+        concept: a neutral prompt, such as "a photo of a doctor".
+        attributes: names such as "mansion", (name, prompt) pairs, `Attribute` values, or a file (a line each, or TOML).
+        n: images of the concept, and of each attribute; 0 measures texts alone.
+        axes: what is read off the concept's images, so that `disagreements` can count them.
+        encoders: more encoders, by folder or hub name, or "minilm".
+        poolings: how the model's own text encoders make one vector of a text: pooled, tokens, authors.
+        reference: neutral phrases whose mean is subtracted for the centred cosines; or a file, a line each.
+        detector: what reads the concept's images, where that is not the model's own; its image encoder measures them.
+        out: a run folder. If a run is there already, its untouched images of the concept are used and the relations are
+            written beside it, else it becomes a run of the concept's images. Images of the attributes lie below it.
+        seed: of the concept's first image; attributes have seeds of their own.
+        engine: where the images are made; default this machine.
+        progress: None shows a bar in a terminal or a notebook.
+
+    Raises:
+        EquinoiseError: an argument makes no sense, the run is of another model or has no image of the concept.
+    """
+    (named,) = require_concepts(concept)
+    question = Question.asking(axes) if axes else None
+    model = model.reading_with(detector, question.axes if question else ())
+    study = Study(model, named, settle_attributes(attributes, named), n, seed, question)
+    if n:
+        seed_range(seed, n), seed_range(ATTRIBUTES, n)
+    place, vocabulary = Path(out) if out else None, _reference(model, reference)
+    there = _run_there(place)
+    if there and question:
+        raise EquinoiseError(f"--axis reads the images of a new run; {out} is there: audit {out} --axis … reads it")
+    if n == 0 and place and not there:
+        raise EquinoiseError("-n 0 measures texts alone and makes no run; leave out -o, or give a run that is there")
+    known = Encoders.open(model, encoders, poolings, images=n > 0)
+    texts = {name: relate_texts(encoder, named, study.attributes, vocabulary) for name, encoder in known.text.items()}
+    run, vision = study.look(known, place, there, engine, progress) if n else (there, {})
+    found = Relations(named, study.attributes, texts, vision)
+    result = found.result()
+    if place:
+        about = {
+            "command": "relate",
+            "concept": named,
+            "attributes": _recorded(attributes, [asdict(entry) for entry in study.attributes]),
+            "reference": _recorded(reference, vocabulary) if reference else "built in",
+            "n": n,
+            "seed": seed,
+            "encoders": list(encoders),
+            "poolings": list(poolings),
+        }
+        write_relations(place, found)
+        write_part(place, result, {**about, **model.to_json()})
+    return result.with_run(run) if run else result
+
+
+def relate_cost(model: Model, concept: str, attributes: Attributes, n: int, out: str | Path | None) -> Estimate:
+    """What `relate` would take."""
+    there = _run_there(Path(out) if out else None)
+    return model.estimate(n * (len(settle_attributes(attributes, concept)) + (there is None)), model.calls)
+
+
+def _run_there(place: Path | None) -> RunContent | None:
+    """A finished run that another verb made; one of `relate` itself is made anew, which goes on with its images."""
+    if place is None or not (place / "run.json").is_file():
+        return None
+    run = read_content(place)
+    return None if run.file.command == "relate" else run
+
+
+def _recorded(given: object, values: Sequence[Any]) -> dict[str, str] | list[Any]:
+    """What was given, for the record: a file by its hash, else the values."""
+    return describe_file(Path(given)) if isinstance(given, str | Path) else list(values)
+
+
+def _reference(model: Model, given: str | Path | Sequence[str] | None) -> Sequence[str]:
+    """The reference vocabulary: the one given, else the built-in one; the mixture has its own.
+
+    Raises:
+        EquinoiseError: a vocabulary for the mixture, which knows only its own words.
+    """
+    phrases = wordings.read_reference(Path(given)) if isinstance(given, str | Path) else given
+    if model.name == MIXTURE:
+        if phrases:
+            raise EquinoiseError("the mixture knows only its own words; leave out --reference")
+        return wordings.MIXTURE_REFERENCE
+    return phrases or wordings.REFERENCE
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What `relate` was asked, settled.
+class Encoders:
+    """Encoders by name, in order; the first of each kind is the one that counts."""
+
+    text: dict[str, ReadsTexts]
+    vision: dict[str, ReadsImages]
+
+    @classmethod
+    def open(cls, model: Model, names: Sequence[str], poolings: Sequence[str], images: bool) -> Encoders:
+        """The model's own text encoders in each pooling, its detector's image encoder if `images`, and those named.
+
+        Raises:
+            EquinoiseError: one cannot be loaded, or images are to be encoded and nothing here encodes them.
+        """
+        more = {name: load_encoder(detector_folder(name), model.spec.device) for name in names}
+        seeing = {name: cast(ReadsImages, found) for name, found in more.items() if hasattr(found, "images")}
+        vision = {**_detectors_own(model), **seeing} if images else {}
+        if images and not vision:
+            name = model.detector.spec.name
+            raise EquinoiseError(
+                f"detector '{name}' has no image encoder; add one with --encoder, such as a CLIP, or use -n 0"
+            )
+        return cls({**_models_own(model, poolings), **more}, vision)
+
+
+def _models_own(model: Model, poolings: Sequence[str]) -> dict[str, ReadsTexts]:
+    """The model's text encoders by their name in the pipeline; behind it any other pooling than the usual one."""
+    if model.name == MIXTURE:
+        return {MIXTURE: MixtureEncoder()}
+    pipeline = require_pipeline(model.backend).pipeline
+    return {
+        encoder.name if pooling == "pooled" else f"{encoder.name} ({pooling})": encoder
+        for pooling in poolings
+        for encoder in TextEncoder.of(pipeline, pooling)
+    }
+
+
+def _detectors_own(model: Model) -> dict[str, ReadsImages]:
+    """The image encoder of a detector that is a CLIP or a SigLIP."""
+    spec = model.detector.spec
+    declared = declare(spec.name)
+    if declared.model == MIXTURE:
+        return {MIXTURE: MixtureEncoder()}
+    if declared.kind == CLASSIFIER or declared.model == SKIN_COLOUR:
+        return {}
+    return {spec.name: load_dual(detector_folder(spec.name), spec.device)}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is related over images.
 
     Attributes:
-        n: images of the concept, and of each attribute; 0 measures texts alone.
-        axes: read off the concept's images, so that frequencies can be compared with relations.
+        n: images of the concept, and of each attribute.
+        seed: of the concept's first image.
+        question: what is read off the concept's images; None for nothing.
     """
 
+    model: Model
     concept: str
     attributes: tuple[Attribute, ...]
     n: int
     seed: int
-    axes: tuple[Axis, ...]
+    question: Question | None
 
+    def look(
+        self,
+        encoders: Encoders,
+        place: Path | None,
+        there: RunContent | None,
+        engine: Engine | None,
+        show: bool | None,
+    ) -> tuple[RunContent, dict[str, VisionRelation]]:
+        """The run of the concept's images, and the relations over images in every vision encoder."""
+        total = self.n * (len(self.attributes) + (there is None))
+        with _folder(place) as home:
+            with making(self.model, engine, show) as maker, progress_bar("relate", total, show) as tick:
+                run = self._require_images(there) if there else self._make_concept(maker, home, tick)
+                shown = [file for entry in self.attributes for file in self._make_attribute(maker, entry, home, tick)]
+            untouched = [r for r in run.records if r.prompt == self.concept and r.intervention == UNTOUCHED]
+            files, shape = [home / record.file for record in untouched], (len(self.attributes), self.n, -1)
+            found = {}
+            for name, encoder in encoders.vision.items():
+                flat = encode_images(encoder, map(open_image, shown))
+                found[name] = VisionRelation(encode_images(encoder, map(open_image, files)), flat.reshape(shape))
+            return run if place else _in_memory(run, home), found
 
-def relate(
-    session: Session,
-    concept: str,
-    file: Path,
-    n: int,
-    seed: int,
-    out: Path | None,
-    axes: Sequence[Axis] = (),
-    encoders: Sequence[str] = (),
-    reference_file: Path | None = None,
-    poolings: Sequence[str] = ("pooled",),
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """`{"relations": [{attribute, text, vision, …}], "differences": […], …}`.
-
-    `out` may be a run that is there already: its untouched images of the concept are used, and the relations are kept
-    beside it. Otherwise it becomes a run of the concept's images. Images of the attributes lie under `attributes/`.
-    `poolings`: how the model's own text encoders make one vector of a text, see `encoders.TextEncoder`.
-
-    Raises:
-        EquinoiseError: a file is wrong, the run is of another model or has no image of the concept.
-    """
-    (named,) = require_concepts([concept])
-    asked = Asked(named, tuple(read_attributes(file, named)), n, seed, tuple(axes))
-    if n:
-        seed_range(seed, n), seed_range(ATTRIBUTES, n)
-    reference = reference_for(session.spec.name, read_reference(reference_file) if reference_file else None)
-    there = out is not None and (out / "run.json").is_file() and not _ours(out)
-    if there and axes:
-        raise EquinoiseError(f"--axis reads the images of a new run; {out} is there: audit {out} --axis … reads it")
-    if dry_run:
-        images = n * (len(asked.attributes) + (not there))
-        return session.estimate(images, session.sampling.steps)
-    if n == 0 and out is not None and not there:
-        raise EquinoiseError("-n 0 measures texts alone and makes no run; leave out -o, or give a run that is there")
-    known = encoders_of(session, encoders, poolings, images=n > 0)
-    texts = {name: relate_texts(encoder, named, asked.attributes, reference) for name, encoder in known.text.items()}
-    with _folder(out) as home:
-        vision = _see(session, asked, home, there, known) if n else {}
-        found = Relations(named, asked.attributes, texts, vision)
-        result = found.to_json()
-        if out is not None:
-            about = session.about(
-                command="relate",
-                concept=named,
-                attributes=describe_file(file),
-                reference=describe_file(reference_file) if reference_file else "built in",
-                n=n,
-                seed=seed,
-                encoders=list(encoders),
-                poolings=list(poolings),
+    def _require_images(self, run: RunContent) -> RunContent:
+        """A run that is there already, if the model made it and it has images of the concept."""
+        made = run.file.part("model")
+        if made.get("weights") not in (None, self.model.backend.provenance["weights"]):
+            raise EquinoiseError(f"{run.folder} was made by {made.get('name')}; relate it with that model")
+        if all(record.prompt != self.concept or record.intervention != UNTOUCHED for record in run.records):
+            raise EquinoiseError(
+                f"{run.folder} has no untouched images of '{self.concept}'; give a concept that it was made from"
             )
-            write_relations(out, found)
-            write_part(out, RELATIONS, about, result)
-    return result
+        return run
 
+    def _make_concept(self, maker: Maker, home: Path, tick: Tick) -> RunContent:
+        axes, detector = self.question.axes if self.question else (), self.model.detector
+        about = {
+            "command": "relate",
+            "concepts": [self.concept],
+            "axes": {axis.name: axis.digest for axis in axes},
+            "n": self.n,
+            "seed": self.seed,
+        }
+        run = RunFolder(home, {**about, **self.model.to_json()})
+        jobs = [Job(str(seed), self.concept, seed) for seed in seed_range(self.seed, self.n)]
+        records = make_images(maker.engine, maker.request(axes), jobs, run, tick)
+        role, results = detector.role(self.concept), {}
+        if self.question:
+            counts = self.question.count(records, {self.concept: role})
+            results = Measures(confusions=detector.confusions(axes)).audit(counts).to_json()
+        return run.finish([job.id for job in jobs], results, self.model.world_json(), role)
 
-def _ours(out: Path) -> bool:
-    """Whether a run was made by this command, which then goes on with it."""
-    about = read_json(out / "run.json").get("about") or {}
-    return bool(about.get("command") == "relate")
+    def _make_attribute(self, maker: Maker, entry: Attribute, home: Path, tick: Tick) -> list[Path]:
+        """Images of one attribute, in a run of their own: more attributes another time change nothing of it."""
+        place, seeds = home / "attributes" / _slug(entry.prompt), seed_range(ATTRIBUTES, self.n)
+        about = {"command": "relate", "concepts": [entry.prompt], "n": self.n, "seed": seeds[0]}
+        run = RunFolder(place, {**about, **self.model.to_json()})
+        jobs = [Job(str(seed), entry.prompt, seed) for seed in seeds]
+        records = make_images(maker.engine, maker.request(()), jobs, run, tick)
+        run.finish([job.id for job in jobs], {})
+        return [place / record.file for record in records]
 
 
 @contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
-    if out is not None:
-        yield out
+def _folder(place: Path | None) -> Iterator[Path]:
+    """The run folder; without one a folder for as long as the images are needed."""
+    if place is not None:
+        yield place
         return
-    with tempfile.TemporaryDirectory(prefix="equinoise-") as place:
-        yield Path(place)
+    with tempfile.TemporaryDirectory(prefix="equinoise-") as made:
+        yield Path(made)
 
 
-def _see(session: Session, asked: Asked, home: Path, there: bool, encoders: Encoders) -> dict[str, VisionRelation]:
-    """Images of the concept and of each attribute, and their vectors in every vision encoder."""
-    total = asked.n * (len(asked.attributes) + (not there))
-    with Engine(session.workers, session.spec.device) as engine, progress("relate", total) as tick:
-        files = _kept_images(session, home, asked.concept) if there else _concept(session, engine, asked, home, tick)
-        seeds = seed_range(ATTRIBUTES, asked.n)
-        shown = [_attribute(session, engine, entry, seeds, home, tick) for entry in asked.attributes]
-    found = {}
-    for name, encoder in encoders.vision.items():
-        flat = encode_images(encoder, map(open_image, (file for part in shown for file in part)))
-        found[name] = VisionRelation(
-            encode_images(encoder, map(open_image, files)), flat.reshape(len(shown), asked.n, -1)
-        )
-    return found
-
-
-def _kept_images(session: Session, home: Path, concept: str) -> list[Path]:
-    model = (read_json(home / "run.json").get("about") or {}).get("model") or {}
-    if model.get("weights") not in (None, session.model.provenance["weights"]):
-        raise EquinoiseError(f"{home} was made by {model.get('name')}; relate it with that model")
-    files = [home / r.file for r in read_records(home) if r.prompt == concept and r.intervention == UNTOUCHED]
-    if not files:
-        raise EquinoiseError(f"{home} has no untouched images of '{concept}'; give a concept that it was made from")
-    return files
-
-
-def _concept(session: Session, engine: Engine, asked: Asked, home: Path, tick: Tick) -> list[Path]:
-    about = session.about(
-        command="relate",
-        concepts=[asked.concept],
-        axes={axis.name: axis.digest for axis in asked.axes},
-        n=asked.n,
-        seed=asked.seed,
-    )
-    run = RunFolder(home, about)
-    jobs = [Job(str(seed), asked.concept, seed) for seed in seed_range(asked.seed, asked.n)]
-    records = make_images(engine, session.request(asked.axes), jobs, run, tick)
-    role = {asked.concept: session.asked(asked.concept)}
-    found = audit(records, asked.axes, asked=role, confusions=session.reader.confusions).to_json() if asked.axes else {}
-    run.finish([job.id for job in jobs], {**found, **session.results(asked.concept)})
-    return [home / record.file for record in records]
-
-
-def _attribute(
-    session: Session, engine: Engine, entry: Attribute, seeds: Sequence[int], home: Path, tick: Tick
-) -> list[Path]:
-    """Images of one attribute, in a run of their own: more attributes another time take nothing away."""
-    place = home / "attributes" / _slug(entry.prompt)
-    run = RunFolder(place, session.about(command="relate", concepts=[entry.prompt], n=len(seeds), seed=seeds[0]))
-    jobs = [Job(str(seed), entry.prompt, seed) for seed in seeds]
-    records = make_images(engine, session.request([]), jobs, run, tick)
-    run.finish([job.id for job in jobs], {})
-    return [place / record.file for record in records]
+def _in_memory(run: RunContent, home: Path) -> RunContent:
+    """The run without its folder: its records, and its first images."""
+    previews = {record.id: open_image(home / record.file) for record in run.records[:PREVIEWS]}
+    return RunContent(run.file, run.records, None, previews)
 
 
 def _slug(prompt: str) -> str:
+    """A folder name for a prompt, such as `a-photo-of-a-hut-0f3b2a`."""
     plain = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40]
     return f"{plain}-{sha256(prompt.encode()).hexdigest()[:6]}"

@@ -1,89 +1,160 @@
-"""What the commands that run a model share: the model's settings, resolved once, and requests made from them."""
+"""A model with its settings: what `load` returns and every verb takes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
+from pydantic import JsonValue
 
 from equinoise.axes import Axis
-from equinoise.detectors import DetectorSpec
 from equinoise.detectors.loading import default_detector
-from equinoise.engine import Request
+from equinoise.engine import Engine, Request
 from equinoise.engine.local import cores
 from equinoise.errors import EquinoiseError
-from equinoise.models import ModelSpec, Sampling, TextToImage, load_once
+from equinoise.models import ModelSpec, Sampling, TextToImage, load_model, load_once
 from equinoise.models.base import Step, draw_noise
-from equinoise.models.loading import describe, require_device
+from equinoise.models.loading import require_device
 from equinoise.models.memory import find_batch_size
-from equinoise.workflows.detector import Reader, open_reader
+from equinoise.models.worlds import World, world
+from equinoise.results.base import Value
+from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
 
-MORE = ("offload", "size")
-"""Settings of a model that its provenance does not hold; they are recorded where they are not as by default."""
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+    from equinoise.run import Json
+
+BATCH = 16
 
 
-@dataclass(frozen=True)
-class Session:
-    """A model with its settings, and the detector that reads its images."""
+class Estimate(Value):
+    """What a command would take: images, denoiser calls, and a time from one timed call of a full batch.
+
+    `cost`: of a plan, the images and calls of each part.
+    """
+
+    ABSENT: ClassVar[dict[str, str]] = {"cost": "cost"}
+
+    dry_run: bool = True
+    images: int
+    denoiser_calls: int
+    estimated_seconds: float
+    workers: int
+    cost: dict[str, JsonValue] | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.images} images, {self.denoiser_calls} denoiser calls, about {self.estimated_seconds:.0f} s with "
+            f"{self.workers} worker(s)"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A text-to-image model with its settings, and the detector that reads its images unless another is named.
+
+    Attributes:
+        spec: by which worker processes load the model.
+        backend: the model as this process holds it.
+        sampling: denoising steps and guidance scale.
+        batch_size: the fixed compute batch, part of the result.
+        detector: with its thresholds and known errors.
+        live: whether the backend is a pipeline of the user's own, which cannot be sent to another process.
+    """
 
     spec: ModelSpec
-    model: TextToImage
+    backend: TextToImage
     sampling: Sampling
-    reader: Reader
     batch_size: int
-    workers: int | None
+    detector: CalibratedDetector
+    live: bool = False
 
     @property
-    def detector(self) -> DetectorSpec:
-        """What reads the images."""
-        return self.reader.detector
+    def name(self) -> str:
+        """By which the model is loaded."""
+        return self.spec.name
+
+    @property
+    def pipeline(self) -> DiffusionPipeline:
+        """The diffusers pipeline.
+
+        Raises:
+            AttributeError: the model is none (the mixture).
+        """
+        return self.backend.pipeline  # type: ignore[attr-defined]
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one image's latents."""
+        return self.backend.latent_shape
 
     @property
     def calls(self) -> int:
         """Denoiser calls of one image to the end."""
-        return self.model.calls(self.sampling.steps)
+        return self.backend.calls(self.sampling.steps)
+
+    @property
+    def world(self) -> World | None:
+        """What was planted in the world of a test fixture; None of any other model."""
+        return world(self.spec.name)
+
+    def reading_with(self, detector: str | DetectorSettings | None, axes: Sequence[Axis] = ()) -> Model:
+        """The same model, its images read by another detector or with other settings; None changes nothing.
+
+        Raises:
+            EquinoiseError: no such detector, or a confusion matrix that does not fit.
+        """
+        if detector is None:
+            return self
+        asked = DetectorSettings(detector) if isinstance(detector, str) else detector
+        named = replace(asked, name=asked.name or self.detector.spec.name)
+        return replace(self, detector=CalibratedDetector.open(named, axes, self.spec.device))
 
     def request(self, axes: Sequence[Axis], capture: Sequence[Step] = ()) -> Request:
-        """What all jobs of a call have in common; the role is read beside the axes where the detector can."""
-        read = self.reader.reads(axes)
-        return Request(self.spec, self.sampling, self.batch_size, tuple(capture), True, self.detector, read)
+        """What all jobs of a verb have in common; the role is read beside the axes where the detector can."""
+        return Request(
+            self.spec,
+            self.sampling,
+            self.batch_size,
+            capture=tuple(capture),
+            detector=self.detector.spec,
+            axes=self.detector.read_axes(axes),
+        )
 
-    def asked(self, concept: str) -> str | None:
-        """The role that a concept asks for; None where the detector knows no roles or the concept names none."""
-        return self.reader.asked(concept)
+    def start_engine(self) -> Engine:
+        """This machine, as a verb uses it where no engine is given."""
+        return Engine(None, self.spec.device, self.backend if self.live else None)
 
-    def about(self, **more: Any) -> dict[str, Any]:
-        """Every setting, given or defaulted, for the record."""
+    def to_json(self) -> dict[str, Any]:
+        """Every setting, given or defaulted, for the record of a run."""
+        more = {name: getattr(self.spec, name) for name in ("offload", "size")}
+        default = ModelSpec(self.spec.name)
         return {
-            **more,
-            "model": self.model.provenance,
+            "model": self.backend.provenance,
             "sampling": {"steps": self.sampling.steps, "guidance_scale": self.sampling.guidance_scale},
             "device": self.spec.device,
-            **{name: value for name in MORE if (value := getattr(self.spec, name)) != getattr(ModelSpec, name)},
+            **{name: value for name, value in more.items() if value != getattr(default, name)},
             "batch_size": self.batch_size,
-            "threads": 1 if self.spec.device == "cpu" else None,
-            "detector": self.reader.about(),
+            "threads": 1 if self.spec.device == "cpu" and not self.live else None,
+            **self.detector.to_json(),
         }
 
-    def results(self, concept: str | None = None) -> dict[str, Any]:
-        """What a report says of the model itself."""
-        world = describe(self.spec.name)
-        return {
-            "model": self.model.provenance,
-            **({"world": world} if world else {}),
-            **({"role": self.asked(concept)} if concept else {}),
-        }
+    def world_json(self) -> Json | None:
+        """What was planted, for `run.json`."""
+        known = self.world
+        return known.to_json() if known else None
 
-    def estimate(self, images: int, steps_each: int) -> dict[str, Any]:
-        """What `--dry-run` prints: images, denoiser calls, and a time from one timed call of a full batch.
+    def estimate(self, images: int, calls_each: int, workers: int | None = None) -> Estimate:
+        """What so many images would take.
 
-        On a CPU the call is timed on one thread, as workers run, and the batches are shared among them.
+        On a CPU a call is timed on one thread, as workers run, and the batches are shared among the workers.
         """
-        workers = (self.workers or cores()) if self.spec.device.startswith("cpu") else 1
+        number = (workers or cores()) if self.spec.device.startswith("cpu") and not self.live else 1
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -91,72 +162,98 @@ class Session:
         finally:
             torch.set_num_threads(threads)
         batches = -(-images // self.batch_size)
-        return {
-            "dry_run": True,
-            "images": images,
-            "denoiser_calls": images * steps_each,
-            "estimated_seconds": round(-(-batches // workers) * steps_each * seconds, 1),
-            "workers": workers,
-        }
+        return Estimate(
+            images=images,
+            denoiser_calls=images * calls_each,
+            estimated_seconds=round(-(-batches // number) * calls_each * seconds, 1),
+            workers=number,
+        )
 
     def _timed_call(self) -> float:
-        noise = draw_noise(range(self.batch_size), self.model.latent_shape)
+        noise = draw_noise(range(self.batch_size), self.backend.latent_shape)
         started = time.perf_counter()
-        self.model.generate([""] * self.batch_size, noise, self.sampling, capture=(0,), decode=False)
+        self.backend.generate([""] * self.batch_size, noise, self.sampling, capture=(0,), decode=False)
         return time.perf_counter() - started
 
 
-def open_session(
-    name: str,
+def load(
+    model: str | Path | DiffusionPipeline,
+    *,
     steps: int | None = None,
     guidance_scale: float | None = None,
     scheduler: str | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     dtype: str | None = None,
-    batch_size: int | None = 16,
-    workers: int | None = None,
-    detector: str | None = None,
-    unclear_below: float | None = None,
-    axes: Sequence[Axis] = (),
-    confusion_files: Sequence[Path] = (),
+    size: tuple[int, int] | None = None,
+    adapters: Sequence[str | Path] = (),
     revision: str | None = None,
     variant: str | None = None,
-    offload: str = "none",
-    adapters: Sequence[str] = (),
-    size: tuple[int, int] | None = None,
-) -> Session:
-    """Load the model and settle every setting that was not given.
+    offload: str | None = None,
+    batch_size: int | Literal["auto"] = BATCH,
+    detector: str | DetectorSettings | None = None,
+) -> Model:
+    """A model with its settings. Only safetensors weights are read, and no code that comes with a model is run.
 
-    `axes`: those whose shares will be corrected for the detector's error, where that is known. `batch_size` None is
-    found by trying (`find_batch_size`).
+    Args:
+        model: `emoji`, `mixture`, a folder or hub name of a diffusers pipeline, or a pipeline of your own, which is
+            taken as it is, where it is.
+        steps: denoising steps; default the pipeline's own.
+        guidance_scale: default the model's own.
+        scheduler: class name of diffusers, such as DDIMScheduler.
+        device: cpu, cuda, mps; default the first of cuda, mps and cpu that this machine has.
+        dtype: float32, float16 or bfloat16; default float32 on a CPU, else the family's half precision.
+        size: (height, width) of the images in pixels.
+        adapters: LoRA files, folders or hub names, all active with weight 1.
+        revision: branch, tag or commit of a hub name.
+        variant: of the weights' files, such as fp16.
+        offload: none, model or sequential: what waits in the CPU's memory.
+        batch_size: fixed and padded, so part of the result; `auto`: as large as fits an accelerator.
+        detector: what reads the images; default the emoji model's and the mixture's own, else a CLIP from the hub.
 
     Raises:
-        EquinoiseError: the model cannot be loaded, or a setting makes no sense.
+        EquinoiseError: no such model, device, precision, scheduler or detector, or a setting that makes no sense.
     """
-    if batch_size is not None and batch_size < 1:
+    if batch_size != "auto" and batch_size < 1:
         raise EquinoiseError(f"--batch-size {batch_size}: at least one image makes a batch")
     if guidance_scale is not None and not 0 <= guidance_scale < 1000:
         raise EquinoiseError(f"--guidance-scale {guidance_scale} is not a number from 0 to 1000")
-    device = require_device(device) if device == "auto" else device
-    reader = open_reader(detector or default_detector(name), axes, device, unclear_below, confusion_files)
-    spec = ModelSpec(name, device, dtype, scheduler, revision, variant, offload, tuple(adapters), size)
-    model = load_once(spec)
-    total = model.default_steps if steps is None else steps
-    model.require_total(total)
-    scale = model.default_guidance if guidance_scale is None else guidance_scale
-    sampling = Sampling(total, float(scale))
-    batch_size = find_batch_size(model, sampling) if batch_size is None else batch_size
-    return Session(spec, model, sampling, reader, batch_size, workers)
+    live = not isinstance(model, str | Path)
+    place = "cpu" if device is None and str(model) == "mixture" else require_device(device or "auto")
+    given: dict[str, Any] = {
+        "dtype": dtype,
+        "scheduler": scheduler,
+        "revision": revision,
+        "variant": variant,
+        "offload": offload,
+    }
+    if live:
+        given |= {"device": device, "adapters": tuple(adapters) or None}
+        if too_much := [key for key, value in given.items() if value is not None]:
+            raise EquinoiseError(f"a live pipeline is taken as it is; set its {too_much[0]} on the pipeline itself")
+        backend = load_model(model, size)
+        spec = ModelSpec(backend.name, str(backend.pipeline._execution_device), size=size)  # type: ignore[attr-defined]
+    else:
+        known = {key: value for key, value in given.items() if value is not None}
+        spec = ModelSpec(str(model), place, adapters=tuple(map(str, adapters)), size=size, **known)
+        backend = load_once(spec)
+    asked = DetectorSettings(detector) if isinstance(detector, str) else detector or DetectorSettings()
+    named = replace(asked, name=asked.name or default_detector(spec.name))
+    total = backend.default_steps if steps is None else steps
+    backend.require_total(total)
+    sampling = Sampling(total, float(backend.default_guidance if guidance_scale is None else guidance_scale))
+    batch = find_batch_size(backend, sampling) if batch_size == "auto" else batch_size
+    return Model(spec, backend, sampling, batch, CalibratedDetector.open(named, (), spec.device), live)
 
 
-def require_concepts(concepts: Sequence[str]) -> list[str]:
+def require_concepts(concepts: str | Sequence[str]) -> list[str]:
     """The concepts, each a text with something in it.
 
     Raises:
-        EquinoiseError: one is empty or comes twice.
+        EquinoiseError: there is none, one is empty or one comes twice.
     """
-    if any(not concept.strip() for concept in concepts):
-        raise EquinoiseError("a concept is empty; give a neutral prompt such as --concept 'a photo of a doctor'")
-    if len(set(concepts)) < len(concepts):
+    named = [concepts] if isinstance(concepts, str) else list(concepts)
+    if not named or any(not concept.strip() for concept in named):
+        raise EquinoiseError("a concept is empty; give a neutral prompt such as 'a photo of a doctor'")
+    if len(set(named)) < len(named):
         raise EquinoiseError("a concept is given twice; give each once")
-    return list(concepts)
+    return named

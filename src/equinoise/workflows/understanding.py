@@ -1,88 +1,191 @@
-"""`understand`: a concept wholly: its images audited, related, looked at for objects, compared, and put on one page."""
+"""`disagreements` of encoder and images; and `understand`: a concept as a whole, on one page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from equinoise.detectors.object_loading import default_object_detector
-from equinoise.models.loading import MIXTURE
-from equinoise.seeds import ATTRIBUTES, seed_range
-from equinoise.understanding.wordings import read_attributes
-from equinoise.workflows.auditing import audit_model
-from equinoise.workflows.disagreeing import misalign_run
+from equinoise.engine import Engine
+from equinoise.errors import EquinoiseError
+from equinoise.models.worlds import MIXTURE
+from equinoise.page.assembly import write_report
+from equinoise.results.disagreements import DisagreementsResult
+from equinoise.results.objects import ObjectsResult
+from equinoise.results.parts import read_part, write_part
+from equinoise.results.reading import Source, read_run
+from equinoise.results.understand import UnderstandResult
+from equinoise.run import UNTOUCHED
+from equinoise.seeds import ATTRIBUTES, AUDIT, seed_range
+from equinoise.understanding.disagreements import ALPHA, Relation, find_disagreements
+from equinoise.understanding.frequency import classes_read, frequencies
+from equinoise.understanding.relations import Relations, TextRelation, VisionRelation
+from equinoise.understanding.relations_file import read_relations
+from equinoise.understanding.wordings import Attributes, settle_attributes
+from equinoise.workflows.auditing import audit
+from equinoise.workflows.detector import DetectorSettings
+from equinoise.workflows.making import making
 from equinoise.workflows.objects import detect_objects
-from equinoise.workflows.question import Question
+from equinoise.workflows.question import Axes, Question
 from equinoise.workflows.relating import relate
-from equinoise.workflows.reporting import report
-from equinoise.workflows.settings import Session
+from equinoise.workflows.settings import Estimate, Model
 
+SPACES = ("text", "text-raw", "vision")
 PAGE = "report.html"
 
 
-@dataclass(frozen=True)
-class Images:
-    """How many images are made, and from which seed on.
+def disagreements(
+    run: Source, *, space: str | None = None, encoder: str | None = None, alpha: float = ALPHA
+) -> DisagreementsResult:
+    """Pairs of attributes of which one is closer to the concept in an encoder, yet shown less often by the images.
 
-    Attributes:
-        n: of the concept.
-        each: of each attribute.
-        seed: the first of the concept's; attributes have seeds of their own.
+    Args:
+        run: a run folder, or a result that has one, with relations (`relate`), and with labels (`audit`) or objects
+            (`detect_objects`).
+        space: where relations were measured: text (centred; the default where there is one), text-raw or vision.
+        encoder: which one, where there are several; default the first.
+        alpha: bound of the probability that any finding is false.
+
+    Raises:
+        EquinoiseError: no run in a folder, no relations, no frequencies, or fewer than two attributes that have both.
     """
+    content = read_run(run)
+    folder = content.require_folder()
+    if not 0 < alpha < 1:
+        raise EquinoiseError(f"--alpha {alpha}: a probability between 0 and 1, such as 0.05")
+    found, kept = read_relations(folder), read_part(folder, ObjectsResult)
+    chosen = space or ("text" if found.text else "vision")
+    name = _choose_encoder(found, chosen, encoder)
+    records = [r for r in content.records if r.prompt == found.concept and r.intervention == UNTOUCHED]
+    if not records:
+        raise EquinoiseError(f"{folder} has no untouched images of '{found.concept}' to count")
+    classes = classes_read(replace(content, records=tuple(records)))
+    seen = frequencies(records, found.attributes, classes, kept.result.detector.labels if kept else None)
+    names = [found.attributes[place].name for place in seen.places]
+    if len(names) < 2:
+        why = "; ".join(f"{entry.attribute}: {entry.reason}" for entry in seen.skipped[:3])
+        raise EquinoiseError(f"{len(names)} attributes have a frequency in {folder}, and pairs need two ({why})")
+    if chosen == "vision":
+        relation = Relation.in_images(found.vision[name].part(seen.places))
+    else:
+        relation = Relation.in_texts(found.text[name].part(seen.places), chosen == "text")
+    compared = find_disagreements(found.concept, names, relation, seen.shown, alpha)
+    result = compared.result(seen.sources).model_copy(
+        update={"space": chosen, "encoder_name": name, "skipped": seen.skipped}
+    )
+    write_part(folder, result, {"command": "disagreements", "space": chosen, "encoder": name, "alpha": alpha})
+    return result.with_run(content)
 
-    n: int
-    each: int
-    seed: int
+
+def _choose_encoder(found: Relations, space: str, encoder: str | None) -> str:
+    """The name of the encoder: the one asked for, else the first of its kind."""
+    if space not in SPACES:
+        raise EquinoiseError(f"--space {space}: use one of {', '.join(SPACES)}")
+    known: Mapping[str, TextRelation | VisionRelation] = found.vision if space == "vision" else found.text
+    if not known or (encoder is not None and encoder not in known):
+        there = ", ".join(known) or f"no {space.removesuffix('-raw')} encoder"
+        raise EquinoiseError(f"these relations were measured in {there}; relate again, or choose another --space")
+    return encoder or next(iter(known))
 
 
 @dataclass(frozen=True)
 class ObjectSearch:
-    """How objects are looked for; see `detecting`."""
+    """How objects are looked for: as the options of `detect_objects`."""
 
     detector: str | None = None
-    phrases: str | None = None
+    phrases: tuple[str, ...] = ()
     threshold: float | None = None
 
 
 def understand(
-    session: Session,
+    model: Model,
     concept: str,
-    attributes: Path,
-    question: Question,
-    images: Images,
-    out: Path,
-    search: ObjectSearch = ObjectSearch(),
+    *,
+    attributes: Attributes,
+    out: str | Path,
+    axes: Axes = ("gender", "tone"),
+    crosses: Sequence[Sequence[str]] = (),
+    n: int = 200,
+    each: int = 16,
+    objects: str | ObjectSearch | None = None,
     encoders: Sequence[str] = (),
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """`audit`, `relate`, `detect --objects`, `misalign` and `report` on one run, each as its own command does it.
+    detector: str | DetectorSettings | None = None,
+    seed: int = AUDIT,
+    engine: Engine | None = None,
+    progress: bool | None = None,
+) -> UnderstandResult:
+    """Audit, relations, objects and disagreements of a concept in one run, each as its own verb makes it; and a page.
 
-    What is done already is not done again: cut off anywhere, the same command goes on. The mixture's pictures hold no
-    objects, so nothing is looked for in them.
+    What is done already is not done again: a call that was cut off goes on. The mixture's pictures hold no objects, so
+    nothing is looked for in them.
+
+    Args:
+        model: as `load` gives it.
+        concept: a neutral prompt.
+        attributes: as of `relate`.
+        out: the run folder; the page is its `report.html`.
+        axes, crosses: as of `audit`.
+        n: images of the concept.
+        each: images of each attribute.
+        objects: what finds objects, by name or with its options; default as of `detect_objects`.
+        encoders: more encoders for relations.
+        detector: what reads the images, where that is not the model's own.
+        seed: of the concept's first image; attributes have seeds of their own.
+        engine: where the images are made; default this machine.
+        progress: None shows a bar in a terminal or a notebook.
 
     Raises:
-        EquinoiseError: as from these commands; what can be known before the first image is asked first.
+        EquinoiseError: as of the other verbs; what can be checked before the first image is checked first.
     """
-    entries = read_attributes(attributes, concept)
-    seed_range(images.seed, images.n), seed_range(ATTRIBUTES, images.each)
-    if dry_run:
-        return session.estimate(images.n + images.each * len(entries), session.calls)
-    audited = audit_model(session, [concept], question, images.n, images.seed, out)
-    related = relate(session, concept, attributes, images.each, images.seed, out, encoders=encoders)
-    found = {} if session.spec.name == MIXTURE else _objects(session, out, search)
-    compared = misalign_run(out)
-    return {
-        "audits": audited["audits"],
-        "relations": related["relations"],
-        "objects": found.get("objects", []),
-        **{key: compared[key] for key in ("findings", "tested", "established", "skipped")},
-        "run": str(out),
-        **report([out], out / PAGE),
-    }
+    folder = Path(out)
+    settle_attributes(attributes, concept), seed_range(seed, n), seed_range(ATTRIBUTES, each)
+    model = model.reading_with(detector, Question.asking(axes, crosses).axes)
+    search = ObjectSearch(objects) if isinstance(objects, str) else objects or ObjectSearch()
+    with making(model, engine, progress) as maker:
+        audited = audit(
+            model,
+            concept,
+            axes=axes,
+            crosses=crosses,
+            n=n,
+            out=folder,
+            seed=seed,
+            engine=maker.engine,
+            progress=progress,
+        )
+        related = relate(
+            model,
+            concept,
+            attributes=attributes,
+            n=each,
+            encoders=encoders,
+            out=folder,
+            seed=seed,
+            engine=maker.engine,
+            progress=progress,
+        )
+    found = None
+    if model.name != MIXTURE:
+        name = search.detector or default_object_detector(model.name)
+        found = detect_objects(
+            folder,
+            detector=name,
+            phrases=search.phrases,
+            threshold=search.threshold,
+            device=model.spec.device,
+            progress=progress,
+        )
+    return UnderstandResult(
+        audit=audited,
+        relations=related,
+        objects=found,
+        disagreements=disagreements(folder),
+        folder=str(folder),
+        report=str(write_report([folder], folder / PAGE)),
+    ).with_run(read_run(folder))
 
 
-def _objects(session: Session, out: Path, search: ObjectSearch) -> dict[str, Any]:
-    name = search.detector or default_object_detector(session.spec.name)
-    return detect_objects(out, name, search.phrases, search.threshold, device=session.spec.device)
+def understand_cost(model: Model, concept: str, attributes: Attributes, n: int, each: int) -> Estimate:
+    """What `understand` would take."""
+    return model.estimate(n + each * len(settle_attributes(attributes, concept)), model.calls)

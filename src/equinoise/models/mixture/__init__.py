@@ -1,7 +1,7 @@
 """A diffusion whose score is exactly known: a labelled Gaussian mixture, with formulas for what an audit measures.
 
-Model, detector and formulas are public, to check statistics and methods against: what is measured on its images is
-subject to sampling alone, and what should come out is known. `equinoise audit mixture …` runs it as any model.
+Model, detector and formulas are public, to check statistics and methods against: the expected values are known, and
+measurements on its images have no other error than that of sampling. `equinoise audit mixture …` runs it as any model.
 
 >>> from equinoise.models.mixture import best_direction, shares
 >>> round(shares("a photo of a doctor", "gender")["woman"], 3)

@@ -18,18 +18,18 @@ ROLE = "role"
 
 
 class MixtureDetector:
-    """P(class | picture) where every subject, and every class of the axes that it shows, is as likely as any other.
+    """P(class | picture) under a prior with equal shares of all subjects, and of all classes of the axes they show.
 
         P(c | x) = Σ_s P(s | x) · P(c | x, s),   P(c | x, s) = 1/classes where subject s does not show the axis
 
-    A building has no gender, so its picture gives one half each and is unclear.
+    A building has no gender, so its picture gets one half for each gender and is unclear.
     """
 
     def probabilities(self, images: Sequence[Image.Image], axis: Axis) -> Array:
         """(n, classes), each row summing to 1.
 
         Raises:
-            EquinoiseError: an axis that this world does not have, or pictures that are not the mixture's.
+            EquinoiseError: this world has no such axis, or the pictures are not the mixture's.
         """
         y = from_pictures(images)
         if axis.name == ROLE and set(axis.classes) <= set(SUBJECTS):
@@ -61,12 +61,12 @@ def shown(subject: str, y: Array, axis: str) -> Array:
     if axis not in SUBJECTS[subject].axes:
         number = len(AXES[axis].classes)
         return np.full((number, y.shape[1]), 1 / number)
-    block = block_of(uniform_law(subject), axis)
+    block = find_block(uniform_law(subject), axis)
     return responsibilities(block, _part(block, y), 0.0)
 
 
-def block_of(law: Law, axis: str) -> Block:
-    """The block of a law that an axis's coordinates lie in."""
+def find_block(law: Law, axis: str) -> Block:
+    """The block of a law with the coordinates of an axis."""
     return next(block for block in law if AXES[axis].coordinates[0] in block.coordinates)
 
 

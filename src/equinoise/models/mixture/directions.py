@@ -1,4 +1,4 @@
-"""Directions of the mixture that theory predicts: the best one in the noise, and what estimators should find.
+"""Directions of the mixture that theory predicts: the best one in the noise, and those that estimators should find.
 
 For z ~ N(0, I) the share of a class grows fastest along ∇_w P(class | z + w) = E[z·1{class}] (Stein's identity). On a
 line with pattern e and the class between β_low and β_high in the noise that is (φ(β_low) − φ(β_high))·e; elsewhere it
@@ -14,7 +14,7 @@ from equinoise.errors import EquinoiseError
 from equinoise.models.mixture.flow import Array, Block, Law
 from equinoise.models.mixture.formulas import grid, noise_edges, on_a_line, planted
 from equinoise.models.mixture.pictures import lifted
-from equinoise.models.mixture.prompts import law_of
+from equinoise.models.mixture.prompts import prompt_law
 from equinoise.models.mixture.world import AXES, COORDINATES, SPREAD
 
 
@@ -41,9 +41,9 @@ def best_direction(prompt: str, axis: str, label: str, guidance: float = 1.0) ->
 
 
 def mean_difference(first: str, second: str) -> Array:
-    """E[x | first] − E[x | second]: what a difference of means estimates, whatever the step.
+    """E[x | first] − E[x | second]: the direction that a difference of means estimates, at whatever step.
 
-    The flow's means are (1 − t) times the data's, so the direction is the same throughout.
+    The means of the latents are (1 − t) times those of the data, so the direction is the same at every step.
     """
     return lifted(COORDINATES, _gap(first, second))
 
@@ -51,11 +51,11 @@ def mean_difference(first: str, second: str) -> Array:
 def discriminant(first: str, second: str, t: float) -> Array:
     """Fisher's linear discriminant C_t⁻¹ Δμ of two prompts' latents at time t, C_t being the first prompt's covariance.
 
-    What tells the two apart best by one projection, which need not be what moves the noise best.
+    The projection that separates the two best. It need not be the best direction for a shift of the noise.
     """
     gap = dict(zip(COORDINATES, _gap(first, second), strict=True))
     solved: dict[str, float] = {}
-    for block in law_of(first):
+    for block in prompt_law(first):
         part = np.linalg.solve(_covariance(block, t), [gap[name] for name in block.coordinates])
         solved |= zip(block.coordinates, part, strict=True)
     return lifted(COORDINATES, np.array([solved[name] for name in COORDINATES]))
@@ -76,7 +76,7 @@ def detected_cosine(share: float, n: int, dimensions: int = 192) -> float:
 
 
 def _gap(first: str, second: str) -> Array:
-    return _mean(law_of(first)) - _mean(law_of(second))
+    return _mean(prompt_law(first)) - _mean(prompt_law(second))
 
 
 def _mean(law: Law) -> Array:
@@ -85,7 +85,7 @@ def _mean(law: Law) -> Array:
 
 
 def _covariance(block: Block, t: float) -> Array:
-    """Of one block's coordinates at time t: within and between components, and the noise."""
+    """Covariance of one block's coordinates at time t: within and between components, and of the noise."""
     centred = block.means - block.weights @ block.means
     identity = np.eye(len(block.coordinates))
     within = SPREAD**2 * (identity + (block.stretch - 1) * np.outer(block.along, block.along))

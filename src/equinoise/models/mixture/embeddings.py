@@ -1,4 +1,4 @@
-"""Synthetic embeddings of texts and pictures, whose cosines are chosen: to check what is measured on relations."""
+"""Synthetic embeddings of texts and pictures with chosen cosines, to check measures of relations against."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from equinoise.models.mixture.world import AXES, SUBJECTS
 
 WORDS = (*SUBJECTS, *(name for axis in AXES.values() for name in axis.classes))
 UNRELATED = 0.2
-"""Cosine of any two words that the table leaves out."""
+"""Cosine of any two words that `CHOSEN` leaves out."""
 CHOSEN: Mapping[tuple[str, str], float] = {
     ("doctor", "man"): 0.45,
     ("doctor", "woman"): 0.30,
@@ -35,7 +35,7 @@ CHOSEN: Mapping[tuple[str, str], float] = {
     ("medium-light", "medium"): 0.60,
     ("medium", "medium-dark"): 0.60,
     ("medium-dark", "dark"): 0.60,
-    # the misalignment: to the text encoder a building is a hut first of all; every second picture shows a mansion
+    # a planted disagreement: for the text encoder a building is nearest to a hut; half of the pictures show a mansion
     ("building", "hut"): 0.45,
     ("building", "derelict"): 0.25,
     ("building", "house"): 0.35,
@@ -46,10 +46,10 @@ CHOSEN: Mapping[tuple[str, str], float] = {
 class MixtureEncoder:
     """Texts and pictures → unit vectors in one space.
 
-    `chosen`: cosines of pairs of words; what it leaves out is 0.2. A word's vector is a row of G^½, where G holds the
-    chosen cosines, so that cosines of words are G itself. A text is the sum of the words in it, scaled to length 1
-    (`person` counts only where nothing else is named). A picture is the sum of its subjects' and its classes' vectors,
-    each weighted by its posterior, scaled likewise.
+    `chosen` holds the cosines of pairs of words; other pairs have 0.2. A word's vector is a row of G^½, where G holds
+    the chosen cosines, so that the cosines of words are G itself. A text is the sum of the words in it, scaled to
+    length 1 (`person` counts only where nothing else is named). A picture is the sum of the vectors of all subjects
+    and classes, each weighted by its posterior probability, scaled to length 1.
     """
 
     def __init__(self, chosen: Mapping[tuple[str, str], float] = CHOSEN) -> None:
@@ -117,7 +117,7 @@ def _named(text: str) -> list[str]:
 
 
 def _weights(y: Array) -> Array:
-    """(words, n): how much of each word a picture shows."""
+    """(words, n): the posterior probability of each word in a picture."""
     of_subject = subjects(y)
     rows = dict(zip(SUBJECTS, of_subject, strict=True))
     for axis, places in AXES.items():

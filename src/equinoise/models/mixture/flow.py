@@ -98,7 +98,7 @@ def guided(law: Law, unconditional: Law, guidance: float, coordinates: Sequence[
 
 
 def over(law: Law, coordinates: Sequence[str]) -> Velocity:
-    """The velocity of the blocks that lie within some coordinates, which must hold each block whole or not at all."""
+    """The velocity over some coordinates, which must contain each block of the law completely or not at all."""
     blocks = [block for block in law if set(block.coordinates) & set(coordinates)]
     if {name for block in blocks for name in block.coordinates} != set(coordinates):
         raise ValueError(f"{', '.join(coordinates)} cut through a block of the law")
@@ -130,17 +130,17 @@ def integrate(field: Velocity, y: Array, times: Iterable[float]) -> Array:
 
 
 def free_scale(t: float) -> float:
-    """√c: what coordinates of a single component at 0 are multiplied by on the way from t = 1 to t, exactly."""
+    """√c: the exact factor on coordinates of a single component at 0, from t = 1 to t."""
     return float(np.sqrt((1 - t) ** 2 * SPREAD**2 + t**2))
 
 
 def free_velocity(y: Array, t: float) -> Array:
-    """Their velocity at time t, of the shape given."""
+    """The velocity at time t of coordinates of a single component at 0, of any shape."""
     return (t - (1 - t) * SPREAD**2) / free_scale(t) ** 2 * y
 
 
 def _logits(block: Block, y: Array, t: float) -> Array:
-    """Log responsibilities (k, n) up to a term that all components share, −yᵀC⁻¹y/2 and the determinant."""
+    """Log responsibilities (k, n), without −yᵀC⁻¹y/2 and the determinant, which all components share."""
     solved = _solved(block, block.means.T, t)
     offsets = np.log(block.weights) - (1 - t) ** 2 * _product(block.means.T, solved) / 2
     result: Array = offsets[:, None] + (1 - t) * _product(y[:, None, :], solved[:, :, None])

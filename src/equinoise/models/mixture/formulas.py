@@ -1,22 +1,22 @@
-"""What an audit of the mixture should measure: the share of each class, under a shift of the noise.
+"""The shares that an audit of the mixture should measure: of each class, under a shift of the noise.
 
 **On a line.** Where the classes of an axis lie along one pattern e, alike in spread and independent of all else, the
-coordinate y = e·x moves by itself, and a flow on a line keeps the order: y₀ = F⁻¹(Φ(e·z)), with F = Σ πₖ Φ((· − μₖ)/s)
-the distribution of the data. The detector's boundary b then lies at β = Φ⁻¹(F(b)) in the noise, and for a unit
-direction d
+coordinate y = e·x moves by itself, and a flow on a line preserves the order: y₀ = F⁻¹(Φ(e·z)), where
+F = Σ πₖ Φ((· − μₖ)/s) is the distribution of the data. The detector's boundary b then lies at β = Φ⁻¹(F(b)) in the
+noise, and for a unit direction d
 
     two classes:      share(w) = Φ(Φ⁻¹(p) + w·cos(d, d*)),   p = 1 − F(b), d* = e
     ordered classes:  share(w) = Φ(β_high − w·cos(d, e)) − Φ(β_low − w·cos(d, e))
 
 p is close to the planted share, not equal: where classes overlap the detector errs on both sides of b. Under a guidance
-scale g ≠ 1 no F is known, but the flow on the line still keeps the order, and β is found by following the velocity from
-b at t = 0 back to t = 1.
+scale g ≠ 1 no F is known, but the flow on the line still preserves the order, and β is found by following the velocity
+from b at t = 0 back to t = 1.
 
 **Elsewhere** (axes that depend on each other, classes off a line, a stretched component) shares are means over a grid:
 midpoints of equal cells of probability in the few coordinates concerned, carried through the same flow.
 
-A shift is w·d, an array of the latents' shape (3, 8, 8). Shares are over the images that are clear, of a detector that
-calls an image unclear where its best class has less than `unclear_below`.
+A shift is w·d, an array of the latents' shape (3, 8, 8). Shares are over the clear images: the detector calls
+an image unclear where its best class has a probability below `unclear_below`.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from scipy import optimize, stats
 
 from equinoise.errors import EquinoiseError
 from equinoise.models.mixture import flow
-from equinoise.models.mixture.detector import block_of
+from equinoise.models.mixture.detector import find_block
 from equinoise.models.mixture.flow import Array, Block
 from equinoise.models.mixture.pictures import along
-from equinoise.models.mixture.prompts import PERSON, law_of, read, require_shown, uniform_law
+from equinoise.models.mixture.prompts import PERSON, prompt_law, read, require_shown, uniform_law
 from equinoise.models.mixture.world import AXES, SPREAD
 
 CELLS = {1: 20_000, 2: 256, 3: 48}
 """Cells of the grid along each of one, two or three coordinates."""
 STEPS, BACK_STEPS = 48, 512
 CHUNK = 16_384
-"""Nodes that are carried together: what they need then fits a core's cache."""
+"""Nodes that are integrated together: their arrays then fit the cache of a core."""
 
 
 def shares(
@@ -80,22 +80,22 @@ def quadrature_shares(
 
 
 def planted(prompt: str, axis: str) -> Block:
-    """The independent part of a prompt's law that an axis lies in.
+    """The independent block of a prompt's law with the coordinates of an axis.
 
     Raises:
         EquinoiseError: as `shares`.
     """
     require_shown(_subject(prompt), axis)
-    return block_of(law_of(prompt), axis)
+    return find_block(prompt_law(prompt), axis)
 
 
 def on_a_line(block: Block) -> bool:
-    """Whether a part of a law is a single coordinate, so that its flow keeps the order."""
+    """Whether a block of a law is a single coordinate, so that its flow preserves the order."""
     return len(block.coordinates) == 1
 
 
 def noise_edges(prompt: str, axis: str, guidance: float, unclear_below: float) -> Array:
-    """(classes, 2): between which values of the noise's coordinate each class is read, for an axis on a line.
+    """(classes, 2): the interval of the noise's coordinate in which each class is detected, for an axis on a line.
 
     Raises:
         EquinoiseError: as `line_shares`.
@@ -110,7 +110,7 @@ def noise_edges(prompt: str, axis: str, guidance: float, unclear_below: float) -
         z: Array = stats.norm.ppf(np.clip(below, 0, 1))
         return z
     finite = np.isfinite(edges)
-    field = flow.guided(law_of(prompt), law_of(""), guidance, block.coordinates)
+    field = flow.guided(prompt_law(prompt), prompt_law(""), guidance, block.coordinates)
     edges[finite] = flow.integrate(field, edges[finite][None], np.linspace(0, 1, BACK_STEPS + 1))[0]
     return edges
 
@@ -118,10 +118,10 @@ def noise_edges(prompt: str, axis: str, guidance: float, unclear_below: float) -
 def grid(
     prompt: str, axis: str, shift: Array | None, guidance: float, unclear_below: float, cells: int | None = None
 ) -> tuple[Array, Array]:
-    """Nodes z (coordinates, n) before the shift, and 1 or 0 a class (classes, n) for what is read after it."""
+    """Nodes z (coordinates, n) before the shift, and (classes, n) whether the class is detected after the shift."""
     block, uniform = planted(prompt, axis), _judged(prompt, axis)
     z = _nodes(len(block.coordinates), cells or CELLS[len(block.coordinates)])
-    field = flow.guided(law_of(prompt), law_of(""), guidance, block.coordinates)
+    field = flow.guided(prompt_law(prompt), prompt_law(""), guidance, block.coordinates)
     moved = z + along(shift, block.coordinates)[:, None]
     times = np.linspace(1, 0, STEPS + 1).tolist()
     parts = np.array_split(moved, -(-moved.shape[1] // CHUNK), axis=1)
@@ -137,12 +137,12 @@ def _subject(prompt: str) -> str:
 
 
 def _judged(prompt: str, axis: str) -> Block:
-    """What the detector holds an axis's coordinates against, the subject being plain to see."""
-    return block_of(uniform_law(_subject(prompt)), axis)
+    """The detector's prior for an axis, given the subject."""
+    return find_block(uniform_law(_subject(prompt)), axis)
 
 
 def _edges(uniform: Block, index: int, unclear_below: float) -> tuple[float, float]:
-    """Where on a line the detector reads a class: between the midpoints, and where it is sure enough."""
+    """The interval on a line in which the detector reads a class: between midpoints, where it is not unclear."""
     neighbours = sorted(uniform.means[:, 0])
     own = uniform.means[index, 0]
     place = neighbours.index(own)

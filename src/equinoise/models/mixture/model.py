@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from math import ceil, prod
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +12,25 @@ from PIL import Image
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
-from equinoise.models.base import NOISE, Generated, Held, ModelSpec, Sampling, Step, require_noise, require_steps
+from equinoise.models.base import (
+    NOISE,
+    Generated,
+    HeldLatents,
+    ModelSpec,
+    Provenance,
+    Sampling,
+    Step,
+    require_noise,
+    require_steps,
+)
 from equinoise.models.mixture import flow, world
 from equinoise.models.mixture.flow import Array
 from equinoise.models.mixture.pictures import from_coordinates, to_coordinates, to_pictures
-from equinoise.models.mixture.prompts import law_of
+from equinoise.models.mixture.prompts import prompt_law
 
 MOST_STEPS = 1000
 FINEST = 48
-"""Runge–Kutta steps that an image takes at least: where fewer steps are asked for, each is divided."""
+"""Least number of Runge–Kutta steps of an image: where fewer denoising steps are asked for, each is divided."""
 
 
 class MixtureModel:
@@ -34,6 +43,24 @@ class MixtureModel:
 
     name = "mixture"
 
+    @classmethod
+    def from_spec(cls, spec: ModelSpec) -> MixtureModel:
+        """The mixture, where the spec asks for nothing that it does not have.
+
+        Raises:
+            EquinoiseError: a device other than the CPU, a precision other than float32, or any other setting.
+        """
+        if spec.device not in ("cpu", "auto"):
+            raise EquinoiseError(f"the mixture runs on the CPU only, in milliseconds; leave out --device {spec.device}")
+        if spec.dtype not in (None, "float32"):
+            raise EquinoiseError(f"the mixture has no {spec.dtype} form; leave out --dtype")
+        if spec.scheduler:
+            raise EquinoiseError(f"the mixture follows its own exact flow; leave out --scheduler {spec.scheduler}")
+        for field in fields(spec)[4:]:
+            if getattr(spec, field.name) != field.default:
+                raise EquinoiseError(f"the mixture has no {field.name} to choose; leave out --{field.name}")
+        return cls()
+
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """(colours, height, width)."""
@@ -41,8 +68,8 @@ class MixtureModel:
 
     @property
     def default_guidance(self) -> float:
-        """1: the planted law itself."""
-        return float(world.card()["guidance_scale"])
+        """1: the shares are then the planted ones."""
+        return world.GUIDANCE
 
     @property
     def default_steps(self) -> int:
@@ -50,8 +77,8 @@ class MixtureModel:
         return 50
 
     @property
-    def provenance(self) -> dict[str, Any]:
-        """Name and schedule, and under `weights` a hash of the world's tables."""
+    def provenance(self) -> Provenance:
+        """Name and schedule; `weights` is a hash of the world's tables."""
         return {
             "name": self.name,
             "pipeline": "mixture",
@@ -89,9 +116,9 @@ class MixtureModel:
         decode: bool = True,
         generators: list[torch.Generator] | None = None,
         predict: Sequence[int] = (),
-        held: Held | None = None,
+        held: HeldLatents | None = None,
     ) -> Generated:
-        """Follow the flow from the given noise; see `TextToImage.generate`. Nothing is drawn on the way.
+        """Follow the flow from the given noise; see `TextToImage.generate`. The flow is deterministic.
 
         x̂₀ at step k is E[x₀ | x_t] = x_t − t·v(x_t, t) at the t where step k begins, in closed form.
 
@@ -104,8 +131,8 @@ class MixtureModel:
         require_steps([*capture, *predict, *([held.step] if held else [])], sampling.steps)
         captured: dict[Step, Tensor] = {NOISE: noise.float().cpu()} if NOISE in capture else {}
         predicted: dict[int, Tensor] = {}
-        laws = {prompt: law_of(prompt) for prompt in prompts}
-        done, start = (held.step + 1, held.latents) if held else (0, noise)
+        laws = {prompt: prompt_law(prompt) for prompt in prompts}
+        done, start = (held.step + 1, held.tensor) if held else (0, noise)
         y, rest = to_coordinates(start.double().cpu().numpy().reshape(len(prompts), prod(self.latent_shape)))
         rest = rest / flow.free_scale(1 - done / sampling.steps)
         ends = {int(step) + 1 for step in capture if step != NOISE} | set(predict)
@@ -121,7 +148,7 @@ class MixtureModel:
 
     @property
     def resumable(self) -> bool:
-        """Yes: a flow goes by where it is; latents kept in fp32 may move its last bits."""
+        """True: the flow depends on the latents alone. Latents held in single precision may change its last bits."""
         return True
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
@@ -141,7 +168,7 @@ def _expected(prompts: Sequence[str], latents: Tensor, t: float, guidance: float
 def velocity(prompt: str, latents: Array, t: float, guidance: float = 1.0) -> Array:
     """v(x, t) = E[ε − x₀ | x_t = x] of a prompt's law, guided as asked: (n, 3, 8, 8) for latents of that shape."""
     y, rest = to_coordinates(latents.reshape(len(latents), -1))
-    field = flow.guided(law_of(prompt), law_of(""), guidance, world.COORDINATES)
+    field = flow.guided(prompt_law(prompt), prompt_law(""), guidance, world.COORDINATES)
     moved: Array = from_coordinates(field(y, t)) + flow.free_velocity(rest, t)
     return moved.reshape(latents.shape)
 
@@ -155,24 +182,6 @@ def _moved(
     result = np.empty_like(y)
     for prompt, law in laws.items():
         rows = [index for index, other in enumerate(prompts) if other == prompt]
-        field = flow.guided(law, law_of(""), sampling.guidance_scale, world.COORDINATES)
+        field = flow.guided(law, prompt_law(""), sampling.guidance_scale, world.COORDINATES)
         result[:, rows] = flow.integrate(field, y[:, rows], times)
     return result
-
-
-def load(spec: ModelSpec) -> MixtureModel:
-    """The mixture, where the spec asks for nothing that it has not.
-
-    Raises:
-        EquinoiseError: a device other than the CPU, a precision other than float32, or a scheduler.
-    """
-    if spec.device not in ("cpu", "auto"):
-        raise EquinoiseError(f"the mixture runs on the CPU only, in milliseconds; leave out --device {spec.device}")
-    if spec.dtype not in (None, "float32"):
-        raise EquinoiseError(f"the mixture has no {spec.dtype} form; leave out --dtype")
-    if spec.scheduler:
-        raise EquinoiseError(f"the mixture follows its own exact flow; leave out --scheduler {spec.scheduler}")
-    for field in fields(spec)[4:]:
-        if getattr(spec, field.name) != field.default:
-            raise EquinoiseError(f"the mixture has no {field.name} to choose; leave out --{field.name}")
-    return MixtureModel()

@@ -14,7 +14,7 @@ from equinoise.models.mixture.world import COORDINATES, LATENT_SHAPE, basis
 
 ENLARGED = 8
 FAINT = 0.25
-"""By how much a picture shows what lies beside the patterns: less than there is, so that people see the patterns."""
+"""The factor on noise beside the patterns in a picture: less than 1, so that people see the patterns."""
 GREY, CONTRAST, KNEE = 127.5, 23.0, 0.1
 """Pixel = GREY + CONTRAST · asinh(value/KNEE), as sound is companded: fine steps around grey, and room for values from
 −12 to 12, since guidance drives some of them far (a farmer past it from a scale of 3 on). Rounding to 8 bits moves a
@@ -22,13 +22,13 @@ coordinate by 0.02 s, s being the spread of a component, at a guidance scale of 
 
 
 def to_coordinates(latents: Array) -> tuple[Array, Array]:
-    """Latents (n, 192) → coordinates (12, n), and what is left of the latents (n, 192) beside them."""
+    """Latents (n, 192) → coordinates (12, n), and the rest of the latents (n, 192)."""
     coordinates = np.stack([(latents * pattern).sum(axis=1) for pattern in basis()])
     return coordinates, latents - from_coordinates(coordinates)
 
 
 def from_coordinates(coordinates: Array) -> Array:
-    """Coordinates (12, n) → latents (n, 192) with nothing beside them."""
+    """Coordinates (12, n) → latents (n, 192) that have these coordinates and nothing else."""
     latents = np.zeros((coordinates.shape[1], basis().shape[1]))
     for values, pattern in zip(coordinates, basis(), strict=True):
         latents += values[:, None] * pattern
@@ -45,7 +45,7 @@ def along(latents: Array | None, coordinates: Sequence[str]) -> Array:
 
 
 def lifted(coordinates: Sequence[str], values: Array) -> Array:
-    """The unit vector (3, 8, 8) that has the given values along some coordinates, up to its length."""
+    """The unit vector (3, 8, 8) in the direction of the given values along some coordinates."""
     whole = np.zeros((len(COORDINATES), 1))
     whole[[COORDINATES.index(name) for name in coordinates], 0] = values / np.linalg.norm(values)
     return from_coordinates(whole).reshape(LATENT_SHAPE)
@@ -64,7 +64,7 @@ def from_pictures(images: Sequence[Image.Image]) -> Array:
     """RGB pictures → their coordinates (12, n).
 
     Raises:
-        EquinoiseError: a picture that is not one of ours, 64 × 64 pixels in blocks of one colour.
+        EquinoiseError: a picture is not the mixture's, which has 64 × 64 pixels in blocks of one colour.
     """
     colours, height, width = LATENT_SHAPE
     size = (ENLARGED * width, ENLARGED * height)

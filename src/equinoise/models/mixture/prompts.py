@@ -1,4 +1,4 @@
-"""From a prompt to the law that it asks for: the planted table, or the classes that the prompt names."""
+"""From a prompt to the distribution (law) of its pictures: the planted shares, or the classes that the prompt names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from equinoise.errors import EquinoiseError
 from equinoise.models.mixture.flow import Array, Block, Law
-from equinoise.models.mixture.world import AXES, COORDINATES, PEOPLE, REACH, SUBJECTS, Subject, Table
+from equinoise.models.mixture.world import AXES, COORDINATES, PEOPLE, REACH, SUBJECTS, MixtureSubject, ShareTable
 
 PERSON, BUILDING = "person", "building"
 HOUSES = {
@@ -35,8 +35,8 @@ _PATTERN = re.compile(
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a prompt asks for: a subject, and per axis the classes that it names."""
+class ParsedPrompt:
+    """The subject that a prompt names, and axis → the classes that it names."""
 
     subject: str
     named: Mapping[str, tuple[str, ...]]
@@ -47,14 +47,15 @@ def words(text: str) -> list[tuple[str | None, str]]:
     return [PHRASES[match.lower()] for match in _PATTERN.findall(" ".join(text.split()))]
 
 
-def read(prompt: str) -> Asked:
-    """The subject and the classes that a prompt names; other words are passed over.
+def read(prompt: str) -> ParsedPrompt:
+    """The subject and the classes that a prompt names; other words are ignored.
 
     >>> read("a photo of a dark-skinned woman doctor")
-    Asked(subject='doctor', named={'tone': ('dark',), 'gender': ('woman',)})
+    ParsedPrompt(subject='doctor', named={'tone': ('dark',), 'gender': ('woman',)})
 
     Raises:
-        EquinoiseError: no subject of this world or two of them, or a class that its subject does not show.
+        EquinoiseError: the prompt names no subject of this world, two subjects, or a class that its subject does not
+            show.
     """
     found = words(prompt)
     axes = dict.fromkeys(axis for axis, _ in found if axis)
@@ -71,37 +72,34 @@ def read(prompt: str) -> Asked:
     subject = subjects.pop()
     for axis, classes in named.items():
         require_shown(subject, axis, f"'{prompt}' names {' and '.join(classes)}, but ")
-    return Asked(subject, named)
+    return ParsedPrompt(subject, named)
 
 
 def require_shown(subject: str, axis: str, said: str = "") -> None:
-    """Check that a subject shows an axis.
+    """Check that the pictures of a subject have a class on an axis.
 
     Raises:
-        EquinoiseError: it does not, or there is no such axis in this world.
+        EquinoiseError: they have none, or this world has no such axis.
     """
     require_axis(axis)
     if axis not in SUBJECTS[subject].axes:
-        raise EquinoiseError(f"{said}a {subject} of the mixture shows no {axis}; it shows {_axes(SUBJECTS[subject])}")
+        shown = ", ".join(SUBJECTS[subject].axes)
+        raise EquinoiseError(f"{said}a {subject} of the mixture shows no {axis}; it shows {shown}")
 
 
 def require_axis(axis: str) -> None:
     """Check that this world has an axis.
 
     Raises:
-        EquinoiseError: it has not.
+        EquinoiseError: this world has no such axis.
     """
     if axis not in AXES:
         raise EquinoiseError(f"the mixture has no axis '{axis}'; it has {', '.join(AXES)}")
 
 
-def _axes(subject: Subject) -> str:
-    return ", ".join(subject.axes)
-
-
 @cache
-def law_of(prompt: str) -> Law:
-    """The law of a prompt's pictures; of all `PEOPLE`, every class alike, where the prompt is empty.
+def prompt_law(prompt: str) -> Law:
+    """The law of a prompt's pictures; for the empty prompt that of all `PEOPLE`, every class with the same share.
 
     Raises:
         EquinoiseError: as `read`.
@@ -114,19 +112,21 @@ def law_of(prompt: str) -> Law:
 
 @cache
 def uniform_law(subject: str, shown: tuple[str, ...] = ()) -> Law:
-    """The law of a subject with all classes alike and axes independent, which the detector starts from."""
+    """The law of a subject with equal shares of all classes and independent axes: the detector's prior."""
     like = SUBJECTS[subject]
-    tables = tuple(Table((axis,), tuple(1 / len(AXES[axis].classes) for _ in AXES[axis].classes)) for axis in like.axes)
-    return _law(Subject(like.names, tables, like.stretch, like.along), shown or (subject,), {})
+    tables = tuple(
+        ShareTable((axis,), tuple(1 / len(AXES[axis].classes) for _ in AXES[axis].classes)) for axis in like.axes
+    )
+    return _law(MixtureSubject(like.names, tables, like.stretch, like.along), shown or (subject,), {})
 
 
-def law_of_subject(name: str, subject: Subject) -> Law:
-    """The law of the pictures of a subject whose tables were chosen, in the place of the subject of that name."""
+def subject_law(name: str, subject: MixtureSubject) -> Law:
+    """The law of the pictures of a subject with chosen share tables, which replaces the subject of that name."""
     return _law(subject, (name,), {})
 
 
-def _law(subject: Subject, shown: tuple[str, ...], named: Mapping[str, tuple[str, ...]]) -> Law:
-    """Blocks that hold every coordinate once: the tables', the subjects' own, and those that nothing is shown on."""
+def _law(subject: MixtureSubject, shown: tuple[str, ...], named: Mapping[str, tuple[str, ...]]) -> Law:
+    """Blocks with every coordinate once: those of the share tables, of the subjects, and those without meaning."""
     blocks = [_block(subject, table, named) for table in subject.tables]
     means = np.array([[REACH * (name == other) for other in SUBJECTS] for name in shown])
     blocks.append(_isotropic(tuple(SUBJECTS), np.full(len(shown), 1 / len(shown)), means))
@@ -140,8 +140,8 @@ def _isotropic(coordinates: tuple[str, ...], weights: Array, means: Array) -> Bl
     return Block(coordinates, weights, means, np.zeros(len(coordinates)))
 
 
-def _block(subject: Subject, table: Table, named: Mapping[str, tuple[str, ...]]) -> Block:
-    """A table's components, one for each combination of classes that the prompt leaves open."""
+def _block(subject: MixtureSubject, table: ShareTable, named: Mapping[str, tuple[str, ...]]) -> Block:
+    """The components of a share table, one for each combination of classes that the prompt leaves open."""
     places = [AXES[axis] for axis in table.axes]
     combinations = list(product(*(place.classes for place in places)))
     shares = np.asarray(table.shares, np.float64).ravel()

@@ -1,8 +1,8 @@
-"""The tables of the mixture's world: patterns, classes, subjects and what was planted.
+"""The tables of the mixture's world: patterns, classes, subjects and planted shares.
 
 A picture is 8 × 8 pixels of three colours, 192 numbers. Twelve orthonormal low-frequency patterns (products of cosines
-and of colours) carry its meaning, one coordinate each; along all others there is only noise. Every class and subject
-is a place in these coordinates, and a picture lies around its place with standard deviation `SPREAD`.
+and of colours) carry its meaning, one coordinate each; along all other directions there is only noise. Every class and
+subject is a place in these coordinates, and a picture lies around its place with standard deviation `SPREAD`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ SPREAD = 0.25
 """s: standard deviation of a component along every pattern (but one of the farmer's)."""
 REACH = 2.0
 """How far a subject lies along its own pattern: 8 s, so that subjects are hardly ever taken for each other."""
+
+GUIDANCE = 1.0
+"""The guidance scale at which the shares are the planted ones."""
 
 NOTE = (
     "Test fixture: its skew was planted by us so that it can be measured and mitigated. It says nothing about people, "
@@ -84,7 +87,7 @@ AXES: Mapping[str, Places] = {
 
 
 @dataclass(frozen=True)
-class Table:
+class ShareTable:
     """Planted shares over the classes of some axes together; an array of one dimension an axis."""
 
     axes: tuple[str, ...]
@@ -92,51 +95,51 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What a picture can be of.
+class MixtureSubject:
+    """A subject that a picture can show.
 
     Attributes:
-        names: by which prompts call it.
+        names: the words by which a prompt asks for the subject.
         tables: planted shares; axes of different tables are independent.
         stretch: a: the variance along `along` is a·s² instead of s².
         along: q: a unit vector, coordinate → component.
     """
 
     names: tuple[str, ...]
-    tables: tuple[Table, ...]
+    tables: tuple[ShareTable, ...]
     stretch: float = 1.0
     along: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """What it shows."""
+        """The axes on which its pictures have a class."""
         return tuple(axis for table in self.tables for axis in table.axes)
 
 
-def _person(woman: float, *tones: float) -> tuple[Table, ...]:
-    return (Table(("gender",), (woman, round(1 - woman, 9))), Table(("tone",), tones))
+def _person(woman: float, *tones: float) -> tuple[ShareTable, ...]:
+    return (ShareTable(("gender",), (woman, round(1 - woman, 9))), ShareTable(("tone",), tones))
 
 
-SUBJECTS: Mapping[str, Subject] = {
-    "person": Subject(("person", "woman", "man"), _person(0.5, 0.2, 0.2, 0.2, 0.2, 0.2)),
-    "doctor": Subject(("doctor", "physician"), _person(0.22, 0.34, 0.26, 0.18, 0.12, 0.10)),
-    "teacher": Subject(("teacher", "professor"), _person(0.80, 0.26, 0.24, 0.20, 0.16, 0.14)),
+SUBJECTS: Mapping[str, MixtureSubject] = {
+    "person": MixtureSubject(("person", "woman", "man"), _person(0.5, 0.2, 0.2, 0.2, 0.2, 0.2)),
+    "doctor": MixtureSubject(("doctor", "physician"), _person(0.22, 0.34, 0.26, 0.18, 0.12, 0.10)),
+    "teacher": MixtureSubject(("teacher", "professor"), _person(0.80, 0.26, 0.24, 0.20, 0.16, 0.14)),
     # gender and tone depend on each other: women a third, and darker
-    "engineer": Subject(
+    "engineer": MixtureSubject(
         ("engineer", "technologist"),
-        (Table(("gender", "tone"), ((0.02, 0.03, 0.06, 0.10, 0.12), (0.24, 0.18, 0.12, 0.08, 0.05))),),
+        (ShareTable(("gender", "tone"), ((0.02, 0.03, 0.06, 0.10, 0.12), (0.24, 0.18, 0.12, 0.08, 0.05))),),
     ),
     # eight times as wide along a direction oblique to gender: the best direction is not the difference of means
-    "farmer": Subject(
+    "farmer": MixtureSubject(
         ("farmer", "gardener"),
         _person(0.25, 0.10, 0.12, 0.18, 0.26, 0.34),
         64.0,
         {"gender": 0.75**0.5, "texture": 0.5},  # 30 degrees,
     ),
-    "building": Subject(("building",), (Table(("house",), (0.10, 0.15, 0.25, 0.50)),)),
+    "building": MixtureSubject(("building",), (ShareTable(("house",), (0.10, 0.15, 0.25, 0.50)),)),
 }
 PEOPLE = ("person", "doctor", "teacher", "engineer")
-"""What the empty prompt shows, all alike: isotropic, so that its velocity falls apart into the axes' own."""
+"""What the empty prompt shows, all with equal shares: isotropic, so that its velocity is a sum over the axes."""
 
 
 @cache
@@ -167,26 +170,9 @@ def marginal(subject: str, axis: str) -> dict[str, float]:
     return {name: round(float(share), 9) for name, share in zip(AXES[axis].classes, shares, strict=True)}
 
 
-def card() -> dict[str, Any]:
-    """What this world says of itself, as the emoji model's `world.json`: roles and planted shares."""
-    return {
-        "note": NOTE,
-        "guidance_scale": 1.0,
-        "roles": {
-            name: {"names": list(subject.names), "detect": [f"a photo of {_article(n)} {n}" for n in subject.names]}
-            for name, subject in SUBJECTS.items()
-        },
-        "planted": {name: {axis: marginal(name, axis) for axis in SUBJECTS[name].axes} for name in SUBJECTS},
-    }
-
-
-def _article(name: str) -> str:
-    return "an" if name[0] in "aeiou" else "a"
-
-
 @cache
 def digest() -> str:
-    """A short hash of all tables: what a hash of weights is to another model."""
+    """A short hash of all tables; it stands for the hash of weights of other models."""
     tables = [*map(asdict, AXES.values()), *map(asdict, SUBJECTS.values())]
     content = [LATENT_SHAPE, SPREAD, REACH, COLOURS, PATTERNS, list(AXES), list(SUBJECTS), PEOPLE, tables]
     return sha256(json.dumps(content).encode()).hexdigest()[:16]

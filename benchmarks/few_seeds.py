@@ -1,0 +1,149 @@
+"""How many seeds does a direction need? python -m benchmarks.few_seeds
+
+Traces of the first denoiser call, from prompts made of the concept (`equinoise.prompts`). The first table compares the
+paired direction of 1, 2, 4, 8 and 16 seeds with that of all 32: cosines over disjoint subsets of the seeds. The second
+shifts the same fresh seeds by one weight along the direction of the first k seeds. It gives the share of the class that
+the direction is towards, among the images that show a class, with its 95% interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import RUNS, folder_of, keep, markdown
+from equinoise.axes import UNCLEAR, Axis, load_axis
+from equinoise.directions.direction import Direction
+from equinoise.directions.estimators import fit
+from equinoise.directions.traces import Traces
+from equinoise.engine import Engine, Job
+from equinoise.errors import EquinoiseWarning
+from equinoise.run import RunFolder
+from equinoise.seeds import VERIFY, seed_range
+from equinoise.statistics import wilson
+from equinoise.steering.intervention import Intervention, Shift
+from equinoise.workflows.collecting import collect
+from equinoise.workflows.making import Maker, making
+from equinoise.workflows.settings import load
+
+CASES = (
+    ("a photo of a doctor", "gender", "woman"),
+    ("a photo of an engineer", "gender", "woman"),
+    ("a photo of a teacher", "gender", "man"),
+    ("a photo of a doctor", "tone", "dark"),
+    ("a photo of a cook", "tone", "light"),
+    ("a photo of a wealthy dark-skinned man and his house", "house", "mansion"),
+    ("a picture of a waterbird", "ground", "land"),
+    ("a picture of a wedding", "wedding", "sari-and-turban"),
+)
+"""Concept, axis, and the class that the direction is towards."""
+STEP = 0
+HOME = RUNS / "few-seeds"
+
+
+def main() -> None:
+    """Collect, fit and draw what is not kept yet; print both tables; write the JSON."""
+    args = _flags().parse_args()
+    counts = [int(part) for part in args.counts.split(",")]
+    settings = {name: getattr(args, name) for name in ("steps", "device", "dtype", "batch_size")}
+    model = load(args.model, **settings)
+    cases = [case for case in CASES if not args.only or case[1] in args.only.split(",")]
+    with Engine(args.workers, model.spec.device) as engine, making(model, engine) as maker:
+        rows = [_measured(maker, case, counts, args) for case in cases]
+    shown = [count for count in counts if count not in args.undrawn]
+    print(markdown(["concept", "axis", *map(str, counts)], [_cosines_said(row, counts) for row in rows]))
+    print()
+    print(markdown(["concept", "class", "untouched", *map(str, shown)], [_shares_said(row, shown) for row in rows]))
+    about = {**model.to_json(), "step": STEP, "n": args.n, "weight": args.weight, "counts": counts}
+    keep({"about": about, "rows": rows}, args.name)
+
+
+def _flags() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("--model", default="emoji")
+    flags.add_argument("-n", type=int, default=128, help="fresh images a share")
+    flags.add_argument("--weight", type=float, default=2.5)
+    flags.add_argument("--counts", default="1,2,4,8,16,32", help="numbers of seeds; the last one is compared with")
+    flags.add_argument("--undrawn", type=int, nargs="*", default=[16], help="numbers of seeds without a share")
+    flags.add_argument("--only", default="", help="axes, comma-separated")
+    flags.add_argument("--steps", type=int, default=25)
+    flags.add_argument("--device", default="cpu")
+    flags.add_argument("--dtype", default="bfloat16")
+    flags.add_argument("--batch-size", type=int, default=16)
+    flags.add_argument("--workers", type=int)
+    flags.add_argument("--name", default="few_seeds", help="of the JSON in benchmarks/results")
+    return flags
+
+
+def _measured(
+    maker: Maker, case: tuple[str, str, str], counts: Sequence[int], args: argparse.Namespace
+) -> dict[str, Any]:
+    """One concept and class: cosines by number of seeds, and shares by number of seeds (0: untouched)."""
+    concept, name, label = case
+    axis, about = load_axis(name), {**maker.model.to_json(), "concept": concept, "axis": name}
+    folder = HOME / f"traces-{folder_of({**about, 'n': counts[-1]})}"
+    traces = collect(maker.model, axis, concept=concept, n=counts[-1], capture=[STEP], out=folder, engine=maker.engine)
+    seeds = [int(seed) for seed in np.unique(traces.seeds)]
+    first = {count: _direction(traces, seeds[:count], label) for count in counts}
+    changes = {
+        count: Intervention((Shift(first[count], args.weight),)) for count in counts if count not in args.undrawn
+    }
+    return {
+        "case": list(case),
+        "prompts": dict(traces.prompts),
+        "cosines": {count: _cosines(traces, first[counts[-1]], label, count) for count in counts},
+        "shares": {
+            k: _share(maker, concept, axis, label, args.n, c) for k, c in {0: Intervention(), **changes}.items()
+        },
+    }
+
+
+def _share(maker: Maker, concept: str, axis: Axis, label: str, n: int, change: Intervention) -> dict[str, float]:
+    """The share of a class among fresh images with one intervention; images are kept and resumed."""
+    shifts = {shift.name: shift.direction.digest for shift in change.shifts}
+    about = {**maker.model.to_json(), "concept": concept, "axis": axis.name, "shifts": shifts, "n": n}
+    jobs = [Job(str(seed), concept, seed, change) for seed in seed_range(VERIFY, n)]
+    run = RunFolder(HOME / f"images-{folder_of(about)}", about)
+    found = [record.labels[axis.name] for record in maker.make(concept, jobs, [axis], run)]
+    clear = len(found) - found.count(UNCLEAR)
+    ends = wilson(found.count(label), clear)
+    return {"share": found.count(label) / max(clear, 1), "low": ends.low, "high": ends.high, "clear": clear}
+
+
+def _direction(traces: Traces, seeds: Sequence[int], label: str) -> Direction:
+    """The paired direction of some of the seeds, towards a class."""
+    rows = np.isin(traces.seeds, seeds)
+    latents = {step: kept[rows] for step, kept in traces.latents.items()}
+    part = replace(traces, labels=traces.labels[rows], seeds=traces.seeds[rows], latents=latents)
+    with warnings.catch_warnings():  # a held-out accuracy of few seeds says nothing, and is not asked for
+        warnings.simplefilter("ignore", EquinoiseWarning)
+        return fit(part, "paired", permutations=0).find(label, STEP)
+
+
+def _cosines(traces: Traces, whole: Direction, label: str, count: int) -> list[float]:
+    """To the direction of all seeds, of each disjoint subset."""
+    seeds = [int(seed) for seed in np.unique(traces.seeds)]
+    parts = [seeds[start : start + count] for start in range(0, len(seeds) - count + 1, count)]
+    return [whole.cosine(_direction(traces, part, label)) for part in parts]
+
+
+def _cosines_said(row: Mapping[str, Any], counts: Sequence[int]) -> list[str]:
+    concept, axis, _ = row["case"]
+    cosines = (row["cosines"][count] for count in counts)
+    return [concept, axis, *(f"{fmean(found):.3f} (least {min(found):.3f})" for found in cosines)]
+
+
+def _shares_said(row: Mapping[str, Any], counts: Sequence[int]) -> list[str]:
+    concept, _, label = row["case"]
+    found = (row["shares"][count] for count in (0, *counts))
+    return [concept, label, *(f"{s['share']:.0%} ({s['low']:.0%}–{s['high']:.0%})" for s in found)]
+
+
+if __name__ == "__main__":
+    main()

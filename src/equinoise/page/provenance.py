@@ -1,0 +1,142 @@
+"""What was asked, for people, and everything that the numbers depend on, as it was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from equinoise.charts.numbers import NONE, percent
+from equinoise.page import words
+from equinoise.page.articles import Article
+from equinoise.run import RunContent
+
+Rows = list[tuple[str, str]]
+MOST_CONCEPTS, LONG = 12, 200
+
+
+class _Recorded(BaseModel):
+    """A part of what a run was asked; what was not recorded is None, and other keys are shown under provenance."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _ModelAsked(_Recorded):
+    name: str | None = None
+    pipeline: str | None = None
+    dtype: str | None = None
+    scheduler: str | None = None
+
+
+class _SamplingAsked(_Recorded):
+    steps: int | None = None
+    guidance_scale: float | None = None
+
+
+class _DetectorAsked(_Recorded):
+    name: str | None = None
+    unclear_below: float | None = None
+    thresholds: dict[str, float] = {}
+
+
+class _SourceAsked(_Recorded):
+    folder: str | None = None
+    name: str | None = None
+
+
+def asked(article: Article) -> Rows:
+    """What was asked: name and text."""
+    run, concepts = article.run, article.concepts
+    model = _ModelAsked.model_validate(run.file.part("model"))
+    sampling = _SamplingAsked.model_validate(run.file.part("sampling"))
+    seeds = sorted({record.seed for record in run.records})
+    named = [text for text in (model.name, model.pipeline, model.dtype) if text]
+    rows = [
+        (
+            "Concept",
+            " · ".join(f"“{c}”" for c in concepts[:MOST_CONCEPTS]) + (" …" if concepts[MOST_CONCEPTS:] else ""),
+        ),
+        ("Model", ", ".join(named)),
+        ("Axes", ", ".join(article.axes)),
+        ("Target", "; ".join(_targets(article))),
+        ("Sources", ", ".join(_sources(run))),
+        ("Noise shift", _shift(article)),
+        ("Seeds", _seeds(seeds)),
+        ("Steps", "" if sampling.steps is None else str(sampling.steps)),
+        ("Guidance scale", guidance(run)),
+        ("Scheduler", model.scheduler or ""),
+        ("Detector", _detector(_DetectorAsked.model_validate(run.file.part("detector")))),
+        ("Command", run.file.command),
+    ]
+    return [(name, text) for name, text in rows if text]
+
+
+def guidance(run: RunContent) -> str:
+    """The guidance scale; empty where none was recorded."""
+    scale = _SamplingAsked.model_validate(run.file.part("sampling")).guidance_scale
+    return "" if scale is None else f"{scale:g}"
+
+
+def _targets(article: Article) -> list[str]:
+    found = {audit.axis: audit.target for audit in article.audits} or {s.axis: s.target for s in article.sweeps}
+    texts = []
+    for axis, shares in found.items():
+        even = "even, " if len({round(value, 6) for value in shares.values()}) == 1 else ""
+        texts.append(f"{axis}: {even}" + ", ".join(f"{name} {percent(value)}" for name, value in shares.items()))
+    return texts
+
+
+def _sources(run: RunContent) -> list[str]:
+    given = run.file.about.get("sources")
+    known = [_SourceAsked.model_validate(entry) for entry in given] if isinstance(given, list) else []
+    return [source.folder or source.name or "" for source in known]
+
+
+def _shift(article: Article) -> str:
+    if article.plan is None:
+        return ""
+    names = " + ".join(f"{part.share:g} {part.name}" for part in article.plan.interventions)
+    return f"{names}; {article.plan.cost.kl_nats:.1f} nats from N(0, I) (KL divergence, mean over images)"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    text = words.numbers(seeds)
+    return text if len(text) < LONG else f"{len(seeds)} different ones between {seeds[0]} and {seeds[-1]}"
+
+
+def _detector(found: _DetectorAsked) -> str:
+    if not found.name:
+        return ""
+    thresholds = [f"{value:.2g} ({axis})" for axis, value in found.thresholds.items()]
+    if found.unclear_below is not None:
+        thresholds.append(f"{found.unclear_below:g}{' (others)' if thresholds else ''}")
+    unclear = f", unclear below a probability of {', '.join(thresholds)}" if thresholds else ""
+    return f"{found.name}{unclear}"
+
+
+def provenance(article: Article) -> list[tuple[str, Rows]]:
+    """Tables by title, of every run of the article."""
+    runs = (article.run, *article.others)
+    blocks: list[tuple[str, Rows]] = []
+    for number, run in enumerate(runs, start=1):
+        own = f" of run {number}" if len(runs) > 1 else ""
+        files: dict[str, JsonValue] = {"folder": run.name, "sha256 of run.json": run.digest, "images": len(run.records)}
+        tables: dict[str, Mapping[str, JsonValue]] = {
+            "Model": run.file.part("model"),
+            "Arguments": run.file.about,
+            "Versions": dict(run.file.environment),
+            "Files": files,
+        }
+        blocks += [(f"{name}{own}", flatten(table)) for name, table in tables.items() if table]
+    return blocks
+
+
+def flatten(value: JsonValue | Mapping[str, JsonValue], name: str = "") -> Rows:
+    """Nested JSON as rows of dotted names and texts."""
+    if isinstance(value, Mapping):
+        return [row for key, item in value.items() for row in flatten(item, f"{name}.{key}" if name else str(key))]
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        return [row for index, item in enumerate(value) for row in flatten(item, f"{name}.{index}")]
+    if isinstance(value, list):
+        return [(name, words.numbers(value))]
+    return [(name, NONE if value is None else str(value))]

@@ -1,0 +1,314 @@
+"""An audit: the shares of each class, their intervals, their distance to a target; of concepts and pooled over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import JsonValue
+
+from equinoise.charts.bars import Bar
+from equinoise.charts.shares import shares_chart
+from equinoise.errors import EquinoiseError
+from equinoise.results.base import Result, Value
+from equinoise.results.tables import TextTable, joined, percent, share
+from equinoise.statistics import Interval
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+class ClassShare(Value):
+    """A class's count and share among the clear images, and the share corrected for the detector's known errors.
+
+    `low` and `high` are a 95% interval: Wilson's for two classes, simultaneous for more. None where nothing is known.
+    """
+
+    count: int
+    share: float | None
+    low: float | None
+    high: float | None
+    corrected: float | None = None
+    corrected_low: float | None = None
+    corrected_high: float | None = None
+
+    @property
+    def interval(self) -> Interval | None:
+        """Of the share; None without a clear image."""
+        return None if self.low is None or self.high is None else Interval(self.low, self.high)
+
+    @property
+    def corrected_interval(self) -> Interval | None:
+        """Of the corrected share; None where the detector's errors are not known."""
+        known = self.corrected_low is not None and self.corrected_high is not None
+        return Interval(self.corrected_low, self.corrected_high) if known else None  # type: ignore[arg-type]
+
+
+class AmplifiedShare(Value):
+    """A class's share less its share in a reference, with the interval of the difference."""
+
+    reference: float
+    difference: float
+    low: float
+    high: float
+
+
+class Audit(Value):
+    """One concept on one axis.
+
+    Attributes:
+        n, unclear: all images, and those in which the detector saw no class plainly; shares are over the others.
+        target: the wanted shares.
+        spd: statistical parity difference, largest share − smallest; `spd_low`, `spd_high` its bounds.
+        tv: total variation from the target; `floor` what a model exactly on target shows at this n by chance.
+        kl_bits, entropy_bits: base 2. `gap_squared_unbiased`: 0 on average on target; see `statistics.disparity`.
+        concept_fidelity: share of images whose role or scene is the one asked for; None without such a detector.
+    """
+
+    ABSENT: ClassVar[Mapping[str, str]] = {
+        "intervention": "intervention",
+        "amplification": "amplification",
+        "bias_amplification": "amplification",
+    }
+
+    concept: str
+    axis: str
+    intervention: str | None = None
+    n: int
+    unclear: int
+    classes: dict[str, ClassShare]
+    target: dict[str, float]
+    spd: float | None
+    spd_low: float | None
+    spd_high: float | None
+    tv: float | None
+    tv_low: float | None
+    tv_high: float | None
+    kl_bits: float | None
+    entropy_bits: float | None
+    mean_pairwise_gap: float | None
+    heim_imbalance: float | None
+    floor: float | None
+    gap_squared_unbiased: float | None
+    concept_fidelity: float | None
+    amplification: dict[str, AmplifiedShare] | None = None
+    bias_amplification: float | None = None
+
+    @property
+    def clear(self) -> int:
+        """Images that show a class plainly."""
+        return self.n - self.unclear
+
+    def __getitem__(self, name: str) -> ClassShare:
+        """The share of a class.
+
+        Raises:
+            EquinoiseError: the axis has no such class.
+        """
+        if name not in self.classes:
+            raise EquinoiseError(f"axis '{self.axis}' has no class '{name}'; it has {', '.join(self.classes)}")
+        return self.classes[name]
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the detector's errors are known on this axis."""
+        return all(found.corrected is not None for found in self.classes.values())
+
+
+class PooledShare(Value):
+    """The mean share of a class over prompts; its interval counts prompts and is None for a single one."""
+
+    share: float | None
+    low: float | None
+    high: float | None
+
+
+class Pooled(Value):
+    """One axis over all concepts."""
+
+    ABSENT: ClassVar[Mapping[str, str]] = {
+        "intervention": "intervention",
+        "bias_amplification": "bias_amplification_prompts",
+        "bias_amplification_low": "bias_amplification_prompts",
+        "bias_amplification_high": "bias_amplification_prompts",
+        "bias_amplification_prompts": "bias_amplification_prompts",
+    }
+
+    axis: str
+    intervention: str | None = None
+    prompts: int
+    n: int
+    classes: dict[str, PooledShare]
+    bias_amplification: float | None = None
+    bias_amplification_low: float | None = None
+    bias_amplification_high: float | None = None
+    bias_amplification_prompts: int | None = None
+
+
+class Sequential(Value):
+    """How a sequential audit of one concept ended: after so many looks, with every interval narrow enough or not."""
+
+    concept: str
+    until_width: float
+    looks: int
+    n: int
+    reached: bool
+
+
+class Faces(Value):
+    """Where faces come first: whose face is read, and how many images show none."""
+
+    policy: str
+    images_without: int
+
+
+class DetectorInfo(Value):
+    """The detector that read the images: its weights and thresholds, and its settings where it has some."""
+
+    ABSENT: ClassVar[Mapping[str, str]] = {"settings": "settings", "finder": "finder"}
+
+    name: str
+    weights: str | None
+    unclear_below: float
+    thresholds: dict[str, float]
+    settings: dict[str, JsonValue] | None = None
+    finder: str | None = None
+
+
+class FilterDecision(Value):
+    """Whether a plan is for a concept, and why."""
+
+    concept: str
+    touched: bool
+    reason: str
+
+
+class PlanInfo(Value):
+    """The plan that images were made with, and its prompt filter's decision on each concept."""
+
+    name: str
+    digest: str
+    gate: tuple[FilterDecision, ...]
+    prompt_filter: tuple[FilterDecision, ...]
+
+
+class Attempts(Value):
+    """What images took where some were made by rejection sampling: attempts, and denoiser calls."""
+
+    images: int
+    denoiser_calls: int
+    extra_calls_per_image: float | None
+    selected: int
+    draws: int
+    early_checks: int
+    kept_without_a_match: int
+
+
+class AuditResult(Result):
+    """What `audit` found: one audit a concept and axis, and each axis pooled over the concepts.
+
+    `result["gender"]["woman"].share` with one concept, `result["a photo of a doctor"]["gender"]` with several.
+    """
+
+    ABSENT: ClassVar[Mapping[str, str]] = {
+        name: name for name in ("sequential", "plan", "drawn", "faces", "corrected_by")
+    } | {"detector": "corrected_by"}
+
+    audits: tuple[Audit, ...]
+    pooled: tuple[Pooled, ...]
+    sequential: tuple[Sequential, ...] | None = None
+    plan: PlanInfo | None = None
+    drawn: Attempts | None = None
+    faces: Faces | None = None
+    detector: DetectorInfo | None = None
+    corrected_by: dict[str, dict[str, JsonValue]] | None = None
+
+    @property
+    def concepts(self) -> list[str]:
+        """Every concept, in order."""
+        return list(dict.fromkeys(audit.concept for audit in self.audits))
+
+    @property
+    def axes(self) -> list[str]:
+        """Every axis, in order."""
+        return list(dict.fromkeys(audit.axis for audit in self.audits))
+
+    def __getitem__(self, key: str) -> Any:
+        """The audit of an axis (one concept), or the audits of a concept by axis.
+
+        Raises:
+            EquinoiseError: no such axis or concept, or an axis where there are several concepts.
+        """
+        if key in self.concepts:
+            return {audit.axis: audit for audit in self.audits if audit.concept == key}
+        if key not in self.axes:
+            known = ", ".join([*self.axes, *(f"'{concept}'" for concept in self.concepts)])
+            raise EquinoiseError(f"this audit has no axis or concept '{key}'; it has {known}")
+        if len(self.concepts) > 1:
+            first = self.concepts[0]
+            raise EquinoiseError(
+                f"this audit is of {len(self.concepts)} concepts: name the concept first, before[concept][axis], such "
+                f"as before['{first}']['{key}']"
+            )
+        found = [audit for audit in self.audits if audit.axis == key]
+        return found[0]
+
+    def table(self) -> TextTable:
+        """One row a class; corrected shares where the detector's errors are known."""
+        corrected = any(found.corrected is not None for audit in self.audits for found in audit.classes.values())
+        rows: list[tuple[str, ...]] = []
+        bars: list[Bar | None] = []
+        for audit in self.audits:
+            under = f" [{audit.intervention}]" if audit.intervention else ""
+            names = (audit.concept + under, audit.axis)
+            for name, found in audit.classes.items():
+                more = [share(found.corrected, found.corrected_low, found.corrected_high)] if corrected else []
+                counted = f"{found.count} of {audit.clear}"
+                shares = share(found.share, found.low, found.high)
+                rows.append((*names, name, counted, shares, *more, percent(audit.target[name])))
+                bars.append(Bar(found.share, found.low, found.high, audit.target[name]))
+                names = ("", "")
+            if audit.unclear:
+                rows.append(("", "", "unclear", f"{audit.unclear} of {audit.n}", "", *[""] * corrected, ""))
+                bars.append(None)
+            rows.append(())
+            bars.append(None)
+        heads = ("concept", "axis", "class", "count", "share (95%)", *["corrected (95%)"] * corrected, "target")
+        return TextTable(heads, tuple(rows), self._notes(), bars=tuple(bars))
+
+    def _notes(self) -> str:
+        enough = {True: "narrow enough", False: "not narrow enough yet"}
+        notes = [f"{one.concept}: {one.n} images, {enough[one.reached]}" for one in self.sequential or ()]
+        if self.faces and self.faces.images_without:
+            notes.append(f"no face found in {self.faces.images_without} images, which are unclear")
+        return joined(notes)
+
+    def rows(self) -> Sequence[dict[str, Any]]:
+        """A row a concept, axis and class."""
+        return [
+            {
+                "concept": audit.concept,
+                "axis": audit.axis,
+                "intervention": audit.intervention,
+                "class": name,
+                **found.model_dump(),
+                "target": audit.target[name],
+                "n": audit.n,
+                "unclear": audit.unclear,
+            }
+            for audit in self.audits
+            for name, found in audit.classes.items()
+        ]
+
+    def plot(self) -> go.Figure:
+        """Share of each class with its interval against the target, an axis of a concept below the other."""
+        panels: dict[str, dict[str, dict[str, Bar]]] = {}
+        for audit in self.audits:
+            panel = panels.setdefault(f"{audit.concept}: {audit.axis}", {})
+            panel[audit.intervention or "measured"] = audit_bars(audit)
+        return shares_chart(list(panels.items()))
+
+
+def audit_bars(audit: Audit) -> dict[str, Bar]:
+    """By class the share, its interval and its target."""
+    return {name: Bar(found.share, found.low, found.high, audit.target[name]) for name, found in audit.classes.items()}

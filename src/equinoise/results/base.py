@@ -1,0 +1,111 @@
+"""What all results share: frozen, typed, in JSON, as a table, as a chart, and the run that they were counted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
+
+from equinoise.errors import EquinoiseError
+from equinoise.results.tables import TextTable
+from equinoise.run import RunContent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+class Value(BaseModel):
+    """A part of a result. Its fields are its JSON keys.
+
+    `ABSENT`: key → the field that must be there for the key to be in the JSON (often the same); other keys are null.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+    ABSENT: ClassVar[Mapping[str, str]] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        absent = {key for key, needed in self.ABSENT.items() if getattr(self, needed) is None}
+        return {key: value for key, value in dump(self).items() if key not in absent}
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it with `--json`."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_json(cls, content: object, where: str) -> Self:
+        """What `to_json` gave.
+
+        Raises:
+            EquinoiseError: something else; `where` says what it was read from.
+        """
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or cls.__name__
+            raise EquinoiseError(f"{where} is damaged: {place}: {first['msg']}; make it again") from error
+
+
+class Result(Value):
+    """What a verb returns: in JSON, as a data frame, as a figure, as a table in a terminal or a notebook."""
+
+    _run: RunContent | None = PrivateAttr(default=None)
+
+    @property
+    def run(self) -> RunContent:
+        """The images that the result was counted on: the record of each, and the pictures, in a folder or in memory.
+
+        Raises:
+            EquinoiseError: the result was made from counts or read from JSON, so that there are no images.
+        """
+        if self._run is None:
+            raise EquinoiseError("this result holds no images: it was made from counts, or read from JSON alone")
+        return self._run
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there are images behind the result."""
+        return self._run is not None
+
+    def with_run(self, run: RunContent) -> Self:
+        """The same result with the run that it was counted on."""
+        copy = self.model_copy()
+        copy._run = run
+        return copy
+
+    def table(self) -> TextTable:
+        """For people."""
+        raise NotImplementedError
+
+    def rows(self) -> Sequence[dict[str, Any]]:
+        """A row a number, for `to_frame`."""
+        raise NotImplementedError
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas DataFrame, a row a number."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.rows()))
+
+    def plot(self) -> go.Figure:
+        """A plotly figure."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
