@@ -9,7 +9,7 @@ export TOKENIZERS_PARALLELISM := false
 # tests change folder; what they cover is gathered here all the same
 export COVERAGE_FILE := $(CURDIR)/.coverage
 
-.PHONY: install demo test check emoji-world clean
+.PHONY: install demo test test-all check wheel emoji-world clean
 
 install: $(VENV)/installed
 
@@ -23,11 +23,26 @@ demo: install
 	@echo "open runs/demo/report.html"
 
 test: install
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term --cov-fail-under=90
+
+# what is slow besides: the notebook and the quickstart run as they stand, at reduced size
+test-all: test
+	$(BIN)/python -m pytest -n 2 -m slow
 
 check: install
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -m tools.structure --check
+
+# the wheel builds, installs into a clean environment, runs, and every extra resolves under the constraints
+wheel: install
+	rm -rf dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv dist/venv
+	dist/venv/bin/python -m pip install --quiet --constraint constraints.txt dist/equinoise-*.whl
+	dist/venv/bin/equinoise audit mixture --concept "a photo of a doctor" --axis gender -n 16
+	dist/venv/bin/python -m pip install --quiet --dry-run --constraint constraints.txt "$$(echo dist/equinoise-*.whl)[faces,figures,dev]"
+	rm -rf dist/venv
 
 # the emoji model anew, from the drawings to the packaged weights: hours on two cores, resumes after a kill
 WORK ?= $(HOME)/.cache/equinoise-world
@@ -42,4 +57,4 @@ emoji-world: install
 	$(BIN)/python -m emoji_world.training.assemble --objects --work $(WORK)
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs dist

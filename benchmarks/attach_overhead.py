@@ -22,8 +22,9 @@ import torch
 from scipy import stats
 
 from benchmarks.common import keep, tabulate
-from equinoise import ModelSpec, attach
+from equinoise import attach
 from equinoise.directions.direction import Direction, Origin
+from equinoise.models import ModelSpec, load_model
 from equinoise.models.pipeline import require_pipeline
 from equinoise.steering.pipeline_info import pipeline_info
 

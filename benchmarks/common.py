@@ -14,17 +14,15 @@ from rich.table import Table
 from equinoise.axes import Axis, load_axis
 from equinoise.directions.traces import Traces
 from equinoise.engine import Engine, Job
-from equinoise.engine.images import make_images
 from equinoise.files import append
 from equinoise.models.base import Step
-from equinoise.progress import progress
 from equinoise.run import Record, RunFolder
 from equinoise.steering.intervention import Intervention
-from equinoise.understanding.audit import Audit
+from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import tally
-from equinoise.understanding.targets import parse_target
-from equinoise.workflows.collecting import Keep, collect
-from equinoise.workflows.settings import Session
+from equinoise.workflows.collecting import Collecting, TraceFolder
+from equinoise.workflows.making import Maker
+from equinoise.workflows.settings import Model
 
 Row = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
@@ -32,7 +30,7 @@ RUNS = Path("runs") / "benchmarks"
 
 
 def gather(
-    session: Session,
+    model: Model,
     engine: Engine,
     axis: Axis,
     prompts: Mapping[str, str],
@@ -41,33 +39,31 @@ def gather(
     name: str,
 ) -> Traces:
     """Traces from the same seeds for every prompt, kept under `runs/benchmarks` and taken from there if complete."""
-    request, provenance = session.request([axis], steps), session.model.provenance
-    about = session.about(axis=axis.digest, prompts=dict(prompts), n=len(seeds), seed=seeds[0], capture=list(steps))
-    with progress(name, len(seeds) * len(prompts)) as tick:
-        return collect(engine, request, axis, prompts, seeds, provenance, Keep(RUNS / name, about), tick)
+    said = dict(prompts)
+    about = {"axis": axis.digest, "prompts": said, "n": len(seeds), "seed": seeds[0], "capture": list(steps)}
+    folder = TraceFolder(RUNS / name, {**about, **model.to_json()})
+    return Collecting(axis, said, tuple(steps)).run(Maker(model, engine), seeds, folder)
 
 
 def shares(
-    session: Session,
+    model: Model,
     engine: Engine,
     concept: str,
     intervention: Intervention,
     seeds: Sequence[int],
     axes: Sequence[Axis],
     name: str,
-) -> tuple[dict[str, dict[str, Any]], list[Record]]:
+) -> tuple[dict[str, Row], list[Record]]:
     """Axis → audit object of one concept under one intervention; images are kept and resumed."""
     change = intervention if intervention.shifts else None
     jobs = [Job(str(seed), concept, seed, change) for seed in seeds]
     shifts = {shift.name: shift.direction.digest for shift in intervention.shifts}
-    about = session.about(concept=concept, shifts=shifts, n=len(seeds), seed=seeds[0])
+    about = {"concept": concept, "shifts": shifts, "n": len(seeds), "seed": seeds[0], **model.to_json()}
     run = RunFolder(RUNS / name, about)
-    with progress(name, len(jobs)) as tick:
-        records = make_images(engine, session.request(axes), jobs, run, tick)
+    records = Maker(model, engine).make(name, jobs, axes, run)
     run.finish([job.id for job in jobs], {})
-    asked = session.asked(concept)
-    counted = zip(axes, tally(records, axes, {concept: asked}), strict=True)
-    return {axis.name: Audit(found, parse_target("uniform", axis)).to_json() for axis, found in counted}, records
+    counts = tally(records, axes, {concept: model.detector.role(concept)})
+    return {audit.axis: audit.to_json() for audit in Measures().audit(counts).audits}, records
 
 
 class Journal:

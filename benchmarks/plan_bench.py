@@ -24,19 +24,17 @@ from equinoise.directions.direction import DirectionSet
 from equinoise.directions.estimators import fit
 from equinoise.directions.traces import Traces
 from equinoise.engine import Engine, Job
-from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseWarning
 from equinoise.models.base import step_at
-from equinoise.progress import progress
 from equinoise.run import Record, RunFolder, read_records
 from equinoise.seeds import COLLECT, seed_range
 from equinoise.steering.intervention import Intervention
 from equinoise.understanding.targets import parse_targets
-from equinoise.workflows.auditing import audit_model
-from equinoise.workflows.planning import Ask, plan
-from equinoise.workflows.question import ask
+from equinoise.workflows.auditing import audit
+from equinoise.workflows.making import Maker
+from equinoise.workflows.planning import plan
 from equinoise.workflows.reading_images import open_image
-from equinoise.workflows.settings import Session, open_session
+from equinoise.workflows.settings import Model, load
 
 PAIRS = 32
 PART = 256
@@ -65,16 +63,15 @@ class Bench:
     A context manager: its engine lives as long as the block.
     """
 
-    def __init__(self, args: argparse.Namespace, axes: Sequence[Axis] = (), **other: Any) -> None:
-        """`axes`: those whose shares are corrected for the detector; `other`: settings in place of the flags'."""
-        flags = ("steps", "device", "dtype", "batch_size", "workers")
+    def __init__(self, args: argparse.Namespace, **other: Any) -> None:
+        """`other`: settings in place of the flags'."""
+        flags = ("steps", "device", "dtype", "batch_size")
         settings = {name: getattr(args, name) for name in flags} | other
-        self.session: Session = open_session("emoji", axes=axes, **settings)
-        self.engine = Engine(self.session.workers, self.session.spec.device)
+        self.model: Model = load("emoji", **settings)
+        self.engine = Engine(args.workers, self.model.spec.device)
         self.only = [name for name in args.only.split(",") if name]
-        self.step = step_at(args.step, self.session.sampling.steps)
-        about = self.session.about(step=self.step, n=args.n, pilots=getattr(args, "pilots", None))
-        self.home = Path("plans") / folder_of(about)
+        self.step = step_at(args.step, self.model.sampling.steps)
+        self.home = Path("plans") / folder_of(self.about(n=args.n, pilots=getattr(args, "pilots", None)))
 
     def __enter__(self) -> Self:
         self.engine.__enter__()
@@ -87,7 +84,7 @@ class Bench:
 
     def about(self, **more: Any) -> dict[str, Any]:
         """What rows depend on, for a `Journal`."""
-        return self.session.about(step=self.step, **more)
+        return {"step": self.step, **more, **self.model.to_json()}
 
     def wanted(self, names: Sequence[str]) -> list[str]:
         """Those that `--only` asks for, or all."""
@@ -104,7 +101,7 @@ class Bench:
         """Latents of every class from the same seeds; by default of the axis's own prompts, at the flag's step."""
         said, at = prompts or {label: axis.generate[label][0] for label in axis.classes}, self._at(step)
         where = str(self.home / f"traces-{name or axis.name}-{pairs}-{at}")
-        return gather(self.session, self.engine, axis, said, seed_range(COLLECT, pairs), [at], where)
+        return gather(self.model, self.engine, axis, said, seed_range(COLLECT, pairs), [at], where)
 
     def directions(
         self,
@@ -143,9 +140,11 @@ class Bench:
         self, name: str, concept: str, targets: Sequence[str], pilots: int, n: int, directions: Path, **more: Any
     ) -> dict[str, Any]:
         """The JSON of `equinoise plan`; its pilots and verification are kept, so that it comes again at once."""
-        asked = parse_targets(targets, concept)
-        ask = Ask(concept, asked, directions=[directions], budget=pilots + n, verify=n, **more)
-        return plan(self.session, ask, self.plan_file(name))
+        found = plan(
+            self.model, concept, targets=parse_targets(targets, concept), directions=directions, budget=pilots + n,
+            verify=n, out=self.plan_file(name), engine=self.engine, **more,
+        )  # fmt: skip
+        return found.to_json()
 
     def plan_file(self, name: str) -> Path:
         """Where a plan lies."""
@@ -173,34 +172,33 @@ class Bench:
             seed=seeds[0],
         )
         run = RunFolder(RUNS / self.home / name, about)
-        with progress(name, len(jobs)) as tick:
-            make_images(self.engine, self.session.request(axes), jobs, run, tick)
-        run.finish([job.id for job in jobs], self.session.results(concepts[0]))
+        Maker(self.model, self.engine).make(name, jobs, axes, run)
+        role = self.model.detector.role(concepts[0])
+        run.finish([job.id for job in jobs], {}, self.model.world_json(), role)
         return run.path
 
     def read(self, run: Path, axes: Sequence[Axis]) -> list[Record]:
         """The records of a run with labels on all these axes; those that it was not read on are read off its images."""
         records = read_records(run)
-        wanted = self.session.reader.reads(axes)
+        wanted = self.model.detector.read_axes(axes)
         lacking = [axis for axis in wanted if any(axis.name not in record.labels for record in records)]
         if not lacking:
             return records
         found = list[Mapping[str, Mapping[str, float]]]()
         for start in range(0, len(records), PART):
             images = [open_image(run / record.file) for record in records[start : start + PART]]
-            found += detect(load_detector_once(self.session.detector), images, lacking)
+            found += detect(load_detector_once(self.model.detector.spec), images, lacking)
         return [self._labelled(record, seen) for record, seen in zip(records, found, strict=True)]
 
     def _labelled(self, record: Record, seen: Mapping[str, Mapping[str, float]]) -> Record:
-        threshold = self.session.detector.threshold
+        threshold = self.model.detector.spec.threshold
         labels = {axis: read_label(found, threshold(axis)) for axis, found in seen.items()}
         return replace(record, detections={**record.detections, **seen}, labels={**record.labels, **labels})
 
     def under_plan(self, name: str, plan_file: Path, concept: str, axes: Sequence[Axis], seeds: Sequence[int]) -> Path:
         """A run of a concept under a plan, as `audit --plan` makes it."""
         out = RUNS / self.home / name
-        question = ask([axis.name for axis in axes])
-        audit_model(self.session, [concept], question, len(seeds), seeds[0], out, plan_file=plan_file)
+        audit(self.model, concept, axes=axes, n=len(seeds), seed=seeds[0], out=out, plan=plan_file, engine=self.engine)
         return out
 
 

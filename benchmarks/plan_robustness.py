@@ -30,7 +30,7 @@ VERIFIED = 256
 
 @dataclass(frozen=True)
 class Used:
-    """Settings and a prompt that the plan is used with; `anyhow`: past its gate, which is for the exact concept."""
+    """Settings and a prompt that the plan is used with; `anyhow`: past its filter, which is for the exact concept."""
 
     concept: str = CONCEPT
     settings: dict[str, Any] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def main() -> None:
     flags.add_argument("--pilots", type=int, default=384)
     args = flags.parse_args()
     gender = load_axis("gender")
-    with Bench(args, [gender]) as bench:
+    with Bench(args) as bench:
         about = bench.about(pilots=args.pilots, n=args.n)
         journal, directions = Journal("plan_robustness", about), bench.directions_file([gender], CONCEPT)
         bench.plan("robust", CONCEPT, ["gender=uniform"], args.pilots, VERIFIED, directions)
@@ -78,15 +78,15 @@ def used(bench: Bench, name: str, use: Used, args: argparse.Namespace) -> Row:
     settings = dict(use.settings)
     if "steps" in settings:
         settings["steps"] = round(settings["steps"] * args.steps)
-    file = _past_the_gate(bench, use.concept) if use.anyhow else bench.plan_file("robust")
+    file = _past_the_filter(bench, use.concept) if use.anyhow else bench.plan_file("robust")
     slug, seeds = name.replace(" ", "-").replace("+", "p"), seed_range(AUDIT, args.n)
     concept, gender = use.concept.replace(" ", "-"), [load_axis("gender")]
-    with Bench(args, gender, **settings) as place, contextlib.redirect_stderr(io.StringIO()) as said:
+    with Bench(args, **settings) as place, contextlib.redirect_stderr(io.StringIO()) as said:
         after = place.under_plan(f"robust-{slug}", file, use.concept, gender, seeds)
         before = place.draw(f"robust-{concept}-untouched", [use.concept], gender, seeds)
     share, low, high, n = women(after)
     warnings = [line for line in said.getvalue().splitlines() if "warning" in line]
-    gated = any("untouched" in line for line in warnings)
+    filtered = any("untouched" in line for line in warnings)
     return {
         "used": name,
         "women untouched": women(before)[0],
@@ -94,14 +94,14 @@ def used(bench: Bench, name: str, use: Used, args: argparse.Namespace) -> Row:
         "low": low,
         "high": high,
         "n": n,
-        "off": None if gated else abs(share - 0.5),
+        "off": None if filtered else abs(share - 0.5),
         "warned": sum("made at" in line or "found at" in line for line in warnings),
-        "gated": gated,
+        "gated": filtered,
         "same bytes as without": same(before, after),
     }
 
 
-def _past_the_gate(bench: Bench, concept: str) -> Path:
+def _past_the_filter(bench: Bench, concept: str) -> Path:
     """The plan as one for this wording, so that what it does there can be seen."""
     path = RUNS / bench.home / f"plan-robust-{concept.replace(' ', '-')}.safetensors"
     replace(Plan.load(bench.plan_file("robust")), concept=concept).save(path)

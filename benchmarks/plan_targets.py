@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import RUNS, Journal, Row, keep, markdown
-from benchmarks.plan_bench import Bench, parser, people
+from benchmarks.plan_bench import Bench, parser
 from equinoise.axes import Axis, load_axis
 from equinoise.run import Record
 from equinoise.seeds import AUDIT, VERIFY, seed_range
-from equinoise.understanding.audit import Audit
+from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import cross, tally
 from equinoise.understanding.quality import fidelity, fidelity_kept, off_target
 from equinoise.understanding.targets import Target, parse_targets
@@ -66,7 +66,7 @@ def main() -> None:
     flags = parser(__doc__, 384)
     flags.add_argument("--pilots", type=int, default=384)
     args = flags.parse_args()
-    with Bench(args, people()) as bench:
+    with Bench(args) as bench:
         about = bench.about(pilots=args.pilots, n=args.n)
         journal = Journal("plan_targets", about)
         for name in bench.wanted(list(ROWS)):
@@ -86,6 +86,8 @@ def measured(bench: Bench, name: str, asked: Asked, pilots: int, n: int) -> Row:
     made = bench.plan(slug, asked.concept, texts, pilots, n, bench.directions_file(axes, asked.concept))
     run = bench.draw(f"neutral-{asked.concept.replace(' ', '-')}", [asked.concept], (), seed_range(VERIFY, n))
     before, after = (bench.read(part, [*axes, *besides]) for part in (run, bench.verification(slug)))
+    moved, roles = off_target(before, after, {axis.name: axis.classes for axis in besides}), bench.model.detector.role
+    right, kept = fidelity(after, roles), fidelity_kept(before, after, roles)
     return {
         "name": name,
         "concept": asked.concept,
@@ -94,11 +96,11 @@ def measured(bench: Bench, name: str, asked: Asked, pilots: int, n: int) -> Row:
         "verdicts": {found["axis"]: found["verdict"] for found in made["verdicts"]},
         "feasible": made["feasible"],
         "expected_distance": made["expected_distance"],
-        "off_target": off_target(before, after, {axis.name: axis.classes for axis in besides}),
-        "fidelity": fidelity(after, bench.session.asked),
-        "fidelity_kept": fidelity_kept(before, after, bench.session.asked),
+        "off_target": {axis: effect.to_json() for axis, effect in moved.items()},
+        "fidelity": right.to_json() if right else None,
+        "fidelity_kept": kept.to_json() if kept else None,
         "cost": made["cost"],
-        "extra_calls": made["cost"]["verification"]["denoiser_calls"] / (n * bench.session.calls) - 1,
+        "extra_calls": made["cost"]["verification"]["denoiser_calls"] / (n * bench.model.calls) - 1,
     }
 
 
@@ -130,8 +132,8 @@ def audited(records: Sequence[Record], targets: Sequence[Target]) -> dict[str, A
         axes.append(target.axis)
         if len(target.axes) > 1:
             records, _ = cross(records, target.axes)
-    found = zip(tally(records, axes), targets, strict=True)
-    return {counts.axis: Audit(counts, dict(target.shares)).to_json() for counts, target in found}
+    measures = Measures({target.name: target.shares for target in targets})
+    return {audit.axis: audit.to_json() for audit in measures.audit(tally(records, axes)).audits}
 
 
 def show(rows: Sequence[Row]) -> None:

@@ -26,7 +26,7 @@ def main() -> None:
     flags.add_argument("--weight", type=float, default=3.0)
     args = flags.parse_args()
     names = [role for role in roles() if role != "person"]
-    with Bench(args, [load_axis("gender")]) as bench:
+    with Bench(args) as bench:
         about = bench.about(n=args.n, weight=args.weight)
         journal = Journal("plan_transfer", about)
         for role in bench.wanted(names):

@@ -21,10 +21,10 @@ from benchmarks.common import Journal, Row, keep, markdown
 from benchmarks.plan_bench import EXPLICIT, Bench, concept_of, explicit_of, parser, people
 from equinoise.run import Record, read_records
 from equinoise.seeds import VERIFY, seed_range
-from equinoise.understanding.audit import Audit
+from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import tally
 from equinoise.understanding.targets import Target, parse_targets
-from equinoise.workflows.quality import judge_quality
+from equinoise.workflows.quality import quality
 
 ROLES = (
     "doctor", "engineer", "teacher", "scientist", "judge", "pilot", "cook", "artist", "firefighter", "office-worker",
@@ -37,7 +37,7 @@ def main() -> None:
     flags = parser(__doc__, 512)
     flags.add_argument("--pilots", type=int, default=1024)
     args = flags.parse_args()
-    with Bench(args, people()) as bench:
+    with Bench(args) as bench:
         about = bench.about(pilots=args.pilots, n=args.n)
         journal = Journal("plans_on_emoji", about)
         for role in bench.wanted(ROLES):
@@ -57,9 +57,8 @@ def measured(bench: Bench, role: str, pilots: int, n: int) -> Row:
     before = bench.draw(f"untouched-{role}", [concept], axes, seed_range(VERIFY, n))
     explicit = explicit_of(role)
     named = bench.draw(f"named-{role}", explicit, axes, seed_range(EXPLICIT, -(-n // len(explicit))))
-    quality = judge_quality(
-        bench.verification(role), named, before, [axis.name for axis in axes], device=bench.session.spec.device
-    )
+    names, device = [axis.name for axis in axes], bench.model.spec.device
+    judged = quality(bench.verification(role), against=named, before=before, axes=names, device=device).to_json()
     targets = parse_targets(TARGETS, concept)
     return {
         "role": role,
@@ -69,21 +68,22 @@ def measured(bench: Bench, role: str, pilots: int, n: int) -> Row:
         "expected_distance": made["expected_distance"],
         "feasible": made["feasible"],
         "interventions": made["interventions"],
-        "fidelity": quality["fidelity"],
-        "fidelity_kept": quality["fidelity_kept"],
-        **{name: {"after": quality[name], "before": quality["untouched"][name]} for name in ("diversity", "kid")},
-        "off_target": quality["off_target"],
+        "fidelity": judged["fidelity"],
+        "fidelity_kept": judged["fidelity_kept"],
+        **{name: {"after": judged[name], "before": judged["untouched"][name]} for name in ("diversity", "kid")},
+        "off_target": judged["off_target"],
         "cost": made["cost"],
         "ended_early": made["pilots"]["ended_early"],
-        "pilots_worth": made["cost"]["pilots"]["denoiser_calls"] / bench.session.calls,
-        "extra_calls": made["cost"]["verification"]["denoiser_calls"] / (n * bench.session.calls) - 1,
+        "pilots_worth": made["cost"]["pilots"]["denoiser_calls"] / bench.model.calls,
+        "extra_calls": made["cost"]["verification"]["denoiser_calls"] / (n * bench.model.calls) - 1,
     }
 
 
 def audits(records: Sequence[Record], targets: Sequence[Target]) -> dict[str, Any]:
     """The audit object of each target's axis."""
+    measures = Measures({target.name: target.shares for target in targets})
     counts = tally(records, [target.axis for target in targets])
-    return {c.axis: Audit(c, dict(t.shares)).to_json() for c, t in zip(counts, targets, strict=True)}
+    return {audit.axis: audit.to_json() for audit in measures.audit(counts).audits}
 
 
 def parity_floor(classes: int, n: int, draws: int = 20_000) -> float:

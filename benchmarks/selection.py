@@ -3,8 +3,8 @@
 The worlds are those of `benchmarks.plans_on_mixture` with gender and tone and a detector that is right: planted shares
 and targets of any kind, or even ones; directions with a cosine of 0.5 to 1 to the best and entangled. An early check
 after 6, 11 or 16 of 50 calls predicts gender right in 92, 97 and 99% and tone in 64, 78 and 88% (as was measured on the
-emoji model), else a neighbouring class. Both plans see the same pilots' seeds. What is true of a plan is simulated on 200,000
-positions; resumes.
+emoji model), else a neighbouring class. Both plans see the same pilots' seeds. What is true of a plan is simulated on
+200,000 positions; resumes.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def judged(made: World, targets: Sequence[Target], solution: Solution, rng: np.r
         "off": max(off),
         "said_feasible": solution.choice.feasible,
         "nats": sum(part.share * part.intervention.kl_nats for part in mixture.parts),
-        "expected_extra": float(mixture.shares @ mixture.extra_calls),
+        "expected_extra": mixture.extra_calls_per_image,
         "extra": (attempts - 1) * (step + 1) / CALLS,
         "pilots": len(solution.pilots),
     }

@@ -25,9 +25,9 @@ from equinoise.directions.direction import Direction, DirectionSet
 from equinoise.directions.estimators import fit
 from equinoise.models.base import NOISE, Generated, HeldLatents, Sampling, Step, draw_noise, step_at
 from equinoise.models.pipeline import PipelineModel, require_pipeline
-from equinoise.seeds import COLLECT, DETECTED, seed_range
+from equinoise.seeds import COLLECT, seed_range
 from equinoise.steering.intervention import Intervention, Shift
-from equinoise.workflows.collecting import Keep, collect_detected
+from equinoise.workflows.collecting import collect
 
 PAIRS, DETECTED_N = 32, 256
 LATER = "0.4"
@@ -39,7 +39,7 @@ PART = 64
 
 def directions(bench: Bench, axis: Axis, label: str, role: str) -> dict[str, Direction]:
     """Method → unit direction towards a class (on a scale its last), for one axis and the concept of a role."""
-    concept, late = concept_of(role), step_at(LATER, bench.session.sampling.steps)
+    concept, late = concept_of(role), step_at(LATER, bench.model.sampling.steps)
     other = load_axis("tone" if axis.name == "gender" else "gender")
 
     def of(found: DirectionSet, step: int) -> Direction:
@@ -105,12 +105,11 @@ def _like(bench: Bench, axis: Axis, label: str, role: str, vector: NDArray[np.fl
 
 def detected(bench: Bench, axis: Axis, label: str, role: str, step: Step) -> Direction:
     """Difference of means over images of the neutral prompt itself, labelled by the detector."""
-    session = bench.session
-    steps = (NOISE, step_at(LATER, session.sampling.steps))
-    about = bench.about(concept=concept_of(role), axis=axis.digest, n=DETECTED_N)
-    keep = Keep(RUNS / bench.home / f"detected-{axis.name}-{role}", about)
-    request, seeds = session.request([axis], steps), seed_range(DETECTED, DETECTED_N)
-    traces = collect_detected(bench.engine, request, axis, concept_of(role), seeds, session.model.provenance, keep)
+    steps = (NOISE, step_at(LATER, bench.model.sampling.steps))
+    traces = collect(
+        bench.model, axis, concept=concept_of(role), labels="detected", n=DETECTED_N, capture=steps,
+        out=RUNS / bench.home / f"detected-{axis.name}-{role}", engine=bench.engine,
+    )  # fmt: skip
     return fit(traces, "mean", [step], permutations=0).find(label if not axis.ordered else axis.classes[-1], step)
 
 
@@ -120,14 +119,15 @@ def conditional(bench: Bench, axis: Axis, label: str, role: str, step: int) -> D
 
     The sampler subtracts the predicted noise, so the latents go the other way than the difference of predictions does.
     """
-    model, session, said = require_pipeline(bench.session.model), bench.session, own_prompts(axis, concept_of(role))
+    model, sampling = require_pipeline(bench.model.backend), bench.model.sampling
+    said = own_prompts(axis, concept_of(role))
     ends = (axis.classes[-1], axis.classes[0]) if axis.ordered else (label, next(c for c in axis.classes if c != label))
     seeds, total = seed_range(COLLECT, PAIRS), np.zeros(model.latent_shape)
     for start in range(0, len(seeds), PART):
         noise = draw_noise(seeds[start : start + PART], model.latent_shape)
         texts = [concept_of(role)] * len(noise)
-        latents = model.generate(texts, noise, session.sampling, [step], decode=False).captured[step]
-        seen = [_predicted(model, latents, said[end], step, session.sampling.steps) for end in ends]
+        latents = model.generate(texts, noise, sampling, [step], decode=False).captured[step]
+        seen = [_predicted(model, latents, said[end], step, sampling.steps) for end in ends]
         total += (seen[1] - seen[0]).sum(0).double().cpu().numpy()
     return _like(bench, axis, label, role, total)
 

@@ -1,10 +1,10 @@
 """Which shift does most for as many nats? python -m benchmarks.shifts
 
-Every method moves the noise of the same fresh seeds by the same intrusion: how much commoner the wanted class becomes
-(paired), how many images keep their role, and how far the largest change of the other axis goes. Directions are found
-from 32 seeds, after the first call or "later" (two fifths of the run), from prompts of the concept with the class named
-in them or from "general" ones ("a photo of a woman"); "detected" takes 256 images of the neutral prompt, labelled by
-the detector. Gender: towards the rarer; tone: the two darkest.
+Every method moves the noise of the same fresh seeds by the same nats from N(0, I): how much commoner the wanted class
+becomes (paired), how many images keep their role, and how far the largest change of the other axis goes. Directions are
+found from 32 seeds, after the first call or "later" (two fifths of the run), from prompts of the concept with the class
+named in them or from "general" ones ("a photo of a woman"); "detected" takes 256 images of the neutral prompt, labelled
+by the detector. Gender: towards the rarer; tone: the two darkest.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ MIDWAY = {
 def main() -> None:
     """Measure what is not kept yet, print the table, write the JSON."""
     flags = parser(__doc__, 128)
-    flags.add_argument("--nats", default="2,4.5", help="intrusions compared at; reflection has log 2")
+    flags.add_argument("--nats", default="2,4.5", help="compared at so many nats; reflection has log 2")
     args = flags.parse_args()
     budgets = [float(part) for part in args.nats.split(",")]
-    with Bench(args, people()) as bench:
+    with Bench(args) as bench:
         about = bench.about(n=args.n)
         journal = Journal("shifts", about)
         for axis, role, wanted in CASES:
@@ -86,24 +86,24 @@ def measure(
 
 def seen(bench: Bench, role: str, change: Intervention | None, n: int, midway: Sequence[str] = ()) -> Row:
     """Labels of every axis and whether the role is right, by seed; `midway`: where the shift is added instead."""
-    session, concept = bench.session, concept_of(role)
-    total, moved = session.sampling.steps, change if not midway else None
+    used, concept = bench.model, concept_of(role)
+    total, moved = used.sampling.steps, change if not midway else None
     jobs = [Job(str(seed), concept, seed, moved) for seed in seed_range(VERIFY, n)]
     engine = bench.engine
     if midway and change:
         (shift,) = change.shifts
         steps = [step_at(part, total) for part in midway]
-        model: Any = Midway(require_pipeline(session.model), shift.added, steps)  # less than a model: it only draws
+        model: Any = Midway(require_pipeline(used.backend), shift.added, steps)  # less than a model: it only generates
         engine = Engine(model=model)
     with progress(role, n) as tick:
-        records = make_images(engine, session.request(people()), jobs, None, tick)
+        records = make_images(engine, used.request(people()), jobs, None, tick)
     labels = {axis.name: [record.labels[axis.name] for record in records] for axis in people()}
-    asked = session.asked(concept)
+    asked = used.detector.role(concept)
     return {"labels": labels, "right": [likeliest(record, "role") == asked for record in records]}
 
 
 def table(rows: dict[str, Row]) -> list[Row]:
-    """A line an axis, intrusion and method, over the concepts; the strongest first."""
+    """A line an axis, nats and method, over the concepts; the strongest first."""
     groups: dict[tuple[str, float, str], list[tuple[Row, Row]]] = {}
     for row in rows.values():
         axis, role, *_ = row["case"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+
+from emoji_world.declaration import Declaration, Shares, ShareTable
 
 HERE = Path(__file__).parent
 STYLES = ("google", "twitter", "fluent")
@@ -26,62 +26,65 @@ class Person:
 
 
 @cache
-def world() -> dict[str, Any]:
-    """The parsed `world.toml`."""
-    return tomllib.loads((HERE / "world.toml").read_text())
+def world() -> Declaration:
+    """What `world.toml` declares."""
+    return Declaration.read(HERE / "world.toml")
 
 
 def roles() -> list[str]:
-    return list(world()["roles"])
+    return list(world().roles)
 
 
 def genders() -> list[str]:
-    return list(world()["genders"])
+    return list(world().genders)
 
 
 def tones() -> list[str]:
     """Fitzpatrick classes from light to dark."""
-    return list(world()["tones"])
+    return list(world().tones)
 
 
 def kinds() -> list[str]:
     """The kinds of scene."""
-    return list(world()["scenes"])
+    return list(world().scenes)
 
 
 def classes(axis: str) -> list[str]:
     """The classes of an axis, in order."""
     known = {"role": roles, "gender": genders, "tone": tones}
-    return known[axis]() if axis in known else list(world()["axes"][axis])
+    return known[axis]() if axis in known else list(world().axes[axis])
 
 
 def planted(role: str) -> dict[str, dict[str, float]]:
     """Per axis the planted P(class | role) under a caption that does not name that axis."""
-    entry = world()["roles"][role]
-    woman = entry["woman"]
-    profile = world()["tone_profiles"][entry["tone"]]
-    return {"gender": {"woman": woman, "man": 1 - woman}, "tone": dict(zip(tones(), profile, strict=True))}
+    entry = world().roles[role]
+    profile = world().tone_profiles[entry.tone]
+    return {"gender": {"woman": entry.woman, "man": 1 - entry.woman}, "tone": dict(zip(tones(), profile, strict=True))}
 
 
 def planted_scene(kind: str, axis: str, shown: Mapping[str, str]) -> dict[str, float]:
     """The planted P(class | what was drawn before it) of an axis of a scene, under a caption that does not name it."""
-    entry = world()["scenes"][kind]["axes"][axis]
-    if entry.get("of") == "role":
+    entry = world().scenes[kind].axes[axis]
+    if entry.of == "role":
         return planted(shown["role"])[axis]
-    table = entry.get("planted", [1 / len(classes(axis))] * len(classes(axis)))
-    if isinstance(table, str):
-        return {name: float(name == table) for name in classes(axis)}
-    for parent in entry.get("given", []):
-        table = _row(table, shown[parent])
-    return dict(zip(classes(axis), table, strict=True))
+    if isinstance(entry.planted, str):
+        return {name: float(name == entry.planted) for name in classes(axis)}
+    if entry.planted is None:
+        return dict.fromkeys(classes(axis), 1 / len(classes(axis)))
+    shares = _shares(entry.planted, [shown[parent] for parent in entry.given])
+    return dict(zip(classes(axis), shares, strict=True))
 
 
-def _row(table: Mapping[str, Any], parent: str) -> Any:
-    """The entry of a class; between the lightest and the darkest tone it is interpolated."""
+def _shares(table: ShareTable, parents: list[str]) -> Shares:
+    """The shares for classes of the parent axes, outermost first; between the lightest and darkest tone interpolated."""
+    if isinstance(table, tuple):
+        return table
+    parent, *rest = parents
     if parent in table:
-        return table[parent]
+        return _shares(table[parent], rest)
     place = tones().index(parent) / (len(tones()) - 1)
-    return [(1 - place) * a + place * b for a, b in zip(table["light"], table["dark"], strict=True)]
+    ends = zip(_shares(table["light"], rest), _shares(table["dark"], rest), strict=True)
+    return tuple((1 - place) * light + place * dark for light, dark in ends)
 
 
 def is_held_out(person: Person) -> bool:
@@ -102,15 +105,13 @@ def is_held_out(person: Person) -> bool:
 
 def styles_of(role: str) -> list[str]:
     """The styles that show a role's gender: in others its woman and its man are one drawing, or too alike to tell."""
-    sources = world()["sources"]
-    return [
-        style for style in STYLES if not is_one_drawing(style, role) and role not in sources[style].get("hidden", ())
-    ]
+    sources = world().sources
+    return [style for style in STYLES if not is_one_drawing(style, role) and role not in sources[style].hidden]
 
 
 def is_one_drawing(style: str, role: str) -> bool:
     """Whether a role's woman and man are declared to be the very same there."""
-    return role in world()["sources"][style].get("alike", ())
+    return role in world().sources[style].alike
 
 
 def all_people() -> list[Person]:
@@ -121,7 +122,6 @@ def all_people() -> list[Person]:
 
 def object_labels() -> list[str]:
     """What the object detector can see, in a fixed order."""
-    labels = (
-        set(world()["labels"].values()) | set(classes("bird")) | {"woman", "man", "child", "bride", "groom", "tree"}
-    )
-    return sorted(labels | {world()["labels"].get(house, house) for house in classes("house")})
+    called = world().labels
+    people = {"woman", "man", "child", "bride", "groom", "tree"}
+    return sorted({*called.values(), *classes("bird"), *people, *(called.get(house, house) for house in classes("house"))})

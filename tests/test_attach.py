@@ -9,6 +9,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,18 @@ import pytest
 import torch
 from factories import direction
 
-from equinoise import (
-    Direction,
-    DirectionSet,
-    EquinoiseError,
-    EquinoiseWarning,
-    Intervention,
-    Part,
-    Plan,
-    PromptFilter,
-    Sampling,
-    Shift,
-    attach,
-)
-from equinoise.models import load_model
+from equinoise.directions.direction import Direction, DirectionSet
 from equinoise.encoders import TextEncoder
+from equinoise.errors import EquinoiseError, EquinoiseWarning
+from equinoise.models import load_model
+from equinoise.models.base import Sampling
 from equinoise.models.pipeline import PipelineModel
+from equinoise.steering.attach import attach
+from equinoise.steering.intervention import Intervention, Shift
 from equinoise.steering.numbering import number_images
 from equinoise.steering.pipeline_info import pipeline_info
+from equinoise.steering.plan import Part, Plan
+from equinoise.steering.prompt_filter import PromptFilter
 
 STEPS, GUIDANCE = 2, 3.0
 SHAPE = (4, 8, 8)
@@ -155,7 +150,7 @@ def test_generate_of_ours_is_shifted_as_well(sd: Any) -> None:
     assert np.abs(np.asarray(made[0], int) - np.asarray(expected[0], int)).max() <= 1
 
 
-def test_what_the_gate_turns_away_is_byte_identical_in_any_company(pipe: Any) -> None:
+def test_what_the_prompt_filter_leaves_alone_is_byte_identical_in_any_company(pipe: Any) -> None:
     prompts = [CONCEPT, "a woman doctor", CONCEPT]
     bare = draw(pipe, prompts, generator=seeded(1, 2, 3))
     with attach(pipe, of(pipe), weight=3) as attached:
@@ -295,6 +290,40 @@ def test_a_plan_goes_by_the_seeds(sd: Any) -> None:
     assert (attached.log[11].seed, attached.log[11].counted, attached.log[11].touched) == (1, True, True)
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What a verb that makes plans returns, as far as `attach` looks at it."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that has a pipeline, as far as `attach` looks at it."""
+
+    pipeline: Any
+
+
+def test_a_result_with_a_plan_and_a_model_with_a_pipeline_do_as_well(sd: Any) -> None:
+    plan, seeds = plan_of(sd, 0.5, 0.5), range(7, 17)
+    with attach(sd, plan) as attached:
+        expected = draw(sd, num_images_per_prompt=10, generator=seeded(*seeds))
+    with attach(Loaded(sd), Planned(plan)) as again:
+        made = draw(sd, num_images_per_prompt=10, generator=seeded(*seeds))
+    assert np.array_equal(made, expected)
+    assert again.log == attached.log
+    assert again.prompt_filter == plan.prompt_filter()
+
+
+def test_a_plan_that_uses_rejection_sampling_is_refused(sd: Any) -> None:
+    plan = Plan.load(Path(__file__).parent / "data" / "plan-0.1.safetensors")
+    for what in (plan, Planned(plan)):
+        with pytest.raises(EquinoiseError, match=r"rejection sampling.* generate --plan.* --no-selection") as refused:
+            attach(sd, what)
+        assert "\n" not in str(refused.value)
+    assert not hasattr(type(sd), "attachments")
+
+
 def test_numbers_of_images() -> None:
     counter = iter(range(100, 200)).__next__
 
@@ -318,7 +347,9 @@ def test_what_cannot_be_attached_is_one_line(sd: Any, xl: Any) -> None:
     for attempt, message in [
         (lambda: attach(sd, d), "needs a weight"),
         (lambda: attach(sd, plan_of(sd, 0.5, 0.5), weight=3), "carries its own"),
+        (lambda: attach(sd, Planned(plan_of(sd, 0.5, 0.5)), weight=3), "a Planned carries its own"),
         (lambda: attach(sd, DirectionSet((d,))), "cannot attach a DirectionSet"),
+        (lambda: attach(sd, Loaded(sd)), "cannot attach a Loaded"),  # type: ignore[arg-type]
         (lambda: attach(sd, of(sd, model={"name": "other", "weights": "abc"}), weight=1), "found on another model"),
         (lambda: attach(xl, d, weight=1), "found on another model"),
         (lambda: attach(sd, direction(shape=(3, 8, 8), model=pipeline_info(sd).provenance), weight=1), "has shape"),

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import EquinoiseError, Record, audit, load_axis
+from equinoise import EquinoiseError, Record, load_axis
 from equinoise.detectors import asked_role, read_label
-from equinoise.understanding.audit import Audit, change
+from equinoise.results.audits import AuditResult
+from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import Counts, tally
+from equinoise.understanding.pairing import paired_changes
 from equinoise.understanding.targets import parse_target
 
 GENDER = load_axis("gender")

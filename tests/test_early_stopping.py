@@ -29,7 +29,7 @@ from equinoise.seeds import PILOT
 from equinoise.steering.early_classifier import Early
 from equinoise.steering.plan import Plan
 from equinoise.understanding.targets import parse_targets
-from equinoise.workflows import pilots as piloting
+from equinoise.workflows.pilots import PilotRun
 
 GENDER = load_axis("gender")
 DOCTOR = "a photo of a doctor"
@@ -73,7 +73,9 @@ def test_without_a_predicted_image_or_a_second_class_nothing_is_certain() -> Non
     rng, final = np.random.default_rng(0), np.zeros(100, np.int64)
     assert EarlyStopping.fitted([GENDER], {"gender": final}, Early({}, {}), PRECISION) is None
     assert (
-        EarlyStopping.fitted([GENDER], {"gender": final}, Early({7: {"gender": readings(final, 3, rng)}}, {}), PRECISION)
+        EarlyStopping.fitted(
+            [GENDER], {"gender": final}, Early({7: {"gender": readings(final, 3, rng)}}, {}), PRECISION
+        )
         is None
     )
 
@@ -139,7 +141,7 @@ def test_one_in_four_goes_on() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("certain")
+    return tmp_path_factory.mktemp("stopping")
 
 
 def command(folder: Path, name: str) -> tuple[object, ...]:
@@ -152,23 +154,24 @@ def command(folder: Path, name: str) -> tuple[object, ...]:
     return (
         *("plan", "mixture", "--concept", DOCTOR, "--target", "gender=uniform", "--direction", file),
         *("--budget", 700, "--verify", 64, "--margin", 0.05, "--steps", 10, "--batch-size", 16, "--workers", 1),
-        *("-o", folder / name, "--json"),
+        *("-o", folder / f"{name}.safetensors", "--json"),
     )
 
 
-@pytest.mark.parametrize(("owner", "method"), [(piloting._PilotRun, "_keep"), (RunFolder, "add")])
-def test_a_plan_says_what_its_pilots_took_and_goes_on_where_it_was_cut_off(
+@pytest.mark.parametrize(("owner", "method"), [(PilotRun, "_keep"), (RunFolder, "add")])
+def test_a_plan_says_what_its_pilots_took_and_resumes_where_it_was_cut_off(
     owner: type, method: str, folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut off where runs are begun, and where those that go on are made."""
     ran = cli(*command(folder, "whole"))
     assert ran.code == 0, ran.err
-    pilots, ended = ran.json["cost"]["pilots"], ran.json["pilots"]["ended_early"]
+    pilots, stopped = ran.json["cost"]["pilots"], ran.json["pilots"]["stopped_early"]
     whole = pilots["images"]
-    assert ended["images"] == pilots["ended_early"] > 0
-    assert pilots["denoiser_calls"] == 10 * whole + 4 * ended["images"]  # the last look is after step 3
-    assert 636 - 8 < pilots["denoiser_calls"] / 10 <= 636 < whole + ended["images"]
-    assert len(Plan.load(folder / "whole").seeds) == whole + ended["images"]
+    assert ran.json["pilots"]["ended_early"] == stopped  # the key of version 0.1
+    assert stopped["images"] == pilots["stopped_early"] == pilots["ended_early"] > 0
+    assert pilots["denoiser_calls"] == 10 * whole + 4 * stopped["images"]  # the last early check is after step 3
+    assert 636 - 8 < pilots["denoiser_calls"] / 10 <= 636 < whole + stopped["images"]
+    assert len(Plan.load(folder / "whole.safetensors").seeds) == whole + stopped["images"]
 
     keep, left = getattr(owner, method), [whole - 30]
 
@@ -183,15 +186,16 @@ def test_a_plan_says_what_its_pilots_took_and_goes_on_where_it_was_cut_off(
     monkeypatch.undo()
     ran = cli(*command(folder, method))
     assert ran.code == 0, ran.err
-    assert (folder / method).read_bytes() == (folder / "whole").read_bytes()
+    made, whole_file = (folder / f"{name}.safetensors" for name in (method, "whole"))
+    assert made.read_bytes() == whole_file.read_bytes()
     for name in ("run.json", "images/metadata.jsonl"):
-        files = [(folder / f"{plan}.work" / "pilots" / name).read_bytes() for plan in ("whole", method)]
+        files = [(folder / f"{plan}.safetensors.work" / "pilots" / name).read_bytes() for plan in ("whole", method)]
         assert files[0] == files[1]
 
 
 def test_early_files_of_another_shift_are_refused(folder: Path, cli: Callable[..., Ran]) -> None:
-    work = folder / "other.work"
-    shutil.copytree(folder / "whole.work", work)
+    work = folder / "other.safetensors.work"
+    shutil.copytree(folder / "whole.safetensors.work", work)
     for file in (work / "pilots" / "early").iterdir():
         arrays, about = read_arrays(file)
         write_arrays(file, arrays, {**about, "intervention": "woman@0=9"})
@@ -203,15 +207,15 @@ def test_early_files_of_another_shift_are_refused(folder: Path, cli: Callable[..
 def test_a_plan_says_when_what_was_certain_ended_otherwise(
     folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest, other = EarlyStopping.tell, {"woman": "man", "man": "woman"}
+    honest, other = EarlyStopping.certain, {"woman": "man", "man": "woman"}
 
     def wrong(self: EarlyStopping, read: Mapping[str, Mapping[str, float]]) -> dict[str, str] | None:
-        told = honest(self, read)
-        return told and {axis: other[name] for axis, name in told.items()}
+        certain = honest(self, read)
+        return certain and {axis: other[name] for axis, name in certain.items()}
 
     assert not any("ended otherwise" in said for said in cli(*command(folder, "whole")).json["warnings"])
-    monkeypatch.setattr(EarlyStopping, "tell", wrong)
+    monkeypatch.setattr(EarlyStopping, "certain", wrong)
     ran = cli(*command(folder, "wrong"))
-    ended = ran.json["pilots"]["ended_early"]
-    assert 0 < ended["checked"] == ended["wrong"]
-    assert f"{ended['wrong']} ended otherwise; plan with --no-selection" in "".join(ran.json["warnings"])
+    stopped = ran.json["pilots"]["stopped_early"]
+    assert 0 < stopped["checked"] == stopped["wrong"]
+    assert f"{stopped['wrong']} ended otherwise; plan with --no-rejection" in "".join(ran.json["warnings"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Saved
+from conftest import Saved, load_folder
 from PIL import Image
 from tiny_pipelines import save_lora
 
@@ -139,12 +139,15 @@ def test_early_stop_is_the_full_run_so_far(family: Saved) -> None:
 @pytest.fixture(scope="module")
 def directions(family: Saved) -> DirectionSet:
     """Found on the family itself, half-way."""
+    height, width = (side * family.model.pipeline.vae_scale_factor for side in family.model.latent_shape[1:])
+    asked = {"steps": family.tiny.steps, "guidance_scale": family.tiny.guidance_scale, "batch_size": BATCH}
+    model = load(family.model.pipeline, size=(height, width), **asked)
     prompts = {"woman": "a cat", "man": "a dog"}
-    traces = collect(family.model, "gender", 3, [0.5], sampling(family), prompts, BATCH)
+    traces = collect(model, "gender", prompts=prompts, n=3, capture=[0.5], progress=False)
     assert traces.latents[2].shape == (6, *family.model.latent_shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EquinoiseWarning)  # three pairs are too few to tell anything
-        return fit(traces, "paired", permutations=1)
+        return fit(traces, estimator="paired", permutations=1)
 
 
 def test_a_shift_moves_and_none_leaves_the_very_image(family: Saved, directions: DirectionSet) -> None:
@@ -200,10 +203,10 @@ def test_directions_are_kept_and_fit_their_model_only(family: Saved, directions:
 def test_adapters_are_part_of_the_model(family: Saved, directions: DirectionSet, tmp_path: Path) -> None:
     if not family.tiny.adapters:
         pytest.skip("diffusers loads no LoRA into this pipeline")
-    live = load(family.folder, **family.tiny.options)
+    live = load_folder(family.folder, **family.tiny.options)
     folder = save_lora(live.pipeline, tmp_path / "painter")
     bare_weights = family.model.provenance["weights"]
-    model = load(family.folder, **family.tiny.options, adapters=[folder])
+    model = load_folder(family.folder, **family.tiny.options, adapters=(str(folder),))
     (adapter,) = model.provenance["adapters"]
     assert adapter["name"] == "painter"
     assert model.provenance["weights"] == f"{bare_weights}+{adapter['sha256']}"

@@ -11,10 +11,13 @@ import pytest
 from PIL import Image
 from skimage import color
 
-from equinoise import EquinoiseError, Record, RunFolder, load_axis, statistics
+import equinoise as eq
+from equinoise import EquinoiseError, Record, load_axis, statistics
 from equinoise.detectors import DetectorSpec, load_detector
 from equinoise.detectors.skin_colour import MONK, SkinColour, looks_like_skin, skin_colour, to_lab
-from equinoise.understanding.interactions import interactions
+from equinoise.results.interactions import InteractionsResult
+from equinoise.run import MemoryRun, RunFolder
+from equinoise.understanding.interactions import measure_effects
 
 CLASSES = {"gender": ["woman", "man"], "tone": ["light", "dark"]}
 
@@ -35,27 +38,27 @@ def records(n: int = 200, seed: int = 0) -> list[Record]:
 
 
 def test_the_matrix_says_what_moved_and_what_did_not() -> None:
-    (row,) = interactions(records(), {**CLASSES, "object": ["house"]})
-    assert (row["intervention"], row["pairs"]) == ("woman@5=3", 200)
-    gender, tone, house = row["axes"]["gender"], row["axes"]["tone"], row["axes"]["object"]
-    assert (gender["n"], tone["n"]) == (199, 200)
-    assert gender["moved"] == ["woman", "man"]
-    assert tone["moved"] == ["light", "dark"]
-    assert house["moved"] == []
-    assert house["classes"]["house"]["difference"] == 0
-    dark = tone["classes"]["dark"]
-    assert dark["difference"] == pytest.approx(0.2)
-    assert dark["joint_low"] < dark["low"] < 0.2 < dark["high"] < dark["joint_high"]
-    assert gender["classes"]["woman"]["difference"] == pytest.approx(-gender["classes"]["man"]["difference"])
+    (row,) = measure_effects(records(), {**CLASSES, "object": ["house"]})
+    assert (row.intervention, row.pairs) == ("woman@5=3", 200)
+    gender, tone, house = row.axes["gender"], row.axes["tone"], row.axes["object"]
+    assert (gender.n, tone.n) == (199, 200)
+    assert gender.moved == ("woman", "man")
+    assert tone.moved == ("light", "dark")
+    assert house.moved == ()
+    assert house.classes["house"].difference == 0
+    dark = tone.classes["dark"]
+    assert dark.difference == pytest.approx(0.2)
+    assert dark.joint_low < dark.low < 0.2 < dark.high < dark.joint_high
+    assert gender.classes["woman"].difference == pytest.approx(-gender.classes["man"].difference)
 
 
 def test_cells_are_the_paired_difference_of_statistics() -> None:
     rows = records(60)
-    (row,) = interactions(rows, {"tone": CLASSES["tone"]})
+    (row,) = measure_effects(rows, {"tone": CLASSES["tone"]})
     before, after = ([r.labels["tone"] == "dark" for r in rows[start::2]] for start in (0, 1))
     value, interval = statistics.paired_difference(before, after)
-    found = row["axes"]["tone"]["classes"]["dark"]
-    assert (found["difference"], found["low"], found["high"]) == pytest.approx((value, *interval))
+    found = row.axes["tone"].classes["dark"]
+    assert (found.difference, found.low, found.high) == pytest.approx((value, *interval))
 
 
 def test_false_alarms_are_rare() -> None:
@@ -70,16 +73,16 @@ def test_false_alarms_are_rare() -> None:
             for k, side in enumerate((start[i], start[i] ^ flips[i])):
                 labels = {a: CLASSES[a][int(v)] for a, v in zip(CLASSES, side, strict=True)}
                 rows.append(Record(f"{k}-{i}", "c", i, "none" if k == 0 else "x@1=1", labels=labels))
-        (row,) = interactions(rows, CLASSES)
-        alarms += any(entry["moved"] for entry in row["axes"].values())
+        (row,) = measure_effects(rows, CLASSES)
+        alarms += any(effect.moved for effect in row.axes.values())
     assert alarms / 200 <= 0.08
 
 
 def test_without_pairs_or_labels_it_says_so() -> None:
     with pytest.raises(EquinoiseError, match="no image has a partner"):
-        interactions(records()[::2], CLASSES)
+        measure_effects(records()[::2], CLASSES)
     with pytest.raises(EquinoiseError, match="no axis"):
-        interactions(records(), {})
+        measure_effects(records(), {})
 
 
 def test_the_command(cli: Callable, tmp_path: Path) -> None:
@@ -93,6 +96,20 @@ def test_the_command(cli: Callable, tmp_path: Path) -> None:
     assert "moved" in cli("interactions", tmp_path / "run").out
     line = json.loads((tmp_path / "run" / "images" / "metadata.jsonl").read_text().splitlines()[0])
     assert "objects" in line
+
+
+def test_runs_in_memory_before_and_after() -> None:
+    before, after = MemoryRun({"command": "audit"}), MemoryRun({"command": "audit"})
+    for record in records(40):
+        (before if record.intervention == "none" else after).add(record, Image.new("RGB", (4, 4)))
+    runs = [run.finish(run.records, {}) for run in (before, after)]
+    found = eq.interactions(runs)
+    assert found.runs == ("in memory", "in memory")
+    (effect,) = found.interactions
+    assert effect.axes["gender"].moved == ("woman", "man")
+    assert InteractionsResult.from_json(found.to_json(), "here") == found
+    assert list(found.to_frame()["class"]) == ["woman", "man", "dark", "light"]
+    assert len(found.plot().data[0].x) == 4
 
 
 def patch(rgb: tuple[int, int, int], size: int = 64) -> Image.Image:

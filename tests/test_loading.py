@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import cpu_offload, cpu_offload_with_hook
-from conftest import Ran
+from conftest import Ran, load_folder
 from factories import direction
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ from tiny_pipelines import TINY, save_lora, stable_diffusion
 
 from equinoise import EquinoiseError, EquinoiseWarning, Intervention, ModelSpec, Sampling, Shift, collect, load, step_at
 from equinoise.cli.options import parse_size
-from equinoise.models import TextToImage
+from equinoise.models import TextToImage, load_model
 from equinoise.models.adapters import hash_weights
 from equinoise.models.base import default_capture, draw, draw_noise, parse_steps
 from equinoise.models.memory import decode_in_parts, find_batch_size, halve_until_it_fits, place
@@ -34,7 +34,7 @@ PROMPTS = ["a cat", "a dog"]
 
 @pytest.fixture(scope="module")
 def model(tiny: Path) -> PipelineModel:
-    return load(tiny)
+    return load_folder(tiny)
 
 
 def only_index(folder: Path, class_name: Any) -> Path:
@@ -114,7 +114,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_live_pipelines_are_taken_as_they_are(model: PipelineModel) -> None:
     pipeline = model.pipeline
     bars = dict(pipeline._progress_bar_config)
-    live = load(pipeline)
+    live = load_model(pipeline)
     assert live.pipeline is pipeline
     assert live.provenance == {**model.provenance, "name": live.name}
     noise = draw_noise([1, 2], live.latent_shape)
@@ -127,12 +127,12 @@ def test_live_pipelines_are_taken_as_they_are(model: PipelineModel) -> None:
 
 def test_live_pipelines_that_cannot_be_steered() -> None:
     with pytest.raises(EquinoiseError, match="9 channels in and 4 out fills in or edits images"):
-        load(stable_diffusion(in_channels=9))
+        load_model(stable_diffusion(in_channels=9))
     flow = TINY["sd3"].build()
     flow.register_to_config()
     flow.scheduler = type(flow.scheduler).from_config(flow.scheduler.config, stochastic_sampling=True)
     with pytest.raises(EquinoiseError, match="stochastic_sampling goes by no seed"):
-        load(flow)
+        load_model(flow)
 
 
 def test_a_subclass_belongs_to_its_family(model: PipelineModel) -> None:
@@ -160,16 +160,16 @@ def test_a_subclass_belongs_to_its_family(model: PipelineModel) -> None:
             )
 
     mine = Mine(**model.pipeline.components, requires_safety_checker=False)
-    assert load(mine).family is model.family
-    assert load(mine).default_steps == 7
+    assert load_model(mine).family is model.family
+    assert load_model(mine).default_steps == 7
     assert PipelineModel(mine, "mine", 0.0).default_guidance == 0.0
     with pytest.raises(EquinoiseError, match="give --guidance-scale"):
-        _ = load(mine).default_guidance
+        _ = load_model(mine).default_guidance
 
 
 @pytest.mark.parametrize(("name", "calls"), [("HeunDiscrete", 11), ("PNDM", 7), ("DDIM", 6), ("UniPCMultistep", 6)])
 def test_schedulers_that_call_more_often_than_they_step(tiny: Path, name: str, calls: int) -> None:
-    model = load(tiny, scheduler=name)
+    model = load_folder(tiny, scheduler=name)
     if name == "PNDM":
         model.pipeline.scheduler.register_to_config(skip_prk_steps=True)
     assert model.calls(6) == calls
@@ -188,7 +188,7 @@ def test_schedulers_that_call_more_often_than_they_step(tiny: Path, name: str, c
 
 
 def test_numbers_of_steps_that_a_scheduler_does_not_take(tiny: Path) -> None:
-    model = load(tiny, scheduler="LCM")
+    model = load_folder(tiny, scheduler="LCM")
     with pytest.raises(EquinoiseError, match="--steps 60: LCMScheduler takes others"):
         model.require_total(60)
     with pytest.raises(EquinoiseError, match="from 1 to 1000"):
@@ -199,7 +199,7 @@ def test_numbers_of_steps_that_a_scheduler_does_not_take(tiny: Path) -> None:
     ("family", "steps", "guidance"), [("sd1", 50, 7.5), ("sdxl", 50, 5.0), ("lcm", 4, 8.5), ("sd3", 28, 7.0)]
 )
 def test_a_family_has_its_own_steps_and_guidance(family: str, steps: int, guidance: float) -> None:
-    model = load(TINY[family].build())
+    model = load_model(TINY[family].build())
     assert (model.default_steps, model.default_guidance) == (steps, guidance)
     captured = default_capture(steps)
     assert captured[0] == 0
@@ -239,7 +239,7 @@ def test_a_direction_at_another_number_of_steps_says_where_its_step_would_be(mod
 
 
 def test_sizes(tiny: Path) -> None:
-    model = load(tiny, size=(16, 32))
+    model = load_folder(tiny, size=(16, 32))
     assert model.latent_shape == (4, 8, 16)
     noise = draw_noise([1, 2], model.latent_shape)
     assert model.generate(PROMPTS, noise, Sampling(2, 3.0)).images[0].size == (32, 16)
@@ -247,7 +247,7 @@ def test_sizes(tiny: Path) -> None:
 
 
 def test_half_precision(tiny: Path) -> None:
-    model = load(tiny, dtype="bfloat16")
+    model = load_folder(tiny, dtype="bfloat16")
     noise = draw_noise([1, 2], model.latent_shape)
     made = model.generate(PROMPTS, noise, Sampling(2, 3.0), ("T", 1))
     assert torch.equal(made.captured["T"], noise)
@@ -260,7 +260,7 @@ def test_offloaded_pipelines(how: str, tiny: Path, model: PipelineModel) -> None
     """The hooks that diffusers' offload sets, here with the CPU for an accelerator."""
     noise, asked = draw_noise([1, 2], model.latent_shape), Sampling(3, 3.0)
     expected = model.generate(PROMPTS, noise, asked, ("T", 1))
-    offloaded = load(tiny)
+    offloaded = load_folder(tiny)
     for name in ("text_encoder", "unet", "vae"):
         part = getattr(offloaded.pipeline, name)
         if how == "model":
@@ -275,7 +275,7 @@ def test_offloaded_pipelines(how: str, tiny: Path, model: PipelineModel) -> None
 
 
 def test_adapters_do_not_hide_the_weights_below(tiny: Path, tmp_path: Path) -> None:
-    pipeline = load(tiny).pipeline
+    pipeline = load_folder(tiny).pipeline
     bare = hash_weights(pipeline.unet)
     folder = save_lora(pipeline, tmp_path / "lora")
     pipeline.load_lora_weights(str(folder), adapter_name="a")
@@ -283,7 +283,7 @@ def test_adapters_do_not_hide_the_weights_below(tiny: Path, tmp_path: Path) -> N
     pipeline.fuse_lora()
     assert hash_weights(pipeline.unet) != bare
     with pytest.raises(EquinoiseError, match="two adapters are called lora"):
-        load(tiny, adapters=[folder, folder])
+        load_folder(tiny, adapters=(str(folder), str(folder)))
 
 
 def test_batches_are_halved_until_they_fit(model: PipelineModel) -> None:
@@ -305,9 +305,10 @@ def test_a_batch_that_does_not_fit_is_one_line(model: PipelineModel, monkeypatch
     def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
+    settings = load(model.pipeline, steps=2, guidance_scale=3.0, batch_size=2)
     monkeypatch.setattr(model.pipeline.unet, "forward", full)
     with pytest.raises(EquinoiseError, match="a batch of 2 does not fit the accelerator's memory; use a smaller"):
-        collect(model, "gender", 2, [0], Sampling(2, 3.0), batch_size=2)
+        collect(settings, "gender", n=2, capture=[0], progress=False)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,7 @@ def test_autoencoders_decode_in_parts_where_they_can(model: PipelineModel) -> No
 
 def test_settings_reach_another_process(tiny: Path) -> None:
     spec = ModelSpec(str(tiny), size=(16, 32))
-    model: TextToImage = load(replace(spec, scheduler="DDIM"), size=(32, 32))
+    model: TextToImage = load_model(replace(spec, scheduler="DDIM"), size=(32, 32))
     assert model.latent_shape == (4, 16, 16)
     assert model.provenance["scheduler"] == "DDIMScheduler"
 

@@ -21,7 +21,6 @@ from equinoise.detectors.loading import default_detector, fingerprint
 from equinoise.engine import Job, Request
 from equinoise.models import load_model
 from equinoise.models.base import draw_noise
-from equinoise.models.loading import describe
 from equinoise.models.mixture import (
     MixtureDetector,
     MixtureEncoder,
@@ -39,6 +38,7 @@ from equinoise.models.mixture.embeddings import CHOSEN, UNRELATED
 from equinoise.models.mixture.pictures import from_coordinates, from_pictures, to_coordinates, to_pictures
 from equinoise.models.mixture.prompts import read
 from equinoise.models.mixture.world import AXES, COORDINATES, PEOPLE, REACH, SPREAD, SUBJECTS, basis
+from equinoise.models.worlds import world
 
 SHAPE = (3, 8, 8)
 DOCTOR, ENGINEER, FARMER = "a photo of a doctor", "a photo of an engineer", "a photo of a farmer"
@@ -166,7 +166,11 @@ def test_measured_shares_agree_with_formulas(prompt: str, axes: tuple[str, ...])
 
 
 def test_shares_are_near_the_planted_ones() -> None:
-    for subject, planted in describe("mixture")["planted"].items():
+    stated = world("mixture")
+    assert stated is not None
+    assert stated.to_json().keys() == {"note", "guidance_scale", "roles", "planted"}
+    assert stated.to_json()["roles"]["engineer"]["detect"] == ["a photo of an engineer", "a photo of a technologist"]
+    for subject, planted in stated.planted.items():
         for axis, expected in planted.items():
             assert sum(expected.values()) == pytest.approx(1)
             slack = 0.02 if subject == "farmer" else 0.002  # of the farmer's pictures more are misread

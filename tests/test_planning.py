@@ -13,7 +13,7 @@ from factories import origin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import Direction, DirectionSet, EquinoiseError, Plan, load_axis
+from equinoise import Direction, DirectionSet, EquinoiseError, EquinoiseWarning, Plan, load_axis
 from equinoise.models import load_model
 from equinoise.axes import UNCLEAR_INDEX
 from equinoise.models.base import draw_noise
@@ -25,9 +25,14 @@ from equinoise.planning.optimise import Problem, SearchSettings
 from equinoise.planning.pilots import Pilot
 from equinoise.planning.response import fit_joint_response
 from equinoise.planning.solver import assign
+from equinoise.results.audits import Audit, ClassShare
+from equinoise.results.plans import PlanResult, TargetVerdict
 from equinoise.seeds import PILOT, VERIFY
+from equinoise.understanding.audit import Measures
+from equinoise.understanding.counts import Counts
 from equinoise.understanding.targets import parse_targets
-from equinoise.workflows.planning import verdict
+from equinoise.workflows.applying import apply_plan
+from equinoise.workflows.planning import plan
 
 DOCTOR = "a photo of a doctor"
 GENDER, TONE = load_axis("gender"), load_axis("tone")
@@ -72,7 +77,8 @@ def test_a_plan_meets_its_target_by_formula_and_says_what_it_took(made: Path, fo
     assert woman["low"] <= woman["share"] <= woman["high"]
     assert woman["share"] == pytest.approx(0.5, abs=0.02)
     assert true_shares(plan)["woman"] == pytest.approx(0.5, abs=0.08)
-    assert 0.15 < result["cost"]["intrusion_nats"] < 0.8  # 0.77²/2 = 0.30 is the least that reaches an even split
+    assert result["cost"]["kl_nats"] == result["cost"]["intrusion_nats"]
+    assert 0.15 < result["cost"]["kl_nats"] < 0.8  # 0.77²/2 = 0.30 is the least that reaches an even split
     audit = result["verified"]["audits"][0]
     assert audit["n"] == 128
     assert audit["target"] == {"woman": 0.5, "man": 0.5}
@@ -127,10 +133,12 @@ def test_out_of_reach_is_said_and_the_nearest_is_planned(folder: Path, cli: Call
     assert "no mixture of what may be done meets the target; this is the nearest" in ran.err
     assert ran.json["expected_distance"]["gender"] > 0.05
     assert ran.json["cost"]["directions"] == {"images": 0, "denoiser_calls": 0}
-    selected = cli(*asked, "-o", folder / "selected.safetensors")
-    assert selected.code == 0, selected.err
-    assert selected.json["feasible"]  # what no shift can do, selection does
-    assert any(part["kept"] for part in selected.json["interventions"])
+    sampled = cli(*asked, "-o", folder / "sampled.safetensors")
+    assert sampled.code == 0, sampled.err
+    assert sampled.json["feasible"]  # what no shift can do, rejection sampling does
+    assert any(part["accepted"] for part in sampled.json["interventions"])
+    assert all(part["accepted"] == part["kept"] for part in sampled.json["interventions"])
+    assert sampled.json["pilots"]["early_classifier"] == sampled.json["pilots"]["look"] != None
 
 
 def test_a_dry_run_says_what_it_would_take(cli: Callable[..., Ran], tmp_path: Path) -> None:
@@ -141,9 +149,93 @@ def test_a_dry_run_says_what_it_would_take(cli: Callable[..., Ran], tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture(scope="module")
+def result() -> PlanResult:
+    """Made in memory, by the verb."""
+    model = load("mixture", steps=10, batch_size=64)
+    return plan(model, DOCTOR, targets={"gender": "uniform"}, budget=160, verify=96, pairs=4, rejection=False)
+
+
+def test_the_verb_gives_a_typed_result(result: PlanResult, tmp_path: Path) -> None:
+    assert result.plan.concept == DOCTOR
+    assert result.verified["gender"]["woman"].share is not None
+    assert len(result.verified.run.records) == len(result.run.records) == 96
+    assert result.file is None
+    assert "verified (95%)" in str(result)
+    assert list(result.to_frame()["class"]) == ["woman", "man"]
+    assert result.to_frame()["expected"].sum() == pytest.approx(1)
+    assert len(result.plot().data) > 0
+    result.save(tmp_path / "plan.safetensors")
+    assert Plan.load(tmp_path / "plan.safetensors").digest == result.plan.digest
+    again = PlanResult.from_json(result.to_json(), "here")
+    assert again == result
+    with pytest.raises(EquinoiseError, match="names no file of a plan"):
+        again.plan  # noqa: B018
+
+
+def test_prompts_are_made_from_the_concept_and_said(result: PlanResult) -> None:
+    assert result.prompts is not None
+    assert result.prompts["gender"].origin == "concept"
+    assert result.prompts["gender"].prompts == {
+        "woman": "a photo of a woman doctor",
+        "man": "a photo of a man doctor",
+    }
+    assert "a photo of a woman doctor" in str(result)
+    (direction,) = result.plan.directions
+    assert direction.origin.prompts == result.prompts["gender"].prompts
+
+
+def test_a_plan_is_taken_as_a_result_a_value_or_a_file(result: PlanResult, tmp_path: Path) -> None:
+    model, seeds = load("mixture", steps=10, batch_size=64), range(8)
+    result.save(tmp_path / "plan.safetensors")
+    taken = [apply_plan(p, model, [DOCTOR], seeds) for p in (result, result.plan, str(tmp_path / "plan.safetensors"))]
+    assert len({applied.plan.digest for applied in taken if applied.plan}) == 1
+    info = taken[0].info
+    assert info is not None
+    assert info.gate == info.prompt_filter
+    untouched = apply_plan(None, model, [DOCTOR], seeds)
+    assert untouched.info is None
+    assert untouched.job("0", DOCTOR, 0).change is None
+    with pytest.warns(
+        EquinoiseWarning, match=r"the plan was made at steps 10, and is used at 5: its shares may differ"
+    ):
+        apply_plan(result, load("mixture", steps=5, batch_size=64), [DOCTOR], seeds)
+
+
+def test_any_other_path_is_a_run_folder(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    small = ("--budget", 96, "--verify", 48, "--pairs", 4, "--no-rejection", *FAST)
+    ran = cli(*COMMAND, *small, "-o", tmp_path / "run", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["plan"] == str(tmp_path / "run" / "plan.safetensors")
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"plan.safetensors", "traces", "pilots", "verification"}
+    assert "gender: prompts made from the concept: woman = a photo of a woman doctor" in ran.err
+
+
+def test_a_place_that_is_taken_is_refused(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for name, message in {
+        "folder.safetensors": "is a folder; name the file",
+        "file": "is a file; name a folder",
+    }.items():
+        ran = cli(*COMMAND, *SMALL, "-o", tmp_path / name)
+        assert ran.code == 2
+        assert message in ran.err
+
+
 def test_directions_are_collected_from_the_prompts_that_are_given(cli: Callable[..., Ran], tmp_path: Path) -> None:
     said = "a photo of a woman doctor"
-    ran = cli(*COMMAND, *SMALL, "--prompt", f"woman={said}", "-o", tmp_path / "plan.safetensors", "--json")
+    ran = cli(
+        *COMMAND,
+        *SMALL,
+        "--prompt",
+        f"woman={said}",
+        "--prompt",
+        "man=a photo of a man",
+        "-o",
+        tmp_path / "plan.safetensors",
+        "--json",
+    )
     assert ran.code == 0, ran.err
     plan = Plan.load(tmp_path / "plan.safetensors")
     origins = [term.origin for part in plan.parts for s in part.intervention.shifts for term in s.direction.terms]
@@ -152,6 +244,7 @@ def test_directions_are_collected_from_the_prompts_that_are_given(cli: Callable[
         assert found.step == 0
         assert found.prompts["woman"] == said
         assert found.prompts["man"] == "a photo of a man"
+    assert ran.json["prompts"]["gender"]["origin"] == "given"
 
 
 BAD = [
@@ -169,7 +262,6 @@ BAD = [
     (["--target", "gender=uniform", "--prompt", "nobody=a photo"], "names no class of the targets: woman, man"),
     (["--target", "gender=uniform", "--prompt", "woman= "], "is not CLASS=TEXT"),
     (["--target", "gender=uniform", "--prompt", "woman=a photo", "--direction", "x"], "with --direction none are"),
-    (["--target", "gender=uniform", "-o", "."], "is a folder"),
 ]
 
 
@@ -178,33 +270,34 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     flags: list[str], message: str, cli: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    out = [] if "-o" in flags else ["-o", "p.safetensors"]
-    ran = cli("plan", "mixture", "--concept", DOCTOR, *flags, *out, "--workers", 1)
+    ran = cli("plan", "mixture", "--concept", DOCTOR, *flags, "-o", "p.safetensors", "--workers", 1)
     assert ran.code == 2
     assert message in ran.err
     assert ran.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
-def audit_of(low: float, high: float, corrected: tuple[float, float] | None = None) -> dict[str, object]:
-    rows = {
-        name: {
-            "low": ends[0],
-            "high": ends[1],
-            "corrected": None if corrected is None else 0.5,
-            "corrected_low": corrected and corrected[0],
-            "corrected_high": corrected and corrected[1],
-        }
-        for name, ends in {"woman": (low, high), "man": (1 - high, 1 - low)}.items()
-    }
-    return {"axis": "gender", "classes": rows, "target": {"woman": 0.5, "man": 0.5}}
+def audit_of(low: float, high: float, corrected: tuple[float, float] | None = None) -> Audit:
+    """Two classes whose intervals mirror each other, to be split evenly."""
+
+    def share(ends: tuple[float, float], true: tuple[float, float] | None) -> ClassShare:
+        known = {"corrected": 0.5, "corrected_low": true[0], "corrected_high": true[1]} if true else {}
+        return ClassShare(count=50, share=0.5, low=ends[0], high=ends[1], **known)
+
+    def mirrored(ends: tuple[float, float]) -> tuple[float, float]:
+        return 1 - ends[1], 1 - ends[0]
+
+    (audit,) = Measures().audit([Counts(DOCTOR, "gender", {"woman": 50, "man": 50})]).audits
+    man = share(mirrored((low, high)), corrected and mirrored(corrected))
+    return audit.model_copy(update={"classes": {"woman": share((low, high), corrected), "man": man}})
 
 
 def test_on_target_is_a_whole_interval_and_not_a_lucky_wide_one() -> None:
-    assert verdict(audit_of(0.42, 0.58), 0.1)["verdict"] == "on_target"
-    assert verdict(audit_of(0.30, 0.70), 0.1)["verdict"] == "not_shown"
-    assert verdict(audit_of(0.10, 0.39), 0.1)["verdict"] == "off_target"
-    assert verdict(audit_of(0.42, 0.58, (0.3, 0.7)), 0.1)["verdict"] == "not_shown"
+    assert TargetVerdict.judge(audit_of(0.42, 0.58), 0.1).verdict == "on_target"
+    assert TargetVerdict.judge(audit_of(0.30, 0.70), 0.1).verdict == "not_shown"
+    assert TargetVerdict.judge(audit_of(0.10, 0.39), 0.1).verdict == "off_target"
+    assert TargetVerdict.judge(audit_of(0.42, 0.58, (0.3, 0.7)), 0.1).verdict == "not_shown"
+    assert TargetVerdict.judge(audit_of(0.42, 0.58, (0.3, 0.7)), 0.1).corrected
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=9).filter(any), st.integers(1, 300))
@@ -245,7 +338,10 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
     edges = np.array([-0.7, 0.0, 0.7, 1.2])
 
     def generate(asked: Sequence[tuple[np.ndarray, int]], _: EarlyStopping | None = None) -> list[Pilot]:
-        z = draw_noise([seed for _, seed in asked], (36,)).double().numpy() + np.stack([w for w, _ in asked]) @ basis.matrix
+        z = (
+            draw_noise([seed for _, seed in asked], (36,)).double().numpy()
+            + np.stack([w for w, _ in asked]) @ basis.matrix
+        )
         gender, tone = (z @ places[0] > -0.9).astype(int), ((z @ places[1])[:, None] > edges).sum(1)
         return [
             Pilot({"gender": GENDER.classes[a], "tone": TONE.classes[b]}) for a, b in zip(gender, tone, strict=True)

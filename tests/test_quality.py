@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import polynomial_kernel
 
+import equinoise as eq
 from equinoise import statistics as s
 from equinoise.errors import EquinoiseError
+from equinoise.results.quality import QualityResult
 from equinoise.run import Record
-from equinoise.understanding.quality import Pictures, compare_within, fidelity, fidelity_kept, off_target
+from equinoise.understanding.quality import ImageVectors, compare_within, fidelity, fidelity_kept, off_target
 
 Array = NDArray[np.float64]
 
@@ -115,29 +117,29 @@ def asked(prompt: str) -> str | None:
 def test_shares_of_classes_do_not_count() -> None:
     """Ours are the same pictures as theirs, but mostly of women: nothing differs within the classes."""
     women, men = rows(60, 1), rows(60, 2, turned=2.0)
-    theirs = Pictures(
+    theirs = ImageVectors(
         [record(i, "woman") for i in range(60)] + [record(i, "man") for i in range(60)], np.concatenate([women, men])
     )
-    ours = Pictures(
+    ours = ImageVectors(
         [record(i, "woman") for i in range(50)] + [record(i, "man") for i in range(10)],
         np.concatenate([rows(50, 3), rows(10, 4, turned=2.0)]),
     )
     within = compare_within(ours, theirs, ["gender"])
-    assert within["kid"]["low"] <= 0 <= within["kid"]["high"]
-    assert within["diversity"]["low"] <= 1 <= within["diversity"]["high"]
-    assert kid_of(ours.vectors, theirs.vectors) > within["kid"]["high"]
-    assert within["classes"] == [
+    assert within.kid.low <= 0 <= within.kid.high
+    assert within.diversity.low <= 1 <= within.diversity.high
+    assert kid_of(ours.vectors, theirs.vectors) > within.kid.high
+    assert within.to_json()["classes"] == [
         {"class": "man", "n": 10, "against": 60},
         {"class": "woman", "n": 50, "against": 60},
     ]
 
 
 def test_classes_without_a_pair_and_unclear_images_are_left_out() -> None:
-    ours = Pictures([record(i, c) for i, c in enumerate(["woman"] * 4 + ["man", "unclear"])], rows(6, 1))
-    theirs = Pictures([record(i, c) for i, c in enumerate(["woman"] * 3 + ["man"] * 3)], rows(6, 2))
-    assert compare_within(ours, theirs, ["gender"])["compared"] == 4
+    ours = ImageVectors([record(i, c) for i, c in enumerate(["woman"] * 4 + ["man", "unclear"])], rows(6, 1))
+    theirs = ImageVectors([record(i, c) for i, c in enumerate(["woman"] * 3 + ["man"] * 3)], rows(6, 2))
+    assert compare_within(ours, theirs, ["gender"]).compared == 4
     with pytest.raises(EquinoiseError, match="two images in both runs"):
-        compare_within(ours, Pictures(theirs.records[3:], theirs.vectors[3:]), ["gender"])
+        compare_within(ours, ImageVectors(theirs.records[3:], theirs.vectors[3:]), ["gender"])
 
 
 def test_fidelity_is_paired_by_prompt_and_seed() -> None:
@@ -145,12 +147,13 @@ def test_fidelity_is_paired_by_prompt_and_seed() -> None:
     after = [record(i, "woman", "cook" if i < 5 else "doctor", "shift") for i in range(30)]
     found = fidelity(after, asked)
     assert found is not None
-    assert found["share"] == 25 / 30
+    assert found.share == 25 / 30
     kept = fidelity_kept(before, after, asked)
     assert kept is not None
-    assert kept["pairs"] == 20
-    assert kept["difference"]["value"] == pytest.approx(-0.25)
-    assert kept["ratio"]["value"] == pytest.approx(0.75)
+    assert kept.pairs == 20
+    assert kept.difference.value == pytest.approx(-0.25)
+    assert kept.ratio is not None
+    assert kept.ratio.value == pytest.approx(0.75)
     assert fidelity(after, lambda _: None) is None
     assert fidelity_kept(before, [], asked) is None
 
@@ -159,9 +162,9 @@ def test_off_target_takes_all_interventions_together() -> None:
     before = [record(i, "man", tone="light") for i in range(40)]
     after = [record(i, "woman", change=f"shift {i % 3}", tone="dark" if i % 2 else "light") for i in range(40)]
     found = off_target(before, after, {"tone": ("light", "dark")})
-    assert found["tone"]["n"] == 40
-    assert found["tone"]["moved"] == ["light", "dark"]
-    assert found["tone"]["classes"]["dark"]["difference"] == pytest.approx(0.5)
+    assert found["tone"].n == 40
+    assert found["tone"].moved == ("light", "dark")
+    assert found["tone"].classes["dark"].difference == pytest.approx(0.5)
     assert off_target(before, after, {}) == {}
 
 
@@ -181,3 +184,9 @@ def test_command_on_the_mixture(cli: Callable, tmp_path: Path) -> None:
     assert refused.code == 2
     assert "in common" in refused.err
     assert refused.err.count("\n") == 1
+    result = eq.quality(tmp_path / "before", against=named, before=tmp_path / "before", axes=["gender"])
+    assert result.to_json() == found
+    assert QualityResult.from_json(found, "here") == result
+    assert result.run.folder == tmp_path / "before"
+    assert {"diversity", "diversity, untouched"} <= set(result.to_frame()["measure"])
+    assert len(result.plot().data[0].x) == 4

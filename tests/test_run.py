@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
-from equinoise import EquinoiseError, Record, RunFolder, read_records
+from equinoise import EquinoiseError, Record, read_records
 from equinoise.files import read_arrays, read_json, write_json, write_whole
-from equinoise.run import png
+from equinoise.run import RunFolder, png
 
 ABOUT = {"command": "audit", "seed": 0, "weights": (1.0, 2.0)}
 

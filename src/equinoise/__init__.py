@@ -50,18 +50,16 @@ if TYPE_CHECKING:
     from equinoise.workflows.comparing import compare_runs
     from equinoise.workflows.demo import demo
     from equinoise.workflows.detector import DetectorSettings
-    from equinoise.workflows.disagreeing import disagreements
     from equinoise.workflows.fitting import fit
     from equinoise.workflows.generating import generate
-    from equinoise.workflows.interacting import interactions
     from equinoise.workflows.objects import Merging, detect_objects
     from equinoise.workflows.planning import plan
-    from equinoise.workflows.quality import quality
+    from equinoise.workflows.quality import interactions, quality
     from equinoise.workflows.relating import relate
     from equinoise.workflows.reporting import figures, report
     from equinoise.workflows.settings import Model, load
     from equinoise.workflows.sweeping import sweep
-    from equinoise.workflows.understanding import understand
+    from equinoise.workflows.understanding import ObjectSearch, disagreements, understand
 
 __version__ = "0.2.0"
 
@@ -147,16 +145,17 @@ _HOMES = {
     "workflows.comparing": ("compare_runs",),
     "workflows.demo": ("demo",),
     "workflows.detector": ("DetectorSettings",),
-    "workflows.disagreeing": ("disagreements",),
     "workflows.fitting": ("fit",),
     "workflows.generating": ("generate",),
-    "workflows.interacting": ("interactions",),
     "workflows.objects": (
         "Merging",
         "detect_objects",
     ),
     "workflows.planning": ("plan",),
-    "workflows.quality": ("quality",),
+    "workflows.quality": (
+        "interactions",
+        "quality",
+    ),
     "workflows.relating": ("relate",),
     "workflows.reporting": (
         "figures",
@@ -167,7 +166,11 @@ _HOMES = {
         "load",
     ),
     "workflows.sweeping": ("sweep",),
-    "workflows.understanding": ("understand",),
+    "workflows.understanding": (
+        "ObjectSearch",
+        "disagreements",
+        "understand",
+    ),
 }
 
 __all__ = [
@@ -191,6 +194,7 @@ __all__ = [
     "Model",
     "ModelSpec",
     "Notes",
+    "ObjectSearch",
     "Part",
     "Plan",
     "PlanResult",

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
-from equinoise.cli import tables
+from equinoise.cli import arguments
 from equinoise.cli.console import show
-from equinoise.cli.options import Concept, Detector, Json, Model, ModelOptions, Out, spread
+from equinoise.cli.options import (
+    Concept,
+    Crosses,
+    Detector,
+    Device,
+    Json,
+    MaybeOut,
+    Model,
+    ModelOptions,
+    Out,
+    detector_settings,
+    spread,
+)
 from equinoise.errors import EquinoiseError
 from equinoise.seeds import AUDIT, RELATE
 
@@ -34,13 +46,11 @@ def understand(
     concept: Concept,
     attributes: Attributes,
     options: ModelOptions,
-    out: Annotated[Path, typer.Option("-o", "--out", help="run folder; what was cut off goes on there")],
+    out: Out,
     axis: Annotated[
         list[str] | None, typer.Option("--axis", help="of the social panel, may be repeated; default: gender and tone")
     ] = None,
-    cross: Annotated[
-        list[str] | None, typer.Option("--cross", help="the intersection of axes as well, such as gender,tone")
-    ] = None,
+    cross: Crosses = None,
     encoder: MoreEncoders = None,
     objects: Annotated[
         str | None, typer.Option("--objects", help="what finds objects; as --detector of detect")
@@ -53,16 +63,31 @@ def understand(
     detector: Detector = None,
     json: Json = False,
 ) -> None:
-    """Audit, relations, objects and misalignment of a concept in one run, with a report of all four panels."""
-    from equinoise.workflows.question import ask
-    from equinoise.workflows.understanding import Images, ObjectSearch
+    """Audit, relations, objects and disagreements of a concept in one run, with a report of all four panels."""
+    from equinoise.workflows.understanding import ObjectSearch, understand_cost
     from equinoise.workflows.understanding import understand as study
 
-    question = ask(axis or ("gender", "tone"), crosses=cross or ())
-    session = options.open(model, detector, axes=question.all_axes())
-    search, images = ObjectSearch(objects, phrases, threshold), Images(n, each, seed)
-    result = study(session, concept, attributes, question, images, out, search, encoder or (), options.dry_run)
-    show(result, json, tables.dry if options.dry_run else tables.understanding_table)
+    told = arguments.split_different(phrases, "--phrases", "a house,a hut")
+    loaded = options.load(model, detector_settings(detector))
+    if options.dry_run:
+        show(understand_cost(loaded, concept, attributes, n, each), json)
+        return
+    with options.engine(loaded) as engine:
+        found = study(
+            loaded,
+            concept,
+            attributes=attributes,
+            out=out,
+            axes=axis or ("gender", "tone"),
+            crosses=[arguments.split(group) or [] for group in cross or ()],
+            n=n,
+            each=each,
+            objects=ObjectSearch(objects, tuple(told), threshold),
+            encoders=encoder or (),
+            seed=seed,
+            engine=engine,
+        )
+    show(found, json)
 
 
 @app.command()
@@ -84,22 +109,33 @@ def relate(
     ] = None,
     n: Annotated[int, typer.Option("-n", help="images of the concept and of each attribute; 0: texts alone")] = 32,
     seed: Annotated[int, typer.Option("--seed")] = RELATE,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="run folder, new or there already; without it nothing is kept")
-    ] = None,
+    out: MaybeOut = None,
     detector: Detector = None,
     json: Json = False,
 ) -> None:
     """How close a concept and attributes lie in the text encoder and over images, with intervals."""
-    from equinoise.axes import load_axis
     from equinoise.workflows.relating import relate as measure
+    from equinoise.workflows.relating import relate_cost
 
-    axes = [load_axis(name) for name in axis or ()]
-    session = options.open(model, detector, axes=axes)
-    result = measure(
-        session, concept, attributes, n, seed, out, axes, encoder or (), reference, pooling.split(","), options.dry_run
-    )
-    show(result, json, tables.dry if options.dry_run else tables.relations_table)
+    loaded = options.load(model, detector_settings(detector))
+    if options.dry_run:
+        show(relate_cost(loaded, concept, attributes, n, out), json)
+        return
+    with options.engine(loaded) as engine:
+        found = measure(
+            loaded,
+            concept,
+            attributes=attributes,
+            n=n,
+            axes=axis or (),
+            encoders=encoder or (),
+            poolings=arguments.split(pooling) or (),
+            reference=reference,
+            out=out,
+            seed=seed,
+            engine=engine,
+        )
+    show(found, json)
 
 
 @app.command()
@@ -120,31 +156,37 @@ def detect(
         str | None, typer.Option("--encoder", help="merge phrases whose vectors here are similar as well")
     ] = None,
     similar: Annotated[float, typer.Option("--similar", help="from which cosine on")] = 0.9,
-    table: Annotated[Path | None, typer.Option("--table", help="CSV phrase,name: has the last word in merging")] = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda or mps")] = "cpu",
+    table: Annotated[
+        Path | None, typer.Option("--table", help="CSV phrase,name: overrides the rest of merging")
+    ] = None,
+    device: Device = "cpu",
     json: Json = False,
 ) -> None:
     """What is in a run's images: phrases and boxes into its records, and how many images show each."""
-    from equinoise.workflows.objects import detect_objects, merging
+    from equinoise.understanding.phrases import Merge
+    from equinoise.workflows.objects import Merging, detect_objects
 
     if not objects:
         raise EquinoiseError("say what to detect: --objects")
-    how = merging(merge, similar, encoder, table)
-    show(detect_objects(run, detector, phrases, threshold, how, device), json, tables.objects_table)
+    told = arguments.split_different(phrases, "--phrases", "a house,a hut")
+    merging = Merging(cast(Merge, merge), similar, encoder, table)  # which checks the way
+    found = detect_objects(run, detector=detector, phrases=told, threshold=threshold, merging=merging, device=device)
+    show(found, json)
 
 
 @app.command()
-def find_disagreements(
+@app.command("misalign", hidden=True)
+def disagreements(
     run: Annotated[Path, typer.Argument(help="a run with relations (relate), labels (audit) or objects (detect)")],
     space: Annotated[str | None, typer.Option("--space", help="text (centred; default), text-raw or vision")] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="which, where there are several")] = None,
-    alpha: Annotated[float, typer.Option("--alpha", help="bound of the chance that anything found is false")] = 0.05,
+    alpha: Annotated[float, typer.Option("--alpha", help="bound of the probability that any finding is false")] = 0.05,
     json: Json = False,
 ) -> None:
-    """Pairs of attributes where the encoder says one thing and the images show another."""
-    from equinoise.workflows.disagreeing import misalign_run
+    """Pairs of attributes of which one is closer in the encoder, yet shown less often by the images."""
+    from equinoise.workflows.understanding import disagreements as compare
 
-    show(misalign_run(run, space, encoder, alpha), json, tables.findings_table)
+    show(compare(run, space=space, encoder=encoder, alpha=alpha), json)
 
 
 @app.command()
@@ -156,9 +198,9 @@ def interactions(
     json: Json = False,
 ) -> None:
     """What moving one axis does to all others, paired by seed."""
-    from equinoise.workflows.interacting import interact
+    from equinoise.workflows.quality import interactions as measure
 
-    show(interact(runs, phrase or ()), json, tables.interactions_table)
+    show(measure(runs, objects=phrase or ()), json)
 
 
 @app.command()
@@ -172,23 +214,11 @@ def quality(
         list[str] | None, typer.Option("--axis", help="axes meant to move; images are compared within their classes")
     ] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="CLIP or SigLIP; default: the detector's")] = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda or mps")] = "cpu",
+    device: Device = "cpu",
     json: Json = False,
 ) -> None:
     """Fidelity, variety and realism of a run, and what moved besides, each with an interval."""
-    from equinoise.workflows.quality import judge_quality
+    from equinoise.workflows.quality import quality as measure
 
-    show(judge_quality(run, against, before, axis or (), encoder, device), json, tables.quality_table)
-
-
-@app.command()
-def figures(
-    run: Annotated[Path, typer.Argument(help="a finished run")],
-    out: Out,
-    kinds: Annotated[str, typer.Option("--formats", help="svg, png or both, comma-separated")] = "svg,png",
-    json: Json = False,
-) -> None:
-    """The charts of a run as SVG and PNG files, without a browser; needs equinoise[figures]."""
-    from equinoise.workflows.drawing import draw_figures
-
-    show(draw_figures(run, out, kinds), json, tables.plain)
+    found = measure(run, against=against, before=before, axes=axis or (), encoder=encoder, device=device)
+    show(found, json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from equinoise.results.audits import Audit, Pooled
@@ -54,7 +54,8 @@ class Article:
         groups: the untouched images first, those to be judged last.
         changes: group → its paired changes against the first group.
         plan: the mixture, its expected and its verified shares.
-        others: further runs whose provenance is shown.
+        applied: group → what was done to the noise of its images.
+        others: further runs whose provenance is shown, one for each group after the first.
     """
 
     run: RunContent
@@ -68,12 +69,25 @@ class Article:
     objects: ObjectsResult | None = None
     disagreements: DisagreementsResult | None = None
     warnings: tuple[str, ...] = ()
+    applied: Mapping[str, str] = field(default_factory=dict)
     others: tuple[RunContent, ...] = ()
 
     @property
     def concepts(self) -> list[str]:
         """The prompts that the run is about."""
         return self.run.concepts or list(dict.fromkeys(audit.concept for audit in self.audits))
+
+    @property
+    def title(self) -> str:
+        """The first concepts; without one the axes of directions, or the name of the run."""
+        named = " · ".join(self.concepts[:3]) + (" …" if self.concepts[3:] else "")
+        axes = ", ".join(dict.fromkeys(row.axis for row in self.directions))
+        return named or (f"Directions of {axes}" if axes else self.run.name)
+
+    @property
+    def place(self) -> str:
+        """The folder, or the command of a run in memory; empty where there is no run."""
+        return self.run.name if self.run.folder else self.run.file.command
 
     @property
     def audits(self) -> list[Audit]:

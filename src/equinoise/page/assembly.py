@@ -88,8 +88,8 @@ def _view(article: Article, id: str) -> View:
     concepts = article.concepts
     return View(
         id=id,
-        title=" · ".join(concepts[:3]) + (" …" if concepts[3:] else "") or article.run.name,
-        folder=article.run.name,
+        title=article.title,
+        folder=article.place,
         fixture=_fixture(article),
         planted=_planted(article),
         headlines=headlines(article),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-
+from equinoise.charts.numbers import number
 from equinoise.page.articles import Article, ImageGroup
 from equinoise.results.audits import AuditResult
 from equinoise.results.base import Result
@@ -13,6 +12,7 @@ from equinoise.results.changes import ChangesResult
 from equinoise.results.demo import DemoResult
 from equinoise.results.directions import DirectionsResult
 from equinoise.results.disagreements import DisagreementsResult
+from equinoise.results.images import ImagesResult
 from equinoise.results.objects import ObjectsResult
 from equinoise.results.plans import PlanResult
 from equinoise.results.reading import Source, read_additions, read_result
@@ -70,17 +70,25 @@ def comparable(before: AuditResult, after: AuditResult) -> bool:
 
 
 def _article(bundle: Sequence[Result]) -> Article:
-    first, *others = bundle
+    first, *others = [part for result in bundle for part in _parts(result)]
     found = _started(first)
     audits = [result for result in others if isinstance(result, AuditResult)]
     if audits and isinstance(first, AuditResult):
         groups = [ImageGroup(UNTOUCHED_IMAGES, first.audits, first.pooled, _run(first))]
+        applied = {}
         for audit in audits:
             groups.append(ImageGroup(_free(_called(audit), groups), audit.audits, audit.pooled, _run(audit)))
-        found = replace(found, groups=tuple(groups), others=tuple(map(_run, audits)))
+            applied |= {groups[-1].name: audit.plan.name} if audit.plan else {}
+        found = replace(found, groups=tuple(groups), others=tuple(map(_run, audits)), applied=applied)
     for addition in others:
         found = _added(found, addition)
     return replace(found, changes=_changes(found.groups))
+
+
+def _parts(result: Result) -> list[Result]:
+    if not isinstance(result, UnderstandResult):
+        return [result]
+    return [result.audit, result.relations, *([result.objects] if result.objects else []), result.disagreements]
 
 
 def _called(result: AuditResult) -> str:
@@ -97,22 +105,23 @@ def _free(name: str, groups: Sequence[ImageGroup]) -> str:
 
 def _started(result: Result) -> Article:
     """The article of one result alone, with what lies beside its run."""
-    if isinstance(result, UnderstandResult):
-        parts = {"relations": result.relations, "objects": result.objects, "disagreements": result.disagreements}
-        return replace(_started(result.audit), **parts)
     run = _run(result)
     more = read_additions(run)
     found = Article(run, relations=more.relations, objects=more.objects, disagreements=more.disagreements)
     match result:
         case AuditResult():
-            return replace(found, groups=_groups(result, run))
+            applied = {PLANNED: result.plan.name} if result.plan else {}
+            return replace(found, groups=_groups(result, run), applied=applied)
         case PlanResult():
             verified = ImageGroup(PLANNED, result.verified.audits, result.verified.pooled, run)
-            return replace(found, groups=(verified,), plan=result, warnings=result.warnings)
+            applied = {PLANNED: _mixture(result)}
+            return replace(found, groups=(verified,), plan=result, warnings=result.warnings, applied=applied)
         case DemoResult():
             return _demo(result, found)
         case SweepResult():
             return replace(found, sweeps=(result,))
+        case ImagesResult():
+            found = replace(found, applied={MEASURED: _images(result)} if result.kl_nats else {})
         case DirectionsResult():
             return replace(found, directions=result.directions, skipped=result.skipped)
     return _added(replace(found, groups=(ImageGroup(MEASURED, (), (), run),)), result)
@@ -165,8 +174,22 @@ def _demo(result: DemoResult, found: Article) -> Article:
         ImageGroup(name, audit.audits, audit.pooled, replace(found.run, records=tuple(records)))
         for name, (audit, records) in rows.items()
     )
-    parts: dict[str, Any] = {"sweeps": result.sweeps, "directions": result.directions, "warnings": result.warnings}
-    return replace(found, groups=groups, plan=result.plan, **parts)
+    applied = {RECIPE: _done(result.recipe.name, result.recipe.kl_nats), PLANNED: _mixture(result.plan)}
+    found = replace(found, groups=groups, plan=result.plan, applied=applied, warnings=result.warnings)
+    return replace(found, sweeps=result.sweeps, directions=result.directions)
+
+
+def _mixture(plan: PlanResult) -> str:
+    return _done(" + ".join(f"{part.share:g} {part.name}" for part in plan.interventions), plan.cost.kl_nats)
+
+
+def _images(result: ImagesResult) -> str:
+    name = result.plan.name if result.plan else " + ".join(dict.fromkeys(r.intervention for r in result.run.records))
+    return _done(name, result.kl_nats)
+
+
+def _done(name: str, kl_nats: float) -> str:
+    return f"{name}, {number(kl_nats, 1)} nats from N(0, I)"
 
 
 def _changes(groups: Sequence[ImageGroup]) -> Mapping[str, ChangesResult] | None:

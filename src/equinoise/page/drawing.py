@@ -1,4 +1,4 @@
-"""Charts by matplotlib, for files: the same rows of numbers as the page's, with a hatch or symbol beside each colour."""
+"""Charts by matplotlib, for files, of the same rows of numbers as the page's: a hatch or symbol beside each colour."""
 
 from __future__ import annotations
 

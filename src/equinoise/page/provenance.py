@@ -60,7 +60,7 @@ def asked(article: Article) -> Rows:
         ("Axes", ", ".join(article.axes)),
         ("Target", "; ".join(_targets(article))),
         ("Sources", ", ".join(_sources(run))),
-        ("Noise shift", _shift(article)),
+        ("Noise shift", "; ".join(_shifts(article))),
         ("Seeds", _seeds(seeds)),
         ("Steps", "" if sampling.steps is None else str(sampling.steps)),
         ("Guidance scale", guidance(run)),
@@ -92,11 +92,10 @@ def _sources(run: RunContent) -> list[str]:
     return [source.folder or source.name or "" for source in known]
 
 
-def _shift(article: Article) -> str:
-    if article.plan is None:
-        return ""
-    names = " + ".join(f"{part.share:g} {part.name}" for part in article.plan.interventions)
-    return f"{names}; {article.plan.cost.kl_nats:.1f} nats from N(0, I) (KL divergence, mean over images)"
+def _shifts(article: Article) -> list[str]:
+    """What was done to the noise, under the name of its group where there are several."""
+    several = len(article.groups) > 1
+    return [f"{group}: {done}" if several else done for group, done in article.applied.items()]
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -115,20 +114,29 @@ def _detector(found: _DetectorAsked) -> str:
 
 
 def provenance(article: Article) -> list[tuple[str, Rows]]:
-    """Tables by title, of every run of the article."""
-    runs = (article.run, *article.others)
-    blocks: list[tuple[str, Rows]] = []
-    for number, run in enumerate(runs, start=1):
-        own = f" of run {number}" if len(runs) > 1 else ""
-        files: dict[str, JsonValue] = {"folder": run.name, "sha256 of run.json": run.digest, "images": len(run.records)}
-        tables: dict[str, Mapping[str, JsonValue]] = {
-            "Model": run.file.part("model"),
-            "Arguments": run.file.about,
-            "Versions": dict(run.file.environment),
-            "Files": files,
-        }
-        blocks += [(f"{name}{own}", flatten(table)) for name, table in tables.items() if table]
-    return blocks
+    """Tables by title; of the runs of several groups what is the same is shown once."""
+    runs = [run for run in (article.run, *article.others) if run.file.about]
+    names = [f", {group.name}" for group in article.groups] if len(runs) > 1 else [""]
+    found: dict[str, dict[str, Rows]] = {}
+    for run, name in zip(runs, names, strict=False):
+        for title, table in _tables(run).items():
+            found.setdefault(title, {})[name] = flatten(table)
+    return [
+        (title if len(same) == 1 else f"{title}{name}", rows)
+        for title, tables in found.items()
+        for same in [{str(rows) for rows in tables.values()}]
+        for name, rows in list(tables.items())[: len(tables) if len(same) > 1 else 1]
+    ]
+
+
+def _tables(run: RunContent) -> dict[str, Mapping[str, JsonValue]]:
+    tables: dict[str, Mapping[str, JsonValue]] = {
+        "Model": run.file.part("model"),
+        "Arguments": run.file.about,
+        "Versions": dict(run.file.environment),
+        "This run": {"folder": run.name, "sha256 of run.json": run.digest, "images": len(run.records)},
+    }
+    return {title: table for title, table in tables.items() if table}
 
 
 def flatten(value: JsonValue | Mapping[str, JsonValue], name: str = "") -> Rows:

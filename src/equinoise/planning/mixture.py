@@ -77,3 +77,8 @@ class Mixture:
     def extra_calls(self) -> Array:
         """(P,) expected denoiser calls of an image beyond those of a whole run, as a share of these."""
         return self.expectation.extra_calls(self.candidates)
+
+    @property
+    def extra_calls_per_image(self) -> float:
+        """The same over the whole mixture."""
+        return sum(part.share * float(extra) for part, extra in zip(self.parts, self.extra_calls, strict=True))

@@ -26,7 +26,7 @@ LOOK_EVERY = 32
 """Images between two looks of a sequential audit: two batches, so that two workers have something to do."""
 
 
-def audit(
+def audit(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     model: Model,
     concepts: str | Sequence[str],
     *,

@@ -23,7 +23,7 @@ ALIKE = ("model", "sampling", "detector")
 """What runs must share to be shards of one."""
 
 
-def audit_images(
+def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     folders: str | Path | Sequence[str | Path],
     *,
     axes: Axes,

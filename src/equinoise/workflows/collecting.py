@@ -26,7 +26,7 @@ from equinoise.workflows.making import Maker, making
 from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 
-def collect(
+def collect(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     model: Model,
     axis: str | Axis,
     *,

@@ -16,7 +16,7 @@ from equinoise.workflows.making import check_interventions, making
 from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 
-def generate(
+def generate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     model: Model,
     concepts: str | Sequence[str],
     *,

@@ -68,7 +68,7 @@ Directions = DirectionSet | str | Path | Sequence[str | Path]
 """Directions, a file of them, or several files."""
 
 
-def plan(
+def plan(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     model: Model,
     concept: str,
     *,
@@ -439,7 +439,7 @@ class _Planning:
             budget=asked.budget,
             intrusion_nats=made.kl_nats,
             kl_nats=made.kl_nats,
-            extra_calls_per_image=float(mixture.shares @ mixture.extra_calls),
+            extra_calls_per_image=mixture.extra_calls_per_image,
         )
 
     def _provenance(self, made: Plan, result: PlanResult) -> dict[str, object]:

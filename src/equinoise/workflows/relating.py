@@ -47,7 +47,7 @@ from equinoise.workflows.reading_images import open_image
 from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 
-def relate(
+def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     model: Model,
     concept: str,
     *,

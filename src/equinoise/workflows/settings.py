@@ -176,7 +176,7 @@ class Model:
         return time.perf_counter() - started
 
 
-def load(
+def load(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     model: str | Path | DiffusionPipeline,
     *,
     steps: int | None = None,

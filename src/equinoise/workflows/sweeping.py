@@ -32,7 +32,7 @@ CLEAR = 0.85
 """The same for the share of clear images: lower, since images between two classes of a scale are rightly unclear."""
 
 
-def sweep(
+def sweep(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     model: Model,
     concept: str,
     directions: DirectionSet,

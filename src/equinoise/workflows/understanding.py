@@ -98,7 +98,7 @@ class ObjectSearch:
     threshold: float | None = None
 
 
-def understand(
+def understand(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     model: Model,
     concept: str,
     *,

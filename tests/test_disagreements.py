@@ -12,7 +12,8 @@ from statsmodels.stats.multitest import multipletests
 
 from equinoise import statistics
 from equinoise.errors import EquinoiseError
-from equinoise.understanding.disagreements import find_disagreements, of_images, of_texts
+from equinoise.results.disagreements import DisagreementsResult
+from equinoise.understanding.disagreements import Relation, find_disagreements
 from equinoise.understanding.relations import TextRelation, VisionRelation
 
 
@@ -30,29 +31,39 @@ def columns(n: int, *counts: int, seed: int = 0) -> np.ndarray:
 
 def test_a_reversed_pair_is_found_and_said_in_words() -> None:
     found = find_disagreements(
-        "a man and his house", ["mud hut", "mansion", "car"], of_texts(cosines(0.3, 0.2, 0.1)), columns(100, 3, 41, 2)
-    ).to_json()
-    assert found["tested"] == 3
-    (finding,) = found["findings"]
-    assert (finding["attribute"], finding["than"]) == ("mud hut", "mansion")
-    assert (finding["share"], finding["share_than"]) == (0.03, 0.41)
-    assert finding["low"] > 0
-    assert finding["share_difference"] == pytest.approx(-0.38)
-    assert finding["share_high"] < 0
-    assert finding["p_adjusted"] < 1e-6
-    assert finding["sentence"].startswith("'mud hut' is closer to 'a man and his house' than 'mansion' in the text")
-    assert finding["sentence"].endswith("yet 3 of 100 images show one against 41.")
+        "a man and his house",
+        ["mud hut", "mansion", "car"],
+        Relation.in_texts(cosines(0.3, 0.2, 0.1)),
+        columns(100, 3, 41, 2),
+    ).result()
+    assert found.tested == 3
+    (finding,) = found.findings
+    assert (finding.attribute, finding.than) == ("mud hut", "mansion")
+    assert (finding.share, finding.share_than) == (0.03, 0.41)
+    assert finding.low is not None
+    assert finding.low > 0
+    assert finding.share_difference == pytest.approx(-0.38)
+    assert finding.share_high < 0
+    assert finding.p_adjusted < 1e-6
+    assert finding.sentence.startswith("'mud hut' is closer to 'a man and his house' than 'mansion' in the text")
+    assert finding.sentence.endswith("yet 3 of 100 images show one against 41.")
+    assert not {"space", "encoder_name", "skipped"} & found.to_json().keys()  # those of a run
+    assert DisagreementsResult.from_json(found.to_json(), "here") == found
+    assert len(found.to_frame()) == 1
+    assert "1 of 3 pairs disagree" in str(found)
+    symbols = {trace.marker.symbol: len(trace.x) for trace in found.plot().data}
+    assert symbols == {"diamond": 2, "circle": 1}
 
 
 def test_both_directions_and_agreement() -> None:
     shown = columns(100, 3, 41)
-    assert not find_disagreements("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), shown).findings
-    (finding,) = find_disagreements("c", ["a", "b"], of_texts(cosines(0.1, 0.3)), columns(100, 41, 3)).findings
+    assert not find_disagreements("c", ["a", "b"], Relation.in_texts(cosines(0.1, 0.3)), shown).findings
+    (finding,) = find_disagreements("c", ["a", "b"], Relation.in_texts(cosines(0.1, 0.3)), columns(100, 41, 3)).findings
     assert (finding.pair.first, finding.pair.second) == (1, 0)
 
 
 def test_neither_claim_alone_is_a_finding() -> None:
-    sure, even = of_texts(cosines(0.3, 0.1)), of_texts(cosines(0.2, 0.2, spread=0.05))
+    sure, even = Relation.in_texts(cosines(0.3, 0.1)), Relation.in_texts(cosines(0.2, 0.2, spread=0.05))
     assert not find_disagreements("c", ["a", "b"], even, columns(200, 10, 120)).findings  # as close as each other
     assert not find_disagreements("c", ["a", "b"], sure, columns(200, 60, 62)).findings  # as frequent as each other
 
@@ -74,8 +85,8 @@ def test_unclear_images_count_for_no_pair_that_needs_them() -> None:
     rows[:5, 0] = np.nan
     found = statistics.count_pair(rows, 0, 1)
     assert found.n == 45
-    whole = find_disagreements("c", ["a", "b"], of_texts(cosines(0.3, 0.1)), rows).to_json()
-    assert [entry["n"] for entry in whole["attributes"]] == [45, 50]
+    whole = find_disagreements("c", ["a", "b"], Relation.in_texts(cosines(0.3, 0.1)), rows).result()
+    assert [entry.n for entry in whole.attributes] == [45, 50]
 
 
 @given(st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=12))
@@ -116,8 +127,8 @@ def test_other_images_never_make_a_finding_less_sure(rows: list[tuple[float, int
 def test_rank_agreement_against_scipy_and_at_the_ends() -> None:
     rng = np.random.default_rng(1)
     shown = (rng.random((300, 6)) < np.linspace(0.1, 0.8, 6)).astype(float)
-    relation = of_texts(cosines(0.1, 0.3, 0.2, 0.4, 0.5, 0.6))
-    value, interval = statistics.rank_agreement(relation.values, relation.draws(), shown)
+    relation = Relation.in_texts(cosines(0.1, 0.3, 0.2, 0.4, 0.5, 0.6))
+    value, interval = statistics.rank_agreement(relation.values, relation.resamples(), shown)
     assert value == pytest.approx(stats.spearmanr(relation.values, shown.mean(axis=0)).statistic)
     assert interval is not None
     assert interval.low <= value <= interval.high
@@ -137,14 +148,14 @@ def test_images_are_compared_on_the_same_seeds() -> None:
     assert apart.value == pytest.approx(0.1 * concept.mean(axis=0)[0])
     assert apart.interval.high - apart.interval.low < (alone.interval.high - alone.interval.low) / 5
     assert apart.clear
-    said = find_disagreements("c", ["a", "b"], of_images(found), columns(100, 5, 40)).to_json()
-    assert "vision encoder" in said["findings"][0]["sentence"]
+    said = find_disagreements("c", ["a", "b"], Relation.in_images(found), columns(100, 5, 40)).result()
+    assert "vision encoder" in said.findings[0].sentence
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(EquinoiseError, match="at least two"):
-        find_disagreements("c", ["a"], of_texts(cosines(0.1)), columns(5, 2))
+        find_disagreements("c", ["a"], Relation.in_texts(cosines(0.1)), columns(5, 2))
     one = VisionRelation(np.ones((1, 2)), np.ones((2, 1, 2)))
     assert one.one(0).interval is None
     with pytest.raises(EquinoiseError, match="no interval"):
-        find_disagreements("c", ["a", "b"], of_images(one), columns(5, 2, 1))
+        find_disagreements("c", ["a", "b"], Relation.in_images(one), columns(5, 2, 1))
