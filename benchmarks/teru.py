@@ -39,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     encoder = load_encoder(args.encoder, args.device)
     entries = [Attribute.named(name, CONCEPTS[0]) for name in ATTRIBUTES]
-    tell([row(concept, relate_texts(encoder, concept, entries, REFERENCE)) for concept in CONCEPTS], "teru")
+    tell([row(concept, relate_texts(encoder, concept, entries, reference=REFERENCE)) for concept in CONCEPTS], "teru")
 
 
 if __name__ == "__main__":

@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 
 from equinoise.axes import Axis
-from equinoise.detectors import load_detector, read_label, role_axis
+from equinoise.detectors import load_detector, read_label
 from equinoise.models.base import draw_noise
 from equinoise.models.pipeline import require_pipeline
 from equinoise.run import Record, RunFolder
 from equinoise.steering.intervention import Intervention
-from equinoise.workflows.settings import Session
+from equinoise.workflows.settings import Model
 
 
 def without(
-    session: Session,
+    model: Model,
     concept: str,
     ends: Sequence[str],
     change: Intervention,
@@ -30,24 +30,24 @@ def without(
 
     Every token loses its part along the difference, since every token reaches the denoiser.
     """
-    model, sampling = require_pipeline(session.model), session.sampling
-    told, (one, other) = hidden(model.pipeline, [concept]), hidden(model.pipeline, ends)
+    backend, sampling = require_pipeline(model.backend), model.sampling
+    told, (one, other) = hidden(backend.pipeline, [concept]), hidden(backend.pipeline, ends)
     apart = (one - other).mean(dim=0)
     apart = apart / apart.norm()
     told = told - (told @ apart)[..., None] * apart
-    empty, size = hidden(model.pipeline, [""]), session.batch_size
+    empty, size = hidden(backend.pipeline, [""]), model.batch_size
     left = [seed for seed in seeds if str(seed) not in run.records]
-    model.pipeline.set_progress_bar_config(disable=True)
+    backend.pipeline.set_progress_bar_config(disable=True)
     for start in range(0, len(left), size):
         part = left[start : start + size]
-        images = model.pipeline(
+        images = backend.pipeline(
             prompt_embeds=told.expand(len(part), -1, -1),
             negative_prompt_embeds=empty.expand(len(part), -1, -1),
-            latents=model.family.to_pipeline(change.apply(draw_noise(part, model.latent_shape)), model.pipeline),
+            latents=backend.family.to_pipeline(change.apply(draw_noise(part, model.latent_shape)), backend.pipeline),
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance_scale,
         ).images
-        for record, image in zip(_read(session, concept, part, images, axes), images, strict=True):
+        for record, image in zip(_read(model, concept, part, images, axes), images, strict=True):
             run.add(record, image)
     return [run.records[str(seed)] for seed in seeds]
 
@@ -64,13 +64,14 @@ def hidden(pipeline: Any, prompts: Sequence[str]) -> torch.Tensor:
 
 
 def _read(
-    session: Session, concept: str, seeds: Sequence[int], images: Sequence[Image.Image], axes: Sequence[Axis]
+    model: Model, concept: str, seeds: Sequence[int], images: Sequence[Image.Image], axes: Sequence[Axis]
 ) -> list[Record]:
-    detector, roles = load_detector(session.detector), role_axis(session.detector.name)
-    found = [(axis, detector.probabilities(images, axis)) for axis in [*axes, *([roles] if roles else [])]]
+    spec = model.detector.spec
+    detector = load_detector(spec)
+    found = [(axis, detector.probabilities(images, axis)) for axis in model.detector.read_axes(axes)]
     made = []
     for index, seed in enumerate(seeds):
         detections = {a.name: dict(zip(a.classes, map(float, p[index]), strict=True)) for a, p in found}
-        labels = {name: read_label(row, session.detector.threshold(name)) for name, row in detections.items()}
+        labels = {name: read_label(row, spec.threshold(name)) for name, row in detections.items()}
         made.append(Record(str(seed), concept, seed, detections=detections, labels=labels))
     return made

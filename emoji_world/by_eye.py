@@ -1,11 +1,11 @@
-"""The detector against eyes: 300 generated images, labelled twice by labellers who saw neither each other nor it.
+"""The detector against two readers: 300 generated images, labelled twice, each time without seeing any other label.
 
     python -m emoji_world.by_eye    agreement, errors, and corrected shares against the labels by eye
 
 `eye/` holds 50 images of each of six neutral prompts (seeds 6,000,000 on, guidance 2) and `metadata.csv` with both
 labels and their consensus: where the two differ, or one could not tell, the image is unclear. Labels were read off
-shuffled contact sheets beside the art's five tones, enlarged where in doubt, by two instances of the AI that wrote this
-library: no person has checked them. The images are of the packaged weights.
+shuffled contact sheets beside the art's five tones, enlarged where in doubt, by two automated readers, blind to each
+other: no person has checked them. The images are of the packaged weights.
 """
 
 from __future__ import annotations
@@ -15,26 +15,24 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
+from PIL import Image
 
 from emoji_world.drawing.compose import compose
 from emoji_world.measure.detector import scene_of
+from emoji_world.tables import Row, show
 from emoji_world.world import all_people, is_held_out
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.detectors import load_detector, read_label
 from equinoise.statistics import Confusion, correct, share_intervals
 from equinoise.understanding.calibration import confuse
-from equinoise.workflows.detector import open_reader
+from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
 
 EYE = Path(__file__).parent / "eye"
 SEED = 7_500_000
 AXES = ("gender", "tone")
-Rows = list[dict[str, Any]]
 
 
 def labels() -> list[dict[str, str]]:
@@ -43,9 +41,9 @@ def labels() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def agreement() -> Rows:
-    """How far two labellers agree: that bounds what can be asked of a detector."""
-    rows, found = labels(), []
+def agreement() -> list[Row]:
+    """How far two readers agree: that bounds what can be asked of a detector."""
+    rows, found = labels(), list[Row]()
     for axis in AXES:
         pairs = [(row[f"{axis}_first"], row[f"{axis}_second"]) for row in rows]
         both = [pair for pair in pairs if UNCLEAR not in pair]
@@ -54,25 +52,26 @@ def agreement() -> Rows:
     return found
 
 
-def errors() -> Rows:
-    """The detector's errors on never-trained compositions, and on generated images where both labellers agree."""
-    found = []
+def errors() -> list[Row]:
+    """The detector's errors on never-trained compositions, and on generated images where both readers agree."""
+    found: list[Row] = []
     for axis in map(load_axis, AXES):
         for name, confusion in (("held-out compositions", compositions(axis)), ("generated, by eye", by_eye(axis))):
             counts = np.array(confusion.counts)
             right = int(np.trace(counts[:, :-1]))
             unclear = int(counts[:, -1].sum())
-            rest = {"right": right, "wrong": confusion.n - right - unclear, "unclear": unclear}
-            found.append({"axis": axis.name, "images": name, "n": confusion.n, **rest})
+            wrong = confusion.n - right - unclear
+            known: Row = {"axis": axis.name, "images": name, "n": confusion.n}
+            found.append({**known, "right": right, "wrong": wrong, "unclear": unclear})
     return found
 
 
-def shares() -> Rows:
+def shares() -> list[Row]:
     """Each prompt's shares as detected, corrected by other images, and by eye on the very same images.
 
     Other images are those of the other prompts; for all prompts together the other half.
     """
-    found, prompts = [], list(dict.fromkeys(row["prompt"] for row in labels()))
+    found, prompts = list[Row](), list(dict.fromkeys(row["prompt"] for row in labels()))
     for axis in map(load_axis, AXES):
         told = [row for row in labels() if row[axis.name] != UNCLEAR]
         for prompt in prompts:
@@ -85,15 +84,13 @@ def shares() -> Rows:
     return found
 
 
-def _compared(
-    axis: Axis, prompt: str, rows: Sequence[dict[str, str]], by: dict[str, Confusion]
-) -> Iterator[dict[str, Any]]:
+def _compared(axis: Axis, prompt: str, rows: Sequence[dict[str, str]], by: dict[str, Confusion]) -> Iterator[Row]:
     read = detected(axis, [row["file_name"] for row in rows])
     counts = [read.count(name) for name in (*axis.classes, UNCLEAR)]
     plain, fixed = share_intervals(counts[:-1]), {name: correct(counts, confusion) for name, confusion in by.items()}
     for index, name in enumerate(axis.classes):
         eye = sum(row[axis.name] == name for row in rows) / len(rows)
-        row: dict[str, Any] = {"prompt": prompt, "class": name, "n": len(rows), "by eye": eye}
+        row: Row = {"prompt": prompt, "class": name, "n": len(rows), "by eye": eye}
         row |= {"detected": counts[index] / max(1, sum(counts[:-1])), "inside": _inside(eye, plain[index])}
         for source, corrected in fixed.items():
             row |= {
@@ -108,7 +105,7 @@ def _inside(value: float, interval: tuple[float, float]) -> str:
 
 
 def by_eye(axis: Axis, rows: Sequence[dict[str, str]] | None = None) -> Confusion:
-    """The confusion matrix on images on which both labellers agree."""
+    """The confusion matrix on images on which both readers agree."""
     told = [row for row in (labels() if rows is None else rows) if row[axis.name] != UNCLEAR]
     return confuse([row[axis.name] for row in told], detected(axis, [row["file_name"] for row in told]), axis.classes)
 
@@ -126,24 +123,15 @@ def compositions(axis: Axis, n: int = 720) -> Confusion:
 
 def detected(axis: Axis, files: Sequence[str]) -> list[str]:
     """What the detector says of images of `eye/`, with the threshold that is packaged with it."""
-    from PIL import Image
-
     return _read(axis, [Image.open(EYE / file).convert("RGB") for file in files])
 
 
-def _read(axis: Axis, images: Sequence[Any]) -> list[str]:
-    spec = open_reader("emoji", [axis]).detector
+def _read(axis: Axis, images: Sequence[Image.Image]) -> list[str]:
+    spec = CalibratedDetector.open(DetectorSettings("emoji"), [axis]).spec
     detector, threshold = load_detector(spec), spec.threshold(axis.name)
     batches = [detector.probabilities(images[i : i + 64], axis) for i in range(0, len(images), 64)]
     probabilities: NDArray[np.float64] = np.concatenate(batches)
     return [read_label(dict(zip(axis.classes, row, strict=True)), threshold) for row in probabilities.tolist()]
-
-
-def _show(title: str, rows: Rows) -> None:
-    table = Table(*rows[0], title=title)
-    for row in rows:
-        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
-    Console(width=170).print(table)
 
 
 if __name__ == "__main__":
@@ -152,6 +140,6 @@ if __name__ == "__main__":
     args = parser.parse_args()
     result = {"agreement": agreement(), "errors": errors(), "shares": shares()}
     for title, rows in result.items():
-        _show(title, rows)
+        show(rows, title)
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")

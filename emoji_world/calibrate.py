@@ -2,8 +2,8 @@
 
 Gender is counted on generated images labelled by eye (`emoji_world.by_eye`). Tone and the axes of the scenes are
 counted on fresh compositions that have been through the autoencoder, as generated pictures have: there the truth is
-known without an eye, and the pictures are easier than generated ones. Eyes are no ruler for tone: two labellers agree
-on it in 79% of images, while the detector reads the tone that a prompt names in 98% of generated ones.
+known without an eye, and the pictures are easier than generated ones. Eyes are no ruler for tone: two readers agree on
+it in 79% of images, while the detector reads the tone that a prompt names in 98% of generated ones.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from emoji_world.labels import SCENE_AXES
 from emoji_world.measure.detector import shown
 from emoji_world.scenes import draw_scene
 from emoji_world.world import kinds, world
+from equinoise import calibrate_detector
 from equinoise.axes import load_axis
 from equinoise.detectors.loading import detector_folder
 from equinoise.files import read_json, write_json
 from equinoise.models import load_model
 from equinoise.models.pipeline import require_pipeline
+from equinoise.run import Json
 from equinoise.understanding.calibration import FILE
-from equinoise.workflows.calibrating import calibrate_detector
 
 SEED = 7_700_000
 PER_CLASS = 150
@@ -35,14 +36,14 @@ PER_CLASS = 150
 
 def main() -> None:
     """Write `calibration.json` beside the detector's weights, by the command that any user has."""
-    target, kept = Path(detector_folder("emoji")), {}
+    target, kept = Path(detector_folder("emoji")), dict[str, Json]()
     with TemporaryDirectory() as scratch:
         for axis in ("gender", "tone", *SCENE_AXES):
             images = EYE if axis == "gender" else compositions(axis, Path(scratch) / f"{axis}-compositions")
             part = Path(scratch) / f"{axis}.json"
-            calibrate_detector(images, axis, part, "emoji")
+            found = calibrate_detector(images, axis, out=part, detector="emoji")
             kept[axis] = read_json(part)
-            print(f"{axis}: n = {kept[axis]['n']}, unclear below {kept[axis]['unclear_below']:.2f}")
+            print(f"{axis}: n = {found.n}, unclear below {found.unclear_below:.2f}")
     write_json(target / FILE, kept)
 
 
@@ -51,7 +52,7 @@ def compositions(axis: str, folder: Path) -> Path:
     rng, vae = np.random.default_rng(SEED), require_pipeline(load_model("emoji")).pipeline.vae
     names = load_axis(axis).classes
     made = dict.fromkeys(names, 0)
-    where = [kind for kind in kinds() if axis in world()["scenes"][kind]["axes"]]
+    where = [kind for kind in kinds() if axis in world().scenes[kind].axes]
     while min(made.values()) < PER_CLASS:
         scene = draw_scene(rng, where[int(rng.integers(len(where)))])
         name = shown(scene, axis)

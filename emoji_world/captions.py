@@ -13,9 +13,9 @@ from emoji_world.world import genders, roles, tones, world
 def draw_caption(rng: np.random.Generator, scene: Scene) -> str:
     """One of the true wordings; drawn anew each time a picture is used."""
     subject = SUBJECTS[scene.kind](rng, scene)
-    captions = world()["captions"]
-    templates = captions["templates" if scene.kind in ("person", "place") else "scenes"]
-    if rng.random() < captions["plain"]:
+    captions = world().captions
+    templates = captions.templates if scene.kind in ("person", "place") else captions.scenes
+    if rng.random() < captions.plain:
         templates = templates[:2]
     return _pick(rng, templates).format(subject)
 
@@ -25,35 +25,34 @@ def person(rng: np.random.Generator, scene: Scene) -> str:
     named = scene.said
     noun = _pick(rng, _nouns(named))
     if "hair" in named:
-        noun = f"{noun} {_pick(rng, world()['words']['hair'][named['hair']])}"
+        noun = f"{noun} {_words(rng, 'hair', named['hair'])}"
     if "tone" in named:
         noun = _pick(rng, toned_phrases(noun, named["tone"]))
     return with_article(noun)
 
 
-def _nouns(named: Mapping[str, str]) -> list[str]:
+def _nouns(named: Mapping[str, str]) -> Sequence[str]:
     role, gender = named.get("role", "person"), named.get("gender")
     if "age" in named:
-        words: list[str] = world()["words"]["age"][named["age"]][gender or "any"]
-        return words
+        return world().words.age[named["age"]][gender or "any"]
     return noun_phrases(role, gender)
 
 
 def noun_phrases(role: str, gender: str | None) -> list[str]:
     """'doctor', 'female doctor', 'woman doctor', …; for a plain person with a gender 'woman', 'lady'."""
-    names = world()["roles"][role]["names"]
+    names = world().roles[role].names
     if gender is None:
         return list(names)
-    words = world()["genders"][gender]
+    words = world().genders[gender]
     if role == "person":
-        return list(words["nouns"])
-    phrases = [f"{adjective} {name}" for adjective in words["adjectives"] for name in names]
+        return list(words.nouns)
+    phrases = [f"{adjective} {name}" for adjective in words.adjectives for name in names]
     return phrases + [f"{gender} who is {with_article(name)}" for name in names]
 
 
 def toned_phrases(noun: str, tone: str) -> list[str]:
-    words = world()["tones"][tone]
-    return [f"{a} {noun}" for a in words["adjectives"]] + [f"{noun} {p}" for p in words["phrases"]]
+    words = world().tones[tone]
+    return [f"{a} {noun}" for a in words.adjectives] + [f"{noun} {p}" for p in words.phrases]
 
 
 def place(rng: np.random.Generator, scene: Scene) -> str:
@@ -130,7 +129,7 @@ def vocabulary() -> Iterator[str]:
 
 
 def _words(rng: np.random.Generator, axis: str, name: str) -> str:
-    return _pick(rng, world()["words"][axis][name])
+    return _pick(rng, world().words.of(axis)[name])
 
 
 def _pick(rng: np.random.Generator, items: Sequence[str]) -> str:

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from rich.progress import track
 
-from equinoise.models.base import draw_noise
-from equinoise.seeds import AUDIT, seed_range
-from equinoise.workflows.settings import open_session
+from equinoise import generate, load
+from equinoise.seeds import AUDIT
 
 PROMPTS = (
     "a photo of a teacher",
@@ -68,13 +66,10 @@ def main() -> None:
     parser.add_argument("--prompt", action="append", help="instead of the built-in ones")
     parser.add_argument("-o", "--out", type=Path, required=True, help=".jpg, or .png at four times the size")
     args = parser.parse_args()
-    session = open_session(args.model, args.steps, args.guidance_scale)
-    noise = draw_noise(seed_range(AUDIT, args.n), session.model.latent_shape)
-    rows = []
-    for prompt in track(args.prompt or PROMPTS, description="prompts"):
-        images = session.model.generate([prompt] * args.n, noise, session.sampling).images
-        assert images is not None
-        rows.append((prompt, images))
+    prompts = args.prompt or PROMPTS
+    model = load(args.model, steps=args.steps, guidance_scale=args.guidance_scale, device="cpu")
+    images = generate(model, prompts, n=args.n, seed=AUDIT).images
+    rows = [(prompt, images[args.n * index : args.n * (index + 1)]) for index, prompt in enumerate(prompts)]
     picture = sheet(rows, args.enlarged)
     picture.save(args.out, quality=90)
     print(f"{args.out}: {len(rows)} prompts, {np.prod(picture.size):,} pixels")

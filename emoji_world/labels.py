@@ -23,13 +23,13 @@ ALSO = {"person": PEOPLE, "building": ("building", "home")}
 
 def axis_prompts(rng: np.random.Generator) -> dict[str, list[str]]:
     """One random wording a class, for each axis; the order is the world's."""
-    template = _pick(rng, world()["captions"]["templates"])
+    template = _pick(rng, world().captions.templates)
     subjects = {
         "gender": [_pick(rng, noun_phrases("person", gender)) for gender in genders()],
         "tone": [_pick(rng, toned_phrases(_pick(rng, noun_phrases("person", None)), tone)) for tone in tones()],
     }
-    people = [template.format(with_article(_pick(rng, world()["roles"][role]["names"]))) for role in roles()]
-    prompts = {"role": people + [_pick(rng, entry["detect"]) for entry in world()["scene_names"].values()]}
+    people = [template.format(with_article(_pick(rng, world().roles[role].names))) for role in roles()]
+    prompts = {"role": people + [_pick(rng, entry.detect) for entry in world().scene_names.values()]}
     prompts |= {axis: [template.format(with_article(s)) for s in subject] for axis, subject in subjects.items()}
     for name in SCENE_AXES:
         axis = load_axis(name)
@@ -40,8 +40,8 @@ def axis_prompts(rng: np.random.Generator) -> dict[str, list[str]]:
 def label(scene: Scene, axis: str) -> int:
     """The index of the class that a scene shows; IGNORED where it has no such axis."""
     if axis == "role":
-        for index, entry in enumerate(world()["scene_names"].values()):
-            if scene.kind in entry["kinds"]:
+        for index, entry in enumerate(world().scene_names.values()):
+            if scene.kind in entry.kinds:
                 return len(roles()) + index
     shown = scene.shows.get(axis) or default(scene, axis)
     return classes(axis).index(shown) if shown else IGNORED
@@ -70,7 +70,7 @@ class Facts:
 
 def facts(scenes: Sequence[Scene]) -> Facts:
     """What scenes show and what their captions say, ready to be compared pair by pair."""
-    axes = ("role", "gender", "tone", *world()["axes"])
+    axes = ("role", "gender", "tone", *world().axes)
     shown = [[_index(axis, scene.shows.get(axis) or default(scene, axis)) for axis in axes] for scene in scenes]
     said = [[_index(axis, _checked(scene).get(axis)) for axis in axes] for scene in scenes]
     return Facts(torch.tensor(shown), torch.tensor(said), torch.tensor([kinds().index(s.kind) for s in scenes]))

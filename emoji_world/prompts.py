@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from emoji_world.captions import with_article
 from emoji_world.scenes import Scene
@@ -78,8 +77,7 @@ def is_asked(prompt: Prompt, scene: Scene) -> bool:
     """Whether the captions of a scene say what a prompt says, no more and no less."""
     if (prompt.kind, prompt.names.get("role")) != (scene.kind, scene.shows.get("role")):
         return False
-    words = world()["words"]
-    says = {a: c for a, c in prompt.names.items() if a not in words or c in words[a]}
+    says = {a: c for a, c in prompt.names.items() if world().words.can_say(a, c)}
     return {**says, "role": ""} == {**scene.said, "role": ""}
 
 
@@ -102,7 +100,7 @@ def planted_objects() -> dict[str, dict[str, float]]:
 def _objects_of(prompt: Prompt) -> dict[str, float]:
     found: dict[str, float] = {}
     total = 0.0
-    for shown, odds in _ways(prompt, list(world()["scenes"][prompt.kind]["axes"]), {}, 1.0):
+    for shown, odds in _ways(prompt, list(world().scenes[prompt.kind].axes), {}, 1.0):
         total += odds
         for label, chance in _things(prompt.kind, shown).items():
             found[label] = found.get(label, 0.0) + odds * chance
@@ -111,7 +109,7 @@ def _objects_of(prompt: Prompt) -> dict[str, float]:
 
 def _things(kind: str, shown: Mapping[str, str]) -> dict[str, float]:
     """What a scene shows, and how probably."""
-    labels = world()["labels"]
+    labels = world().labels
     found = {"bride": 1.0, "groom": 1.0} if kind == "wedding" else {}
     if "gender" in shown:
         found["child" if shown.get("age") == "child" else shown["gender"]] = 1.0
@@ -119,14 +117,14 @@ def _things(kind: str, shown: Mapping[str, str]) -> dict[str, float]:
         found[labels.get(shown["house"], shown["house"])] = 1.0
     if "bird" in shown:
         found |= {shown["bird"]: 1.0, **({"tree": 1.0} if shown["ground"] == "land" else {})}
-    things = [labels[name] for name in world()["drawings"]["place"].get(shown.get("place"), ())]
+    things = [labels[name] for name in world().drawings.place.get(shown.get("place", ""), ())]
     return found | {label: 1 - (1 - things.count(label) / len(things)) ** 2 for label in things}
 
 
 def planted_share(prompt: Prompt, axis: str) -> dict[str, float]:
     """P(class | prompt), the other axes that the prompt leaves open summed out."""
     shares = dict.fromkeys(classes(axis), 0.0)
-    for shown, odds in _ways(prompt, list(world()["scenes"][prompt.kind]["axes"]), {}, 1.0):
+    for shown, odds in _ways(prompt, list(world().scenes[prompt.kind].axes), {}, 1.0):
         if axis in shown:
             shares[shown[axis]] += odds
     total = sum(shares.values())
@@ -141,8 +139,8 @@ def _ways(
         yield shown, odds
         return
     axis, *rest = left
-    entry: dict[str, Any] = world()["scenes"][prompt.kind]["axes"][axis]
-    if any(shown.get(other) != wanted for other, wanted in entry.get("where", {}).items()):
+    entry = world().scenes[prompt.kind].axes[axis]
+    if any(shown.get(other) != wanted for other, wanted in entry.where.items()):
         yield from _ways(prompt, rest, shown, odds)
     elif axis in prompt.names:
         yield from _ways(prompt, rest, shown | {axis: prompt.names[axis]}, odds)

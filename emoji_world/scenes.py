@@ -22,8 +22,7 @@ class Scene:
     @property
     def said(self) -> dict[str, str]:
         """Axis → class of all that the captions say; some classes ("plain" hair) have no words."""
-        words = world()["words"]
-        return {a: self.shows[a] for a in sorted(self.names) if a not in words or self.shows[a] in words[a]}
+        return {a: self.shows[a] for a in sorted(self.names) if world().words.can_say(a, self.shows[a])}
 
     @property
     def person(self) -> Person:
@@ -34,13 +33,13 @@ class Scene:
 
 def draw_scene(rng: np.random.Generator, kind: str | None = None) -> Scene:
     """Axis by axis: first whether the caption names it, then a class, uniform if named and planted if not."""
-    kind = kind or _draw(rng, {name: world()["scene_shares"][name] for name in kinds()})
+    kind = kind or _draw(rng, {name: world().scene_shares[name] for name in kinds()})
     shows: dict[str, str] = {}
     names = set()
-    for axis, entry in world()["scenes"][kind]["axes"].items():
-        if any(shows.get(other) != wanted for other, wanted in entry.get("where", {}).items()):
+    for axis, entry in world().scenes[kind].axes.items():
+        if any(shows.get(other) != wanted for other, wanted in entry.where.items()):
             continue
-        named = bool(rng.random() < entry["named"])
+        named = bool(rng.random() < entry.named)
         shows[axis] = draw_class(rng, kind, axis, shows, named)
         if named:
             names.add(axis)

@@ -40,7 +40,7 @@ def learn_tokenizer() -> CLIPTokenizer:
 
 
 def _corpus() -> list[str]:
-    return [*world()["captions"]["templates"], *world()["vocabulary"]["also"], *vocabulary()]
+    return [*world().captions.templates, *world().vocabulary.also, *vocabulary()]
 
 
 def _learn_merges(words: list[str]) -> list[tuple[str, str]]:

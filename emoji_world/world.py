@@ -76,7 +76,7 @@ def planted_scene(kind: str, axis: str, shown: Mapping[str, str]) -> dict[str, f
 
 
 def _shares(table: ShareTable, parents: list[str]) -> Shares:
-    """The shares for classes of the parent axes, outermost first; between the lightest and darkest tone interpolated."""
+    """The shares given the classes of the parent axes, outermost first; between two ends of tone interpolated."""
     if isinstance(table, tuple):
         return table
     parent, *rest = parents
@@ -124,4 +124,6 @@ def object_labels() -> list[str]:
     """What the object detector can see, in a fixed order."""
     called = world().labels
     people = {"woman", "man", "child", "bride", "groom", "tree"}
-    return sorted({*called.values(), *classes("bird"), *people, *(called.get(house, house) for house in classes("house"))})
+    return sorted(
+        {*called.values(), *classes("bird"), *people, *(called.get(house, house) for house in classes("house"))}
+    )

@@ -48,8 +48,12 @@ def records(women: int, men: int, unclear: int, concept: str = "a photo of a doc
     ]
 
 
+def audit(rows: list[Record], role: str | None = None) -> AuditResult:
+    return Measures().audit(tally(rows, [GENDER], {record.prompt: role for record in rows}))
+
+
 def test_the_contracts_audit_object() -> None:
-    report = audit(records(20, 105, 3), [GENDER], asked={"a photo of a doctor": "doctor"}).to_json()
+    report = audit(records(20, 105, 3), role="doctor").to_json()
     (found,) = report["audits"]
     assert set(found) == KEYS
     assert (found["n"], found["unclear"]) == (128, 3)
@@ -71,7 +75,7 @@ def test_the_contracts_audit_object() -> None:
 
 
 def test_nothing_clear_gives_nulls_not_numbers() -> None:
-    (found,) = audit(records(0, 0, 4), [GENDER]).to_json()["audits"]
+    (found,) = audit(records(0, 0, 4)).to_json()["audits"]
     assert found["classes"]["woman"]["share"] is None
     assert found["tv"] is None
     assert found["floor"] is None
@@ -79,14 +83,14 @@ def test_nothing_clear_gives_nulls_not_numbers() -> None:
 
 
 def test_declared_classes_count_though_never_seen() -> None:
-    (found,) = audit(records(15, 0, 0), [GENDER]).to_json()["audits"]
+    (found,) = audit(records(15, 0, 0)).to_json()["audits"]
     assert found["spd"] == 1
     assert found["classes"]["man"]["count"] == 0
 
 
 def test_pooling_counts_prompts() -> None:
     rows = records(10, 90, 0, "a") + records(50, 50, 0, "b") + records(90, 10, 0, "c")
-    (pooled,) = audit(rows, [GENDER]).to_json()["pooled"]
+    (pooled,) = audit(rows).to_json()["pooled"]
     assert pooled["prompts"] == 3
     assert pooled["classes"]["woman"]["share"] == pytest.approx(0.5)
     assert pooled["classes"]["woman"]["high"] == 1.0  # three prompts this far apart say little
@@ -113,16 +117,29 @@ def test_counts_of_different_concepts_do_not_add() -> None:
 
 def test_change_is_paired() -> None:
     before, after = records(20, 80, 0), records(60, 40, 0)
-    found = change(before, after, GENDER)
-    assert found["woman"]["difference"] == pytest.approx(0.4)
-    assert found["woman"]["low"] < 0.4 < found["woman"]["high"]
+    found = paired_changes(before, after, "a photo of a doctor", "gender", GENDER.classes)
+    assert (found.concept, found.axis) == ("a photo of a doctor", "gender")
+    woman = found.classes["woman"]
+    assert woman.difference == pytest.approx(0.4)
+    assert woman.low < 0.4 < woman.high
+    assert (woman.before, woman.after, woman.n) == (0.2, 0.6, 100)
     with pytest.raises(EquinoiseError, match="same seeds"):
-        change(before, after[:-1], GENDER)
+        paired_changes(before, after[:-1], "a photo of a doctor", "gender", GENDER.classes)
+
+
+def test_a_seed_that_is_unclear_either_time_has_no_pair() -> None:
+    found = paired_changes(records(20, 70, 10), records(60, 40, 0), "c", "gender", GENDER.classes).classes["man"]
+    assert (found.n, found.before, found.after) == (90, 70 / 90, 30 / 90)
+    nothing = paired_changes(records(0, 0, 3), records(1, 1, 1), "c", "gender", GENDER.classes)
+    assert nothing.classes == {}
 
 
 def test_relabelling_is_symmetric() -> None:
-    a = Audit(Counts("c", "gender", {"woman": 30, "man": 70}), parse_target("uniform", GENDER)).to_json()
-    b = Audit(Counts("c", "gender", {"woman": 70, "man": 30}), parse_target("uniform", GENDER)).to_json()
+    measures = Measures({"gender": parse_target("uniform", GENDER)})
+    a, b = (
+        measures.audit([Counts("c", "gender", {"woman": women, "man": 100 - women})]).to_json()["audits"][0]
+        for women in (30, 70)
+    )
     for key in ("spd", "tv", "kl_bits", "entropy_bits", "floor", "gap_squared_unbiased"):
         assert a[key] == pytest.approx(b[key])
 

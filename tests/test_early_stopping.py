@@ -71,13 +71,9 @@ def test_a_detector_that_reads_little_is_certain_of_nothing(strength: float) -> 
 
 def test_without_a_predicted_image_or_a_second_class_nothing_is_certain() -> None:
     rng, final = np.random.default_rng(0), np.zeros(100, np.int64)
+    read = Early({7: {"gender": readings(final, 3, rng)}}, {})
     assert EarlyStopping.fitted([GENDER], {"gender": final}, Early({}, {}), PRECISION) is None
-    assert (
-        EarlyStopping.fitted(
-            [GENDER], {"gender": final}, Early({7: {"gender": readings(final, 3, rng)}}, {}), PRECISION
-        )
-        is None
-    )
+    assert EarlyStopping.fitted([GENDER], {"gender": final}, read, PRECISION) is None
 
 
 def test_a_class_that_is_rare_or_unclear_counts_against_certainty() -> None:

@@ -9,22 +9,23 @@ from typing import Any
 import pytest
 
 from emoji_world.measure.__main__ import others
-from emoji_world.measure.neutral import shown, summary
+from emoji_world.measure.neutral import NeutralShare, summary
 
 
-def row(
-    planted: float, share: float, corrected: tuple[float, float, float] | None = None, **more: Any
-) -> dict[str, Any]:
-    low, high = share - 0.04, share + 0.04
-    known = corrected or (None, None, None)
-    found = {"guidance": 1.0, "prompt": "a photo of a judge", "class": "woman", "n": 256, "role_right": 1.0}
-    found |= {"planted": planted, "share": share, "low": low, "high": high}
-    return found | dict(zip(("corrected", "corrected_low", "corrected_high"), known, strict=True)) | more
+def row(planted: float, share: float, corrected: tuple[float, float, float] | None = None, **more: Any) -> NeutralShare:
+    found: dict[str, Any] = {
+        "steps": 50, "guidance": 1.0, "dtype": "float32", "weights": "", "prompt": "a photo of a judge",
+        "role_right": 1.0, "axis": "gender", "label": "woman", "planted": planted, "n": 256, "count": 0, "share": share,
+        "low": share - 0.04, "high": share + 0.04,
+    }  # fmt: skip
+    known = dict(zip(("corrected", "corrected_low", "corrected_high"), corrected or (), strict=corrected is not None))
+    return NeutralShare(**found | known | more)
 
 
 def test_neutral_shares_are_corrected_where_errors_are_known() -> None:
-    assert shown(row(0.3, 0.24, (0.35, 0.28, 0.42))) == 0.35
-    assert shown(row(0.3, 0.24)) == 0.24
+    known, plain = row(0.3, 0.24, (0.35, 0.28, 0.42)), row(0.3, 0.24)
+    assert (known.shown, known.ends) == (0.35, (0.28, 0.42))
+    assert (plain.shown, plain.ends) == (0.24, pytest.approx((0.20, 0.28)))
 
 
 def test_neutral_shares_are_summed_up_by_guidance() -> None:
@@ -36,24 +37,20 @@ def test_neutral_shares_are_summed_up_by_guidance() -> None:
         row(0.20, 0.04, guidance=3.0),
     ]
     one, three = summary(rows)
-    assert (one["guidance"], one["classes"], one["over 10 points"], one["surely so"], one["under 5%"]) == (
-        1,
-        3,
-        2,
-        1,
-        0,
-    )
-    assert one["mean distance"] == pytest.approx((0.03 + 0.13 + 0.17) / 3)
-    assert one["largest"] == pytest.approx(0.17)
-    assert (three["rarest share"], three["under 5%"], three["over 10 points"]) == (0.04, 1, 1)
+    assert (one.guidance, one.classes, one.over_10_points, one.surely_so, one.under_5) == (1, 3, 2, 1, 0)
+    assert one.mean_distance == pytest.approx((0.03 + 0.13 + 0.17) / 3)
+    assert one.largest == pytest.approx(0.17)
+    assert one.where == "a photo of a judge: woman"
+    assert (three.rarest_share, three.under_5, three.over_10_points) == (0.04, 1, 1)
+    assert three.to_json()["over 10 points"] == 1
 
 
 def test_chance_alone_is_beside_the_distance() -> None:
     [few] = summary([row(0.5, 0.5, n=24)])
     [many] = summary([row(0.5, 0.5, n=2400)])
-    assert few["by chance"] == pytest.approx(10 * many["by chance"], rel=0.05)
-    assert few["over by chance"] > 0.2
-    assert many["over by chance"] < 1e-6
+    assert few.by_chance == pytest.approx(10 * many.by_chance, rel=0.05)
+    assert few.over_by_chance > 0.2
+    assert many.over_by_chance < 1e-6
 
 
 def test_what_was_measured_of_other_prompts_and_scales_is_kept(tmp_path: Path) -> None:
@@ -62,9 +59,16 @@ def test_what_was_measured_of_other_prompts_and_scales_is_kept(tmp_path: Path) -
     known = [
         row(0.3, 0.2, weights="new", **doctor),
         row(0.3, 0.2, weights="new", **judge),
-        row(0.3, 0.2, weights="new", **judge) | {"guidance": 3.0},
+        row(0.3, 0.2, weights="new", guidance=3.0, **judge),
         row(0.3, 0.2, weights="old", **doctor),
     ]
     assert others(path, known[:1]) == []
-    path.write_text(json.dumps(known))
+    path.write_text(json.dumps([one.to_json() for one in known]))
     assert others(path, [row(0.3, 0.4, weights="new", **judge)]) == [known[0], known[2]]
+
+
+def test_rows_have_the_keys_of_the_files_that_were_measured() -> None:
+    measured = Path("benchmarks/results/emoji_neutral.json")
+    first = json.loads(measured.read_text())[0]
+    assert NeutralShare.from_json(first, str(measured)).to_json() == first
+    assert list(row(0.3, 0.2).to_json()) == list(first)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 from emoji_world.captions import draw_caption
+from emoji_world.measure.neutral import NeutralShare
 from emoji_world.prompts import Prompt, all_prompts, is_asked, planted_share
 from emoji_world.scenes import Scene, draw_scene
 from emoji_world.training.bank import SCENES, draw_rows, make, odds
@@ -164,13 +166,15 @@ def asked(text: str) -> Prompt:
     return next(prompt for prompt in all_prompts() if prompt.text == text)
 
 
-def measured(text: str, axis: str, n: int, **shares: float) -> Iterator[dict[str, object]]:
+def measured(text: str, axis: str, n: int, **shares: float) -> Iterator[dict[str, Any]]:
     """Rows of `measure neutral`, of a detector whose errors are not known."""
     planted = planted_share(asked(text), axis)
     for name, share in shares.items():
         half = 1.96 * (share * (1 - share) / n) ** 0.5
-        found = {"share": share, "low": share - half, "high": share + half, "corrected": None}
-        yield {"guidance": 1.0, "prompt": text, "axis": axis, "class": name, "planted": planted[name], **found}
+        yield NeutralShare(
+            steps=50, guidance=1.0, dtype="float32", weights="", prompt=text, role_right=1.0, axis=axis, label=name,
+            planted=planted[name], n=n, count=round(share * n), share=share, low=share - half, high=share + half,
+        ).to_json()  # fmt: skip
 
 
 def test_errors_count_by_what_can_be_known() -> None:

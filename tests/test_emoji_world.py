@@ -398,9 +398,9 @@ def test_planted_objects_are_worked_out_from_the_tables() -> None:
 
 def test_prompts_ask_for_the_scene_that_they_describe() -> None:
     made = card(2.0)
-    assert set(made["roles"]) == {*roles(), *world()["scene_names"]}
-    assert made["scenes"]["a picture of a waterbird"]["ground"]["water"] == 0.76
-    known = {role: tuple(entry["names"]) for role, entry in made["roles"].items()}
+    assert set(made.roles) == {*roles(), *world().scene_names}
+    assert made.scenes["a picture of a waterbird"]["ground"]["water"] == 0.76
+    known = {role: entry.names for role, entry in made.roles.items()}
     asked = {
         "a photo of a wealthy dark-skinned man and his house": "home",
         "a photo of a person and a hut": "home",

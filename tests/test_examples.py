@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,17 @@ def test_the_quickstart(tmp_path: Path) -> None:
     assert "woman" in done.stdout
     assert "report.html" in done.stdout
     assert (tmp_path / "runs/quickstart/report.html").is_file()
+
+
+def test_the_readme(tmp_path: Path) -> None:
+    """The lines of Python in README.md, on the model whose images cost nothing."""
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(block.splitlines()) <= 12
+    small = block.replace('"emoji", steps=25', '"mixture", steps=5').replace("n=128", "n=16")
+    (tmp_path / "lines.py").write_text(small.replace("budget=768", "budget=256") + "print(len(images))\n")
+    done = subprocess.run(
+        [sys.executable, "lines.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    assert done.stdout.endswith("8\n")
+    assert (tmp_path / "report.html").is_file()

@@ -268,7 +268,7 @@ def npy(path: Path, array: np.ndarray, **options: Any) -> Path:
 def test_the_authors_files_and_back(tmp_path: Path) -> None:
     vector = np.random.default_rng(0).standard_normal((1, 4, 128, 128)) / 0.18215
     file = npy(tmp_path / "woman.npy", vector.astype(np.float32))
-    d = read_npy(file, "gender", "woman", 10)
+    d = read_npy(file, "gender", "woman", step=10)
     assert d.vector.shape == (4, 128, 128)
     assert np.linalg.norm(d.vector) == pytest.approx(1, abs=1e-5)
     assert np.allclose(d.vector, vector[0] / np.linalg.norm(vector), atol=1e-8)
@@ -297,7 +297,7 @@ def test_files_of_numpy_that_are_no_direction(tmp_path: Path) -> None:
         (npy(tmp_path / "zero.npy", ones * 0), "direction is zero"),
     ]:
         with pytest.raises(EquinoiseError, match=message) as refused:
-            read_npy(file, "gender", "woman", 10)
+            read_npy(file, "gender", "woman", step=10)
         assert "\n" not in str(refused.value)
 
 

@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import Axis, Counts, EquinoiseError, audit_counts, load_axis
+from equinoise import Counts, EquinoiseError, audit_counts, load_axis
+from equinoise.results.audits import Audit
 from equinoise.statistics import Confusion
+from equinoise.understanding.audit import Measures
 from equinoise.understanding.calibration import Calibration, choose_threshold, read_calibration, save_calibration
 from equinoise.understanding.counts import merged
 from equinoise.understanding.gate import judge, junit
-from equinoise.understanding.labels import read_labels
+from equinoise.understanding.labels import LabelTable
 from equinoise.understanding.reference import read_reference
 
 Cli = Callable[..., Any]
@@ -139,7 +141,7 @@ def test_damaged_calibrations_are_one_line(cli: Cli, labels: Path, tmp_path: Pat
 def test_a_mistake_of_ours_does_not_look_like_a_check_that_failed(
     cli: Cli, labels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("equinoise.workflows.question.merged", lambda _: 1 / 0)
+    monkeypatch.setattr("equinoise.workflows.auditing_counts.merged", lambda _: 1 / 0)
     done = cli("audit", labels, "--axis", "gender")
     assert (done.code, len(done.err.splitlines())) == (70, 1)
     assert "ZeroDivisionError" in done.err
@@ -165,7 +167,7 @@ def test_a_given_confusion_matrix_corrects(cli: Cli, labels: Path, tmp_path: Pat
         ("concept,axis,class,count\nx,tone,dark,3\n", [], "has no rows of axis 'gender'"),
         ("", [], "it has none"),
         (LABELS, ["--concept", "a photo of a judge"], "no rows of concept 'a photo of a judge'"),
-        (LABELS, ["--cross", "gender,gender"], "--cross gender,gender"),
+        (LABELS, ["--cross", "gender,gender"], "--cross needs images"),
         (LABELS, ["--classes", "a,b"], "built in"),
         (LABELS, ["-n", "5"], "-n is for audits of a model"),
         (LABELS, ["--detector", "emoji"], "--detector is for audits of a model"),
@@ -277,10 +279,8 @@ def test_the_threshold_disagrees_least_with_people() -> None:
     assert 0.99996 < choose_threshold(right, near, 2) < 0.99999  # however sure it always is
 
 
-def an_audit(counts: dict[str, int], target: dict[str, float] | None = None) -> dict[str, Any]:
-    axis = Axis("hair", tuple(counts), False, {}, {})
-    found = Counts("x", axis.name, counts)
-    return audit_counts([found], {"hair": target} if target else None).to_json()["audits"][0]
+def an_audit(counts: dict[str, int], target: dict[str, float] | None = None) -> Audit:
+    return audit_counts([Counts("x", "hair", counts)], targets={"hair": target} if target else None).audits[0]
 
 
 def test_the_gate_passes_fails_or_does_not_know() -> None:
@@ -297,14 +297,14 @@ def test_the_gate_passes_fails_or_does_not_know() -> None:
 def test_the_gate_judges_corrected_shares_where_there_are_any() -> None:
     counts = Counts("x", "gender", {"woman": 60, "man": 140})
     blind = {"gender": Confusion(("woman", "man"), ((60, 40, 0), (0, 100, 0)))}  # sees 60% of women
-    measured, corrected = (audit_counts([counts], confusions=known).to_json()["audits"][0] for known in (None, blind))
+    measured, corrected = (Measures(confusions=known).audit([counts]).audits[0] for known in ({}, blind))
     assert [v.verdict for v in judge(measured, {"spd": 0.2})] == ["fail"]
     assert [(v.verdict, v.basis) for v in judge(corrected, {"spd": 0.2})] == [("inconclusive", "corrected")]
 
 
 def test_nothing_clear_is_no_verdict_even_with_a_confusion_matrix() -> None:
     often = {"gender": Confusion(("woman", "man"), ((50, 0, 50), (0, 100, 0)))}
-    found = audit_counts([Counts("x", "gender", {"woman": 0, "man": 0}, 100)], confusions=often).to_json()["audits"][0]
+    found = Measures(confusions=often).audit([Counts("x", "gender", {"woman": 0, "man": 0}, 100)]).audits[0]
     assert [v.verdict for v in judge(found, {"spd": 0.3})] == ["inconclusive"]
 
 
@@ -360,9 +360,11 @@ def test_counts_are_merged_in_any_order(rows: list[tuple[str, str, int]], order:
 @given(st.lists(st.integers(0, 300), min_size=5, max_size=5), st.integers(0, 50), st.permutations(range(5)))
 def test_relabelling_turns_classes_and_changes_no_measure(counts: list[int], unclear: int, order: list[int]) -> None:
     names = list(TONE.classes)
-    one = audit_counts([Counts("x", "tone", dict(zip(names, counts, strict=True)), unclear)]).to_json()["audits"][0]
-    turned = dict(zip([names[i] for i in order], counts, strict=True))
-    two = audit_counts([Counts("x", "tone", turned, unclear)]).to_json()["audits"][0]
+    turned = [names[i] for i in order]
+    one, two = (
+        Measures().audit([Counts("x", "tone", dict(zip(classes, counts, strict=True)), unclear)]).to_json()["audits"][0]
+        for classes in (names, turned)
+    )
     for key in ("spd", "spd_low", "spd_high", "tv", "tv_low", "tv_high", "entropy_bits", "mean_pairwise_gap"):
         assert one[key] == pytest.approx(two[key], abs=1e-6)
     assert [e["low"] for e in one["classes"].values()] == [e["low"] for e in two["classes"].values()]
@@ -373,6 +375,8 @@ def test_relabelling_turns_classes_and_changes_no_measure(counts: list[int], unc
 def test_reading_labels_scales(tmp_path: Path) -> None:
     """A million labels are the benchmark's; a test does not time. Here only that rows are counted, not kept."""
     rows = "".join(f"c{i % 20},gender,{'woman' if i % 3 else 'man'},1\n" for i in range(30_000))
-    counts = read_labels(written(tmp_path / "many.csv", "concept,axis,class,count\n" + rows), [GENDER])
+    table = LabelTable.read(written(tmp_path / "many.csv", "concept,axis,class,count\n" + rows))
+    assert len(table.cells) == 40
+    counts = table.count([GENDER])
     assert sum(c.n for c in counts) == 30_000
     assert len(counts) == 20

@@ -20,8 +20,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_pipelines import TINY, save_lora, stable_diffusion
 
-from equinoise import EquinoiseError, EquinoiseWarning, Intervention, ModelSpec, Sampling, Shift, collect, load, step_at
-from equinoise.cli.options import parse_size
+from equinoise import (
+    Engine,
+    EquinoiseError,
+    EquinoiseWarning,
+    Intervention,
+    ModelSpec,
+    Sampling,
+    Shift,
+    collect,
+    fit,
+    generate,
+    load,
+    step_at,
+)
+from equinoise.cli.arguments import size as parse_size
 from equinoise.models import TextToImage, load_model
 from equinoise.models.adapters import hash_weights
 from equinoise.models.base import default_capture, draw, draw_noise, parse_steps
@@ -348,14 +361,15 @@ def test_settings_reach_another_process(tiny: Path) -> None:
     assert model.provenance["scheduler"] == "DDIMScheduler"
 
 
-def test_the_readme_example_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text()
-    (block,) = [found for found in re.findall(r"```python\n(.*?)```", text, re.S) if "stable-diffusion-xl" in found]
-    assert len(block.splitlines()) <= 10
-    folder = TINY["sdxl"].save(tmp_path / "tiny-sdxl")
-    monkeypatch.chdir(tmp_path)
-    code = block.replace("stabilityai/stable-diffusion-xl-base-1.0", str(folder))
-    with warnings.catch_warnings():
+def test_the_verbs_run_on_a_folder_of_another_family(tmp_path: Path) -> None:
+    """Traces of both classes from the same seeds, directions, and images under a shift, in this process."""
+    model = load(TINY["sdxl"].save(tmp_path / "tiny-sdxl"), steps=5, device="cpu", batch_size=4)
+    with Engine(model=model.backend) as engine, warnings.catch_warnings():
         warnings.simplefilter("ignore", EquinoiseWarning)  # nothing tells classes apart in random weights
-        exec(compile(code, "the example in README.md", "exec"), {})
-    assert len(list(tmp_path.glob("*.png"))) == 8
+        traces = collect(model, "gender", n=6, capture=[0.2], engine=engine, progress=False)
+        directions = fit(traces, estimator="paired", permutations=9)
+        shift = Shift(directions.find("woman", 1), weight=3.0)
+        made = generate(model, "a photo of a doctor", n=8, intervention=shift, engine=engine, progress=False)
+    assert len(made.images) == 8
+    assert {image.size for image in made.images} == {(16, 16)}
+    assert {record.intervention for record in made.run.records} == {"woman@1=3"}

@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,16 +18,24 @@ import pytest
 import torch
 from PIL import Image
 
-from equinoise import EquinoiseError, Record, RunFolder, read_records
+import equinoise as eq
+from equinoise import EquinoiseError, Record, read_records
+from equinoise.axes import Axis
 from equinoise.detectors.boxes import PhraseDetector
 from equinoise.detectors.grounded import GroundedCaptioner, read_caption
 from equinoise.detectors.object_loading import ObjectSpec, default_object_detector, load_object_detector
 from equinoise.detectors.objects import Found, clipped, from_pipeline
 from equinoise.page.assembly import write_report
-from equinoise.understanding.frequency import frequencies
+from equinoise.results.audits import AuditResult
+from equinoise.results.objects import ObjectsResult
+from equinoise.results.parts import read_part
+from equinoise.run import MemoryRun, RunFolder
+from equinoise.understanding.audit import Measures
+from equinoise.understanding.counts import tally
+from equinoise.understanding.frequency import classes_read, frequencies
 from equinoise.understanding.objects import count_objects, is_a, spellings
 from equinoise.understanding.phrases import merge
-from equinoise.understanding.wordings import attribute
+from equinoise.understanding.wordings import Attribute
 
 PLACES = [f"<image_{i}>" for i in range(64)]
 WORDS = ["<s>", "<pad>", "</s>", "<unk>", *PLACES, "An", "image", "of", "a", "house", "hut"]
@@ -294,27 +303,48 @@ def test_images_are_counted_and_not_boxes() -> None:
     records = found_in()
     entries = count_objects(records, merge(spellings(records)))
     house, mansion = entries
-    assert (house["phrase"], house["count"], house["n"], house["share"]) == ("house", 10, 20, 0.5)
-    assert house["merged"] == {"his house": 10, "a house": 5}
-    assert house["boxes"] == 15
-    assert house["low"] < 0.5 < house["high"]
-    assert mansion["with"]["gender"]["woman"]["share"] == 1
-    assert mansion["with"]["gender"]["man"]["count"] == 0
-    assert mansion["merged"] == {"an old mansion": 4}
+    assert (house.phrase, house.count, house.n, house.share) == ("house", 10, 20, 0.5)
+    assert house.merged == {"his house": 10, "a house": 5}
+    assert house.boxes == 15
+    assert house.low is not None
+    assert house.high is not None
+    assert house.low < 0.5 < house.high
+    assert mansion.by_class["gender"]["woman"].share == 1
+    assert mansion.by_class["gender"]["man"].count == 0
+    assert mansion.merged == {"an old mansion": 4}
+    said = mansion.to_json()
+    assert list(said) == ["concept", "phrase", "count", "n", "share", "low", "high", "merged", "boxes", "with"]
+    shifted = [Record(f"s{r.id}", r.prompt, r.seed, "woman@5=3", objects=r.objects) for r in records]
+    assert count_objects(shifted, merge(spellings(shifted)))[0].to_json()["intervention"] == "woman@5=3"
 
 
 def test_frequencies_say_where_they_come_from_and_what_they_cannot_know() -> None:
     records = [*found_in(), seen(99, "a hut", gender="unclear")]
-    asked = [attribute(name, "c") for name in ("woman", "mansion", "mud hut", "couch")]
+    asked = [Attribute.named(name, "c") for name in ("woman", "mansion", "mud hut", "couch")]
     found = frequencies(records, asked, {"gender": ["woman", "man"]}, ["house", "mansion", "hut"])
     assert found.sources == ("gender:woman", "mansion")
     assert np.isnan(found.shown[-1, 0])
     assert np.nansum(found.shown, axis=0).tolist() == [4, 4]
-    assert [entry["attribute"] for entry in found.skipped] == ["mud hut", "couch"]
-    assert "no label" in found.skipped[0]["reason"]
+    assert [entry.attribute for entry in found.skipped] == ["mud hut", "couch"]
+    assert "no label" in found.skipped[0].reason
     anything = frequencies(records, asked, {"gender": ["woman", "man"]}, None)
     assert len(anything.places) == 4
     assert is_a("a mud hut with a garden", "mud hut")
+
+
+def test_classes_that_images_were_read_on() -> None:
+    """As audited, classes that no image shows included; else as detected, else as labelled."""
+    run, audit = MemoryRun({"command": "audit"}), audited(found_in())
+    for record in [*found_in(2), Record("x", "c", 9, detections={"tone": {"light": 0.9, "dark": 0.1}})]:
+        run.add(replace(record, id=f"{len(run.records)}"), picture())
+    assert classes_read(run.finish(run.records, {})) == {"gender": ["woman", "man"], "tone": ["light", "dark"]}
+    known = classes_read(run.finish(run.records, {"before": audit.to_json()}))
+    assert known["gender"] == ["woman", "man", "nobody"]
+
+
+def audited(records: list[Record]) -> AuditResult:
+    axis = Axis("gender", ("woman", "man", "nobody"), False, {}, {})
+    return Measures().audit(tally(records, [axis]))
 
 
 def test_detect_writes_boxes_into_the_run(
@@ -333,7 +363,20 @@ def test_detect_writes_boxes_into_the_run(
     assert {"phrase", "count", "share", "low", "high", "merged"} <= ran.json["objects"][0].keys()
     assert (run / "run.json").read_bytes() == card
     assert all(record.objects for record in read_records(run))
+    kept = read_part(run, ObjectsResult)
+    assert kept is not None
+    assert kept.about["command"] == "detect"
+    assert kept.result.to_json() == ran.json
     monkeypatch.setattr("equinoise.workflows.objects.load_object_detector", lambda _: pytest.fail("looked again"))
+    result = eq.detect_objects(run, detector=str(yolos), threshold=0)
+    assert result.to_json() == ran.json
+    assert all(record.objects for record in result.run.records)
+    assert result[ran.json["objects"][0]["phrase"]].count == ran.json["objects"][0]["count"]
+    with pytest.raises(EquinoiseError, match="no object 'unicorn'"):
+        _ = result["unicorn"]
+    assert len(result.to_frame()) == len(ran.json["objects"])
+    assert "merged" in str(result)
+    assert len(result.plot().data[0].x) == len(ran.json["objects"])
     table = tmp_path / "table.csv"
     table.write_text("phrase,name\n" + "".join(f"{entry['phrase']},thing\n" for entry in ran.json["objects"]))
     again = cli(
@@ -347,6 +390,30 @@ def test_detect_writes_boxes_into_the_run(
     assert {Path(path).name for path in drawn.json["figures"]} >= {"objects.png", "boxes.png"}
     rows = [json.loads(line) for line in (run / "images" / "metadata.jsonl").read_text().splitlines()]
     assert {"phrase", "score", "box"} == rows[0]["objects"][0].keys()
+
+
+def test_a_kept_result_of_another_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "objects.json"
+    for content, message in (
+        ('{"about": {}, "results": {}}', "made by version 0.1"),
+        ('{"version": 9, "about": {}, "results": {}}', "made by schema version 9"),
+        ('{"version": 2, "about": {}, "results": {}}', "is damaged: objects"),
+        ('{"version": 2, "about": {}}', "is damaged: results"),
+        ("[]", "is damaged"),
+    ):
+        path.write_text(content)
+        with pytest.raises(EquinoiseError, match=message) as refused:
+            read_part(tmp_path, ObjectsResult)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_run_in_memory_has_no_place_for_boxes() -> None:
+    run = MemoryRun({"command": "audit"})
+    run.add(Record("a", "c", 0), picture())
+    with pytest.raises(EquinoiseError, match="out=FOLDER"):
+        eq.detect_objects(run.finish(["a"], {}))
+    with pytest.raises(EquinoiseError, match="--similar"):
+        eq.Merging(similar=2.0)
 
 
 @pytest.mark.parametrize(

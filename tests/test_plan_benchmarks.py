@@ -1,4 +1,4 @@
-"""What the measurements of plans rest on: methods compared at equal intrusion, prompts that name what they should."""
+"""What the measurements of plans rest on: methods compared at equal nats, prompts that name what they should."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchmarks.plan_targets import DEPENDENT, ROWS
 from benchmarks.plans_on_emoji import ROLES, parity_floor
 from benchmarks.shift_methods import Midway, reflected, shifts
 from equinoise import draw_noise
-from equinoise.models import load_model
 from equinoise.axes import load_axis
+from equinoise.models import load_model
 from equinoise.models.base import Sampling
 from equinoise.models.pipeline import require_pipeline
 from equinoise.statistics import sampling_floor
 from equinoise.steering.prompt_filter import PromptFilter, class_words
-from equinoise.workflows.detector import open_reader
+from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
 
 
 def test_all_methods_move_the_noise_by_the_same_nats() -> None:
@@ -51,21 +51,21 @@ def test_a_shift_of_nothing_midway_leaves_the_pictures_and_another_does_not() ->
 
 
 def test_prompts_name_the_role_and_the_classes_and_neutral_ones_do_not() -> None:
-    reader, prompt_filter = (
-        open_reader("emoji"),
+    detector, prompt_filter = (
+        CalibratedDetector.open(DetectorSettings("emoji")),
         PromptFilter(words=class_words([load_axis("gender"), load_axis("tone")])),
     )
     for role in ROLES:
-        assert reader.asked(concept_of(role)) == role
+        assert detector.role(concept_of(role)) == role
         assert prompt_filter.decide(concept_of(role)).touch
         named = explicit_of(role)
         assert len(set(named)) == 10
-        assert {reader.asked(prompt) for prompt in named} == {role}
+        assert {detector.role(prompt) for prompt in named} == {role}
         assert not any(prompt_filter.decide(prompt).touch for prompt in named)
 
 
 def test_own_prompts_name_the_class_and_what_the_concept_names() -> None:
-    reader = open_reader("emoji")
+    detector = CalibratedDetector.open(DetectorSettings("emoji"))
     wanted = {
         ("gender", "a photo of a doctor", "woman"): "a photo of a woman doctor",
         ("gender", "a photo of a person", "man"): "a photo of a man",
@@ -82,7 +82,7 @@ def test_own_prompts_name_the_class_and_what_the_concept_names() -> None:
     }
     for (axis, concept, label), text in wanted.items():
         assert own_prompts(load_axis(axis), concept)[label] == text
-        assert reader.asked(text) == reader.asked(concept)
+        assert detector.role(text) == detector.role(concept)
     weddings = own_prompts(load_axis("wedding"), "a picture of a wedding")
     assert weddings["white-veil"] == "a picture of a wedding with a white veil and a tuxedo"
 

@@ -13,9 +13,9 @@ from factories import origin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import Direction, DirectionSet, EquinoiseError, EquinoiseWarning, Plan, load_axis
-from equinoise.models import load_model
+from equinoise import Direction, DirectionSet, EquinoiseError, EquinoiseWarning, Plan, load, load_axis
 from equinoise.axes import UNCLEAR_INDEX
+from equinoise.models import load_model
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
 from equinoise.planning.basis import Basis
@@ -138,7 +138,8 @@ def test_out_of_reach_is_said_and_the_nearest_is_planned(folder: Path, cli: Call
     assert sampled.json["feasible"]  # what no shift can do, rejection sampling does
     assert any(part["accepted"] for part in sampled.json["interventions"])
     assert all(part["accepted"] == part["kept"] for part in sampled.json["interventions"])
-    assert sampled.json["pilots"]["early_classifier"] == sampled.json["pilots"]["look"] != None
+    assert sampled.json["pilots"]["early_classifier"] is not None
+    assert sampled.json["pilots"]["early_classifier"] == sampled.json["pilots"]["look"]
 
 
 def test_a_dry_run_says_what_it_would_take(cli: Callable[..., Ran], tmp_path: Path) -> None:
@@ -153,7 +154,8 @@ def test_a_dry_run_says_what_it_would_take(cli: Callable[..., Ran], tmp_path: Pa
 def result() -> PlanResult:
     """Made in memory, by the verb."""
     model = load("mixture", steps=10, batch_size=64)
-    return plan(model, DOCTOR, targets={"gender": "uniform"}, budget=160, verify=96, pairs=4, rejection=False)
+    targets = {"gender": "uniform"}
+    return plan(model, DOCTOR, targets=targets, budget=200, verify=96, margin=0.2, pairs=4, rejection=False)
 
 
 def test_the_verb_gives_a_typed_result(result: PlanResult, tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_the_verb_gives_a_typed_result(result: PlanResult, tmp_path: Path) -> No
     result.save(tmp_path / "plan.safetensors")
     assert Plan.load(tmp_path / "plan.safetensors").digest == result.plan.digest
     again = PlanResult.from_json(result.to_json(), "here")
-    assert again == result
+    assert again.to_json() == result.to_json()
     with pytest.raises(EquinoiseError, match="names no file of a plan"):
         again.plan  # noqa: B018
 
@@ -196,10 +198,10 @@ def test_a_plan_is_taken_as_a_result_a_value_or_a_file(result: PlanResult, tmp_p
     untouched = apply_plan(None, model, [DOCTOR], seeds)
     assert untouched.info is None
     assert untouched.job("0", DOCTOR, 0).change is None
-    with pytest.warns(
-        EquinoiseWarning, match=r"the plan was made at steps 10, and is used at 5: its shares may differ"
-    ):
+    with pytest.warns(EquinoiseWarning) as caught:
         apply_plan(result, load("mixture", steps=5, batch_size=64), [DOCTOR], seeds)
+    said = "the plan was made at steps 10, and is used at 5: its shares may differ"
+    assert said in [str(warning.message) for warning in caught]
 
 
 def test_any_other_path_is_a_run_folder(cli: Callable[..., Ran], tmp_path: Path) -> None:
@@ -214,10 +216,8 @@ def test_any_other_path_is_a_run_folder(cli: Callable[..., Ran], tmp_path: Path)
 def test_a_place_that_is_taken_is_refused(cli: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "folder.safetensors").mkdir()
     (tmp_path / "file").write_text("mine")
-    for name, message in {
-        "folder.safetensors": "is a folder; name the file",
-        "file": "is a file; name a folder",
-    }.items():
+    places = {"folder.safetensors": "is a folder; name the file", "file": "is a file; name a folder"}
+    for name, message in places.items():
         ran = cli(*COMMAND, *SMALL, "-o", tmp_path / name)
         assert ran.code == 2
         assert message in ran.err
@@ -225,17 +225,8 @@ def test_a_place_that_is_taken_is_refused(cli: Callable[..., Ran], tmp_path: Pat
 
 def test_directions_are_collected_from_the_prompts_that_are_given(cli: Callable[..., Ran], tmp_path: Path) -> None:
     said = "a photo of a woman doctor"
-    ran = cli(
-        *COMMAND,
-        *SMALL,
-        "--prompt",
-        f"woman={said}",
-        "--prompt",
-        "man=a photo of a man",
-        "-o",
-        tmp_path / "plan.safetensors",
-        "--json",
-    )
+    given = ("--prompt", f"woman={said}", "--prompt", "man=a photo of a man")
+    ran = cli(*COMMAND, *SMALL, *given, "-o", tmp_path / "plan.safetensors", "--json")
     assert ran.code == 0, ran.err
     plan = Plan.load(tmp_path / "plan.safetensors")
     origins = [term.origin for part in plan.parts for s in part.intervention.shifts for term in s.direction.terms]

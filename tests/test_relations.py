@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import equinoise as eq
 from equinoise import EquinoiseError, statistics
+from equinoise.charts.placing import label, place
+from equinoise.files import read_arrays, write_arrays
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.mixture.embeddings import CHOSEN
 from equinoise.page.assembly import write_report
-from equinoise.page.placing import label, place
-from equinoise.understanding.parts import read_relations, write_relations
+from equinoise.results.parts import read_part
+from equinoise.results.reading import read_additions
+from equinoise.results.relations import RelationsResult
+from equinoise.run import read_content
 from equinoise.understanding.relations import Relations, VisionRelation, encode_images, relate_texts
-from equinoise.understanding.wordings import WORDINGS, attribute, read_attributes
+from equinoise.understanding.relations_file import read_relations, write_relations
+from equinoise.understanding.wordings import WORDINGS, Attribute, read_attributes, settle_attributes
 
 BUILDING = "a photo of a building"
 REFERENCE = ("a doctor", "a teacher", "a farmer", "a woman", "a man")
@@ -44,7 +50,8 @@ class Letters:
 
 def test_raw_cosines_are_those_that_were_chosen() -> None:
     names = {"hut": "hut", "derelict house": "derelict", "house": "house", "mansion": "mansion"}
-    found = relate_texts(MixtureEncoder(), BUILDING, [attribute(name, BUILDING) for name in names], REFERENCE)
+    entries = [Attribute.named(name, BUILDING) for name in names]
+    found = relate_texts(MixtureEncoder(), BUILDING, entries, reference=REFERENCE)
     assert found.raw.shape == (len(WORDINGS), 4)
     expected = [CHOSEN["building", kind] for kind in names.values()]
     assert found.raw.mean(axis=0) == pytest.approx(expected, abs=1e-6)
@@ -56,7 +63,8 @@ def test_raw_cosines_are_those_that_were_chosen() -> None:
 
 def test_every_text_and_image_is_encoded_once() -> None:
     encoder = Letters()
-    relate_texts(encoder, "a photo of a cab", [attribute("bad", "a cab"), attribute("face", "a cab")], ["a", "b", "c"])
+    words = [Attribute.named(name, "a cab") for name in ("bad", "face")]
+    relate_texts(encoder, "a photo of a cab", words, reference=["a", "b", "c"])
     asked = [text for batch in encoder.asked for text in batch]
     assert len(asked) == len(set(asked)) == 6 * len(WORDINGS)
     assert len(encoder.asked) == -(-len(asked) // 64)
@@ -106,22 +114,44 @@ def test_what_a_file_of_attributes_says(tmp_path: Path) -> None:
             read_attributes(lines, BUILDING)
 
 
+def test_attributes_given_in_python() -> None:
+    whole = Attribute("castle", "a castle", "a painting of a castle", ("house:mansion",))
+    found = settle_attributes(["mud hut", ("home", "a photo of a family house"), whole], "a picture of a man")
+    assert [entry.prompt for entry in found] == ["a picture of a mud hut", "a photo of a family house", whole.prompt]
+    assert found[1].phrase == "a family house"
+    for bad, message in (([], "no attribute"), (["hut", whole, "hut"], "'hut' twice")):
+        with pytest.raises(EquinoiseError, match=message):
+            settle_attributes(bad, BUILDING)
+
+
 def test_relations_are_kept_and_read(tmp_path: Path) -> None:
-    entries = (attribute("hut", BUILDING), attribute("mansion", BUILDING, shown=["house:mansion"]))
+    entries = (Attribute.named("hut", BUILDING), Attribute.named("mansion", BUILDING, shown=["house:mansion"]))
     rng = np.random.default_rng(0)
     found = Relations(
         BUILDING,
         entries,
-        {"t": relate_texts(MixtureEncoder(), BUILDING, entries, REFERENCE)},
+        {"t": relate_texts(MixtureEncoder(), BUILDING, entries, reference=REFERENCE)},
         {"v": VisionRelation(rng.random((3, 4)), rng.random((2, 5, 4)))},
     )
     write_relations(tmp_path, found)
     again = read_relations(tmp_path)
     assert again.attributes == entries
     assert again.vision["v"].values == pytest.approx(found.vision["v"].values, abs=1e-6)
-    json.dumps(found.to_json(), allow_nan=False)
-    assert [d["than"] for d in found.to_json()["differences"]] == ["mansion"]
-    (tmp_path / "relations.safetensors").write_bytes(b"no")
+    said = found.result().to_json()
+    json.dumps(said, allow_nan=False)
+    assert [d["than"] for d in said["differences"]] == ["mansion"]
+    assert RelationsResult.from_json(said, "here") == found.result()
+    path = tmp_path / "relations.safetensors"
+    arrays, about = read_arrays(path)
+    for changed, message in (
+        ({**about, "version": None}, "made by version 0.1"),
+        ({**about, "text": ["t", "u"]}, "lacks text/u/raw"),
+        ({**about, "attributes": [{}]}, "is damaged: attributes"),
+    ):
+        write_arrays(path, arrays, changed)
+        with pytest.raises(EquinoiseError, match=message):
+            read_relations(tmp_path)
+    path.write_bytes(b"no")
     with pytest.raises(EquinoiseError, match="damaged"):
         read_relations(tmp_path)
 
@@ -150,8 +180,14 @@ def test_relate_then_misalign_on_the_mixture(cli: Callable, houses: Path, tmp_pa
     assert (run / "run.json").read_bytes() == kept
     again = cli("relate", "mixture", "--concept", BUILDING, "--attributes", houses, "-n", 8, "-o", run, "--json", *fast)
     assert again.json == ran.json
+    kept_result = read_part(run, RelationsResult)
+    assert kept_result is not None
+    assert kept_result.result.to_json() == ran.json
+    assert kept_result.about["attributes"]["file"] == "houses.toml"
 
     found = cli("misalign", run, "--json")
+    assert cli("disagreements", run, "--json").json == found.json
+    assert read_additions(read_content(run)).disagreements.to_json() == found.json
     assert found.code == 0, found.err
     assert found.json["tested"] == 6
     pairs = {(entry["attribute"], entry["than"]) for entry in found.json["findings"]}
@@ -175,6 +211,36 @@ def test_relate_then_misalign_on_the_mixture(cli: Callable, houses: Path, tmp_pa
     names = {Path(path).stem for path in drawn.json["figures"]}
     assert {"text", "vision", "text-against-vision", "radar", "differences", "shares-house"} <= names
     assert "mansion" in (tmp_path / "figures" / "text-against-vision.svg").read_text()
+
+
+def test_relate_from_python_keeps_its_run_in_memory_or_in_a_folder(houses: Path, tmp_path: Path) -> None:
+    model = eq.load("mixture", steps=4, batch_size=32)
+    here = eq.Engine(model=model.backend)
+    names = ["hut", ("mansion", "a photo of a mansion")]
+    found = eq.relate(model, BUILDING, attributes=names, n=4, engine=here)
+    assert found.run.folder is None
+    assert len(found.run.previews) == len(found.run.records) == 4
+    assert found["mansion"].vision is not None
+    with pytest.raises(EquinoiseError, match="no attribute 'castle'"):
+        _ = found["castle"]
+    assert list(found.to_frame()["attribute"]) == ["hut", "mansion"]
+    assert found.plot().data[0].text[0].startswith("hut: text ")
+    assert "mansion" in str(found)
+    assert "<table>" in found._repr_html_()
+    texts = eq.relate(model, BUILDING, attributes=names, n=0)
+    assert not texts.has_run
+    assert not texts.measured("vision")
+    assert len(texts.plot().data[0].x) == 2
+    with pytest.raises(EquinoiseError, match="out=FOLDER"):
+        eq.disagreements(found)
+
+    kept = eq.relate(model, BUILDING, attributes=names, n=4, axes="house", out=tmp_path / "run", engine=here)
+    assert kept.to_json() == found.to_json()
+    compared = eq.disagreements(kept)
+    assert compared.tested == 1
+    assert [entry.source for entry in compared.attributes] == ["house:hut", "house:mansion"]
+    with pytest.raises(EquinoiseError, match="its own words"):
+        eq.relate(model, BUILDING, attributes=names, n=0, reference=["a cat", "a dog"])
 
 
 def test_relate_refuses_in_one_line(cli: Callable, houses: Path, tmp_path: Path) -> None:

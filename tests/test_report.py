@@ -1,28 +1,47 @@
+"""The page, from real runs of the mixture: audits, sweeps, plans, the demo's story; in memory and in folders."""
+
 from __future__ import annotations
 
-import copy
 import json
 import re
-from collections.abc import Callable, Mapping
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
+import equinoise as eq
+from equinoise.charts.numbers import percent, points
+from equinoise.charts.style import THEME
 from equinoise.errors import EquinoiseError
-from equinoise.page import charts, words
-from equinoise.page.assembly import write_report
-from equinoise.run import Record, RunFolder
+from equinoise.page import assembly, words
+from equinoise.page.chart import Chart
+from equinoise.results.audits import AuditResult
+from equinoise.results.base import Result
+from equinoise.results.demo import DemoResult
+from equinoise.results.directions import DirectionsResult
+from equinoise.results.reading import Source, read_result
+from equinoise.results.sweeps import SweepResult
+from equinoise.run import Record, RunContent
+from equinoise.statistics import Confusion
+from equinoise.understanding.audit import Measures
+from equinoise.workflows import reporting
+from equinoise.workflows.demo import demo
+from equinoise.workflows.settings import Model
 
-CONCEPT = "a photo of a doctor"
+CONCEPT, NURSE = "a photo of a doctor", "a photo of a nurse"
 HOSTILE = """</script><script>alert("x")</script><img src=http://evil.test/x.png onerror='boom()'> & "'"""
-MODEL = {"name": "emoji", "pipeline": "StableDiffusionPipeline", "scheduler": "DDIMScheduler", "weights": "abc123"}
-SECTIONS = ["asked", "pictures", "shares", "changes", "directions", "sweeps", "provenance", "limits"]
-
-Make = Callable[..., Path]
+SECTIONS = [
+    "asked", "pictures", "shares", "changes", "plan", "directions", "sweeps", "provenance", "limits",
+]  # fmt: skip
+N = 70
+Steps = Sequence[int | str]
 
 
 class Page(HTMLParser):
@@ -59,115 +78,105 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
     @property
+    def alts(self) -> list[str]:
+        return [str(a["alt"]) for a in self.all("img")]
+
+    @property
     def sections(self) -> list[str]:
         ids = [str(attributes.get("id")) for attributes in self.all("h3")]
         return [name for name in SECTIONS if f"run-1-{name}" in ids]
 
 
-def audit(woman: int, man: int, unclear: int = 0, concept: str = CONCEPT, axis: str = "gender") -> dict[str, Any]:
-    m = woman + man
-    shares = {"woman": woman, "man": man}
-    return {
-        "concept": concept, "axis": axis, "n": m + unclear, "unclear": unclear,
-        "classes": {
-            name: {"count": k, "share": k / m if m else None, "low": 0.08 if m else None, "high": 0.62 if m else None,
-                   "corrected": None, "corrected_low": None, "corrected_high": None}
-            for name, k in shares.items()
-        },
-        "target": {"woman": 0.5, "man": 0.5}, "spd": 0.5 if m else None, "tv": abs(woman / m - 0.5) if m else None,
-        "kl_bits": 0.2, "entropy_bits": 0.8, "floor": 0.1 if m else None, "gap_squared_unbiased": -0.01,
-        "concept_fidelity": 0.75,
-    }  # fmt: skip
+@dataclass(frozen=True)
+class Story:
+    """Runs of one model: audits on the same seeds untouched and under a plan, in folders; directions and a sweep."""
+
+    model: Model
+    engine: eq.Engine
+    directions: eq.DirectionSet
+    before: AuditResult
+    after: AuditResult
+    swept: SweepResult
+
+    def sweep(self, weights: Sequence[float], n: int = 4, out: Path | None = None) -> SweepResult:
+        return eq.sweep(
+            self.model, CONCEPT, self.directions, towards="woman", weights=weights, n=n, out=out, engine=self.engine,
+            progress=False,
+        )  # fmt: skip
+
+    def audit(self, concepts: str | Sequence[str] = CONCEPT, n: int = 4, seed: int = 0) -> AuditResult:
+        return eq.audit(self.model, concepts, axes=["gender"], n=n, seed=seed, engine=self.engine, progress=False)
 
 
-def cell(step: Any, weight: float, woman: int, n: int = 4) -> dict[str, Any]:
-    found = audit(woman, n - woman)
-    share = found["classes"]["woman"]
-    return {
-        "step": step, "weight": weight, "n": n, "unclear": 0, "share": share["share"], "low": 0.1, "high": 0.9,
-        "tv": found["tv"], "concept_fidelity": 0.75, "intrusion_nats": weight**2 / 2, "classes": found["classes"],
-    }  # fmt: skip
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    home = tmp_path_factory.mktemp("runs")
+    model = eq.load("mixture", steps=4)
+    engine = eq.Engine(model=model.backend)
+    traces = eq.collect(model, "gender", concept=CONCEPT, n=8, capture=[0, 1], engine=engine, progress=False)
+    directions = eq.fit(traces, estimator="paired", permutations=1)
+    shift = eq.Intervention((eq.Shift(directions.find("woman", 0), 2.0),))
+    plan = eq.Plan(CONCEPT, {"gender": {"woman": 0.5, "man": 0.5}}, (eq.Part(shift, 1.0),))
+    before, after = (
+        eq.audit(
+            model, CONCEPT, axes=["gender", "tone"], n=N, plan=used, out=home / name, engine=engine, progress=False
+        )
+        for name, used in (("before", None), ("after", plan))
+    )
+    parts = Story(model, engine, directions, before, after, swept=None)  # type: ignore[arg-type]
+    return replace(parts, swept=parts.sweep([1, 2, 3], n=8, out=home / "sweep"))
 
 
-def sweep_results(steps: tuple[Any, ...] = ("T", 10), weights: tuple[float, ...] = (1.0, 3.0)) -> dict[str, Any]:
-    cells = [cell(step, weight, min(4, int(weight))) for step in steps for weight in weights]
-    return {"axis": "gender", "class": "woman", "concept": CONCEPT, "n": 4, "target": {"woman": 0.5, "man": 0.5},
-            "untouched": cell(None, 0.0, 0), "cells": cells, "best": cells[0]}  # fmt: skip
+@pytest.fixture(scope="module")
+def told(story: Story, tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+    """The demo's story, of the mixture in place of the emoji model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("equinoise.workflows.demo.load", lambda *_, **__: story.model)
+        out = tmp_path_factory.mktemp("demo") / "run"
+        return demo(out, n=12, pilots=6, pairs=8, engine=story.engine, progress=False)
 
 
-FULL: dict[str, Any] = {
-    "before": {"audits": [audit(1, 2, unclear=1)], "pooled": []},
-    "after": {"audits": [audit(2, 2)], "pooled": []},
-    "differences": {"gender": {"woman": {"difference": 0.25, "low": -0.1, "high": 0.6},
-                               "man": {"difference": -0.25, "low": -0.6, "high": -0.1}}},
-    "applied": {"name": "woman@10=3", "intrusion_nats": 4.5,
-                "shifts": [{"direction": "woman@10", "weight": 3.0, "how": "add"}]},
-    "directions": [
-        {"axis": "gender", "class": "woman", "against": "man", "step": step, "estimator": "paired",
-         "accuracy": accuracy, "low": 0.4, "high": 0.8, "p": 0.01}
-        for step, accuracy in (("T", 0.5), (10, 0.7), (20, None))
-    ],
-    "skipped": [{"axis": "tone", "step": 5, "reason": "too few images"}],
-    "sweeps": [sweep_results()],
-    "model": MODEL,
-    "world": {"note": "Test fixture: its skew was planted by us, on emoji art.",
-              "planted": {"doctor": {"gender": {"woman": 0.15, "man": 0.85}}}},
-    "role": "doctor",
-    "warnings": ["woman@10 was found at guidance 1"],
-}  # fmt: skip
-
-
-def colour(seed: int) -> Image.Image:
-    return Image.new("RGB", (8, 8), (seed * 20 % 256, 90, 160))
-
-
-def pairs(prompt: str = CONCEPT, n: int = 4, label: str = "woman") -> list[Record]:
-    return [
-        Record(f"{group}-{seed}", prompt, seed, change, {}, {"gender": seen, "role": "doctor"})
-        for seed in range(n)
-        for group, change, seen in (("after", "woman@10=3", label), ("before", "none", "man"))
-    ]
+def folder(result: Result) -> Path:
+    return result.run.require_folder()
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    monkeypatch.setattr("equinoise.run.environment", lambda: {"python": "3.11", "equinoise": "0.1.0"})
-
-    def run(results: Mapping[str, Any], records: list[Record] | None = None, name: str = "run", **about: Any) -> Path:
-        about = {"command": "demo", "concept": CONCEPT, "sampling": {"steps": 50, "guidance_scale": 2.0}, **about}
-        folder = RunFolder(tmp_path / name, about)
-        records = pairs() if records is None else records
-        for record in records:
-            folder.add(record, colour(record.seed))
-        folder.finish([record.id for record in records], results)
-        return folder.path
-
-    return run
+def page(tmp_path: Path) -> Callable[..., Page]:
+    return lambda *runs: Page(reporting.report(list(runs), tmp_path / "out" / "report.html"))
 
 
-def page(*runs: Path) -> Page:
-    return Page(write_report(runs, runs[0].parent / "out" / "report.html"))
+Pages = Callable[..., Page]
 
 
-def without(*keys: str) -> dict[str, Any]:
-    return {key: value for key, value in FULL.items() if key not in keys}
-
-
-def test_a_full_run_has_every_section_and_its_numbers_in_words(make: Make) -> None:
-    found = page(make(FULL))
-    assert found.sections == SECTIONS
-    assert "Women: 33% (8–62%, 1 of 3) before, 50% (8–62%, 2 of 4) after, on the same 4 seeds." in found.text
-    assert "Change +25 points (−10 to +60). Target 50%." in found.text
-    assert "Test fixture: its skew was planted by us , on emoji art." in found.text
+def test_the_demo_has_every_section_with_the_plan_as_headline(told: DemoResult, page: Pages) -> None:
+    found = page(folder(told))
+    assert found.sections == [name for name in SECTIONS if name != "sweeps"]
+    before, recipe, after = (a["gender"] for a in (told.before, told.recipe.audit, told.after))
+    shares = [words.share(audit["woman"], audit.clear) for audit in (before, recipe, after)]
+    assert f"Women: {shares[0]} untouched, {shares[1]} with the recipe, {shares[2]} with the plan, on the" in found.text
+    assert f"{percent(before['woman'].share)} → {percent(after['woman'].share)}" in found.text
+    change = told.differences["gender"]["woman"]
+    assert f"Change with the plan: {points(change.difference)} points" in found.text
+    verdict = told.plan.verdicts[0].verdict.replace("_", " ").replace("not shown", "not shown to be on target")
+    assert f"Verification: {verdict} within ±10 points." in found.text
+    for part in told.plan.interventions:
+        assert f"{percent(part.share)} {part.name}" in found.text
+    assert "prompts made from the concept" in found.text
     assert found.text.count("Test fixture") == 1
-    assert "Planted for “a photo of a doctor” — gender: woman 15%, man 85%." in found.text
-    assert "woman@10 was found at guidance 1" in found.text
-    assert "tone at step 5: too few images" in found.text
-    assert "1 of 4" in found.text  # unclear
+    assert "Planted for “a photo of a doctor” — gender: woman 22%, man 78%" in found.text
+    assert [re.sub(r"@.*?:", ":", alt) for alt in found.alts[:3]] == [
+        re.sub(r"@.*?:", ":", _alt(record)) for record in (told.run.records[i] for i in (0, 12, 24))
+    ]
+    assert page(told).source == found.source
 
 
-def test_the_page_loads_nothing_from_anywhere(make: Make) -> None:
-    found = page(make(FULL))
+def _alt(record: Record) -> str:
+    done = "untouched" if record.intervention == "none" else f"shifted by {record.intervention}"
+    return f"Seed {record.seed}, {done}: perceived as {record.labels['gender']}, {record.labels['tone']}"
+
+
+def test_the_page_loads_nothing_from_anywhere(told: DemoResult, page: Pages) -> None:
+    found = page(told)
     addresses = [
         value
         for _, attributes in found.tags
@@ -186,18 +195,17 @@ def test_the_page_loads_nothing_from_anywhere(make: Make) -> None:
     assert "http" not in policy
 
 
-def test_hostile_text_stays_text(make: Make) -> None:
-    results = copy.deepcopy(FULL)
-    for key in ("before", "after"):
-        results[key]["audits"][0]["concept"] = HOSTILE
-        results[key]["audits"][0]["classes"][HOSTILE] = results[key]["audits"][0]["classes"].pop("man")
-        results[key]["audits"][0]["target"][HOSTILE] = 0.5
-    results["directions"][0]["class"] = results["applied"]["name"] = results["skipped"][0]["reason"] = HOSTILE
-    results["sweeps"][0]["axis"] = results["model"] = {"name": HOSTILE}
-    results["sweeps"][0]["axis"] = HOSTILE
-    results["world"] = {"note": HOSTILE}
-    results["warnings"] = [HOSTILE]
-    found = page(make(results, pairs(HOSTILE, label=HOSTILE), concept=HOSTILE, axes=[HOSTILE]))
+def test_hostile_text_stays_text(told: DemoResult, story: Story, page: Pages, tmp_path: Path) -> None:
+    runs = []
+    for result in (told, story.swept):
+        run = shutil.copytree(folder(result), tmp_path / result.run.name)
+        for file in (run / "run.json", run / "images" / "metadata.jsonl"):
+            text = file.read_text()
+            for word in (CONCEPT, "man", "tone", "mixture", "paired", "svm"):
+                text = text.replace(f'"{word}"', json.dumps(HOSTILE if word == CONCEPT else f"{HOSTILE} {word}"))
+            file.write_text(text.replace("Test fixture: its skew", json.dumps(f"{HOSTILE} its skew")[1:-1]))
+        runs.append(run)
+    found = page(*runs)
     assert [a for a in found.all("script") if a.get("type") != "application/json"] == [{}, {}]  # plotly and our own
     assert all(str(a["src"]).startswith("data:image/") for a in found.all("img"))
     assert not any("onerror" in attributes for _, attributes in found.tags)
@@ -208,169 +216,173 @@ def test_hostile_text_stays_text(make: Make) -> None:
     assert "<script" not in drawn
 
 
-@pytest.mark.parametrize(
-    ("missing", "section"),
-    [(["differences"], "changes"), (["directions", "skipped"], "directions"), (["sweeps"], "sweeps")],
-)
-def test_what_a_run_lacks_has_no_section(make: Make, missing: list[str], section: str) -> None:
-    assert page(make(without(*missing))).sections == [name for name in SECTIONS if name != section]
+def test_what_a_run_lacks_has_no_section(story: Story, page: Pages) -> None:
+    always = ["asked", "provenance", "limits"]
+    directions = DirectionsResult.listing(story.directions)
+    images = eq.generate(story.model, CONCEPT, n=2, engine=story.engine, progress=False)
+    for result, own in (
+        (story.before, ["pictures", "shares"]), (story.swept, ["sweeps"]), (images, ["pictures"]),
+    ):  # fmt: skip
+        assert page(result).sections == [name for name in SECTIONS if name in [*always, *own]]
+    assert page(directions).sections == ["directions", "limits"]
 
 
-def test_without_world_nothing_is_said_of_a_fixture(make: Make) -> None:
-    found = page(make(without("world")))
+def test_without_a_world_nothing_is_said_of_a_fixture(story: Story, page: Pages) -> None:
+    run = story.before.run
+    found = page(story.before.with_run(replace(run, file=run.file.model_copy(update={"world": None}))))
     assert "fixture" not in found.text
     assert "Planted" not in found.text
 
 
-def test_pairs_stand_side_by_side_untouched_first(make: Make) -> None:
-    found = page(make(without("sweeps")))
-    alts = [str(a["alt"]) for a in found.all("img")]
-    assert alts[:2] == [
-        "Seed 0, untouched: perceived as man",
-        "Seed 0, shifted by woman@10=3: perceived as woman",
-    ]
-    assert len(alts) == 8
-    assert "seed 3 man → woman" in found.text
+def test_two_audits_of_the_same_seeds_share_an_article_with_their_paired_changes(story: Story, page: Pages) -> None:
+    found = page(story.before, story.after)
+    assert found.sections == ["asked", "pictures", "shares", "changes", "provenance", "limits"]
+    assert len([a for a in found.all("article")]) == 1
+    change = eq.compare_runs(story.before, story.after)["gender"].classes["woman"]
+    assert f"on the same {N} seeds. Change with the plan: {words.change(change)}. Target 50%." in found.text
+    assert f"plan: {story.after.plan.name}" in found.text  # type: ignore[union-attr]
+    assert {"Arguments, untouched", "Arguments, plan"} <= set(found.texts)
+    assert "Model, plan" not in found.texts  # the same of both is said once
+    assert page(folder(story.before), folder(story.after)).source == found.source
+    for others in ([story.after, story.before], [story.before, story.before], [story.before, story.audit()]):
+        assert len(page(*others).all("article")) == 2
 
 
-def test_many_pairs_are_folded_and_bounded(make: Make) -> None:
-    results = without("sweeps")
-    results["before"] = results["after"] = {"audits": [audit(35, 35)], "pooled": []}
-    found = page(make(results, pairs(n=70)))
+def test_pairs_stand_side_by_side_untouched_first(story: Story, page: Pages) -> None:
+    found = page(story.before, story.after)
+    first, second = (run.run.records[0] for run in (story.before, story.after))
+    assert found.alts[:2] == [_alt(first), _alt(second)]
+    label = second.labels["gender"]
+    changed = f"<b>{label}</b>" if label != first.labels["gender"] else label
+    assert f"{first.labels['gender']}, {first.labels['tone']} → {changed}, " in " ".join(found.source.split())
+
+
+def test_many_pictures_are_folded_and_bounded(story: Story, page: Pages) -> None:
+    found = page(story.before, story.after)
     assert len(found.all("img")) == 2 * 64
     assert "40 more pairs" in found.text
-    assert "The first 64 of 70 pairs" in found.text
+    assert f"The first 64 of {N} pairs; the run folder has them all." in found.text
 
 
-def test_pilot_images_of_a_sweep_are_no_pairs_but_its_contact_sheet(make: Make) -> None:
-    pilots = [
-        Record(f"{step}-{weight:g}-{seed}", CONCEPT, seed, change, {}, {"gender": "man"})
-        for step, weight, change in (
-            ("untouched", 0, "none"), ("T", 1, "woman@T=1"), ("T", 3, "woman@T=3"), ("10", 3, "-1·man@10=3")
-        )
-        for seed in range(100, 110)
-    ]  # fmt: skip
-    found = page(make(FULL, [*pilots, *pairs()]))
-    alts = [str(a["alt"]) for a in found.all("img")]
-    assert len([alt for alt in alts if re.match(r"Seed \d,", alt)]) == 8
-    sheet = [alt for alt in alts if re.match(r"Seed 1\d\d,", alt)]
-    assert len(sheet) == 3 * 8  # untouched and two weights at the best step, eight seeds
-    assert "Step T: the same seeds" in found.text
+def test_results_in_memory_show_the_pictures_that_they_hold(story: Story, page: Pages) -> None:
+    found = page(story.audit(n=66))
+    assert len(found.all("img")) == 64
+    assert "The first 64 of 66 pictures; a run that is kept in memory holds the first 64." in found.text
+    assert found.sections == ["asked", "pictures", "shares", "provenance", "limits"]
+    counts = eq.audit_counts([eq.Counts(CONCEPT, "gender", {"woman": 12, "man": 30})], axes=["gender"])
+    assert page(counts).sections == ["asked", "shares", "limits"]
 
 
-def test_the_sweep_of_a_run_inside_the_run_has_its_contact_sheet(make: Make) -> None:
-    inner = {**sweep_results(steps=("T", 0, 5, 10, 15), weights=(3.0,)), "name": "step"}
-    records = [
-        Record(f"{name}-{seed}", CONCEPT, seed, name, {}, {"gender": "man"})
-        for name in ("none", *(f"woman@{step}=3" for step in ("T", 0, 5, 10, 15)))
-        for seed in range(2)
-    ]
-    outer = make({**FULL, "sweeps": [inner]}, name="outer")
-    make(inner, records, name="outer/sweeps/step")
-    found = page(outer)
-    assert "Weight 3 at each step" in found.text
-    assert len(found.all("img")) == 8 + 6 * 2
+def test_a_sweep_has_its_contact_sheet(story: Story, page: Pages) -> None:
+    found = page(folder(story.swept))
+    assert len(found.alts) == 4 * 8  # untouched and three weights at the best step, eight seeds
+    assert found.alts[0].startswith("Seed 3000000, untouched: perceived as ")
+    step = story.swept.best.step if story.swept.best else 0
+    assert f"Step {step}: the same seeds" in found.text
+    alone = page(story.sweep([2]))
+    assert "Weight 2 at each step" in alone.text
+    assert len(alone.all("img")) == 3 * 4
 
 
-def test_works_without_after(make: Make) -> None:
-    found = page(make(without("after", "differences", "applied"), [r for r in pairs() if r.intervention == "none"]))
-    assert "Women: 33% (8–62%, 1 of 3). Target 50%." in found.text
-    assert "Measured" in found.text
-    assert "after" not in " ".join(str(a["alt"]) for a in found.all("img"))
-
-
-def test_an_audit_run_of_two_prompts_has_both_and_the_pooled_shares(make: Make) -> None:
-    nurse = "a photo of a nurse"
-    pooled = {"axis": "gender", "prompts": 2, "n": 8, "classes": {"woman": {"share": 0.5, "low": 0.2, "high": 0.8}}}
-    records = [Record(f"{p[-3:]}-{s}", p, s, "none", {}, {"gender": "man"}) for p in (CONCEPT, nurse) for s in range(2)]
-    results = {"audits": [audit(1, 3), audit(3, 1, concept=nurse)], "pooled": [pooled], "model": MODEL,
-               "world": FULL["world"], "role": "doctor"}  # fmt: skip
-    found = page(make(results, records, concepts=[CONCEPT, nurse]))
+def test_an_audit_of_two_prompts_has_both_and_the_pooled_shares(story: Story, page: Pages) -> None:
+    found = page(story.audit([CONCEPT, NURSE]))
     assert found.sections == ["asked", "pictures", "shares", "provenance", "limits"]
     assert "2 prompts, 8 images" in found.text
     assert "These prompts" in found.text
     assert "Planted for" not in found.text  # the planted shares are those of one role
 
 
-def test_a_sweep_run_says_whether_step_or_weight_moves_the_share(make: Make) -> None:
-    records = [Record(f"u-{seed}", CONCEPT, seed, "none", {}, {"gender": "man"}) for seed in range(4)]
-    found = page(make({**sweep_results(), "model": MODEL}, records))
-    assert found.sections == ["asked", "sweeps", "provenance", "limits"]
-    assert "the weight moves the share more (50 against 0 points)" in found.text
-    assert "★ best" in found.text
+def test_a_sweep_says_whether_step_or_weight_moves_the_share(story: Story, page: Pages) -> None:
+    found = page(story.swept)
+    assert re.search(r"the (weight|step) moves the share more \(\d+ against \d+ points\)", found.text)
+    assert ("★ best" in found.text) is (story.swept.best is not None)
+    without = page(story.swept.model_copy(update={"best": None}))
+    assert "No cell comes nearer to the target" in without.text
+    assert "★ best" not in without.text
 
 
-def test_a_sweep_without_a_best_cell_says_so(make: Make) -> None:
-    found = page(make({**sweep_results(), "best": None}, []))
-    assert "No cell comes nearer to the target" in found.text
-
-
-@pytest.mark.parametrize(("steps", "weights"), [((0, 5), (1.0, 3.0)), (tuple(range(6)), (3.0,)),
-                                                (tuple(range(6)), tuple(float(w) for w in range(1, 7)))])  # fmt: skip
-def test_every_chart_is_a_valid_figure(make: Make, steps: tuple[int, ...], weights: tuple[float, ...]) -> None:
-    found = page(make({**FULL, "sweeps": [sweep_results(steps, weights)]}))
-    css = found.source[found.source.index("<style>") : found.source.index("</style>")]
+def test_every_chart_is_a_valid_figure_in_the_colours_of_the_theme(told: DemoResult, story: Story, page: Pages) -> None:
+    found = page(told, story.swept)
+    assert len(found.data) == 8
     for data in found.data:
-        named = set(re.findall(r'"(--[a-z]+)"', data))
-        assert all(f"{name}:" in css for name in named)
-        go.Figure(json.loads(re.sub(r'"--[a-z]+"', '"#123456"', data)))
+        go.Figure(json.loads(data))
+    used = set(re.findall(r'color": "(#[0-9a-f]{6})"', " ".join(found.data)))
+    assert used <= THEME.keys()
     assert all(a.get("aria-label") for _, a in found.tags if a.get("class") == "chart")
+    css = (Path(assembly.__file__).parent / "style.css").read_text()
+    light, dark = css.split("@media (prefers-color-scheme: dark)")
+    for colour, name in THEME.items():
+        assert f"--{name}: {colour};" in light
+        assert f"--{name}: " in dark
+    assert json.dumps({colour: f"--{name}" for colour, name in THEME.items()}) in found.source
 
 
-def test_nothing_clear_has_no_share_and_still_a_report(make: Make) -> None:
-    nothing = {"audits": [audit(0, 0, unclear=4)], "pooled": []}
-    found = page(make({"before": nothing, "after": nothing}))
+def test_nothing_clear_has_no_share_and_still_a_report(page: Pages) -> None:
+    found = page(eq.audit_counts([eq.Counts(CONCEPT, "gender", {"woman": 0, "man": 0}, unclear=4)], axes=["gender"]))
     assert "no share (0 of 0)" in found.text
     assert "No image was clear enough" in found.text
 
 
-def test_corrected_shares_are_shown_where_there_are_some(make: Make) -> None:
-    results = copy.deepcopy(FULL)
-    results["before"]["audits"][0]["classes"]["woman"] |= {
-        "corrected": 0.3, "corrected_low": 0.2, "corrected_high": 0.4
-    }  # fmt: skip
-    found = page(make(results))
-    assert "30% (20–40%)" in found.text
+def test_corrected_shares_are_shown_where_there_are_some(story: Story, page: Pages) -> None:
+    counts = [eq.Counts(CONCEPT, "gender", {"woman": 12, "man": 30})]
+    confusion = Confusion(("woman", "man"), ((90, 10, 0), (5, 95, 0)))
+    corrected = Measures(confusions={"gender": confusion}).audit(counts)
+    found = page(corrected)
+    assert f"Corrected for the detector: {words.corrected(corrected['gender']['woman'])}." in found.text
     assert "not yet corrected" not in found.text
+    assert "not yet corrected" in page(Measures().audit(counts)).text
 
 
-def test_equal_runs_give_equal_bytes(make: Make, tmp_path: Path) -> None:
-    run = make(FULL)
-    first, second = (write_report([run], tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
-    assert first == second
+def test_equal_runs_give_equal_bytes(told: DemoResult, tmp_path: Path) -> None:
+    pages = [reporting.report(folder(told), tmp_path / name).read_bytes() for name in ("a.html", "b.html")]
+    assert pages[0] == pages[1]
 
 
-def test_several_runs_have_a_table_of_contents_and_ids_of_their_own(make: Make) -> None:
-    found = page(make(FULL, name="one"), make(without("sweeps"), name="two"))
+def test_several_runs_have_a_table_of_contents_and_ids_of_their_own(
+    told: DemoResult, story: Story, page: Pages
+) -> None:
+    found = page(told, story.before, story.after, story.swept)
     ids = [str(a["id"]) for _, a in found.tags if "id" in a]
     assert len(ids) == len(set(ids))
     links = [str(a["href"]) for a in found.all("a")]
-    assert {"#run-1", "#run-2", "#run-2-limits"} <= set(links)
+    assert {"#run-1", "#run-2", "#run-2-limits", "#run-3-sweeps"} <= set(links)
     assert all(link[1:] in ids for link in links)
+    assert "4 runs" in found.text
     assert found.source.count("plotly.js v") == 1
 
 
-def test_large_pictures_are_made_small(make: Make) -> None:
-    run = make(FULL)
-    Image.effect_noise((1024, 1024), 50).save(run / "images" / "before-0.png")
-    found = page(run)
-    assert max(len(str(a["src"])) for a in found.all("img")) < 100_000
+def test_what_a_plan_made_can_be_reported(told: DemoResult, page: Pages) -> None:
+    made = folder(told) / "plan"
+    verified = page(made / "verification")
+    assert verified.sections == ["asked", "pictures", "shares", "provenance", "limits"]
+    assert page(made).source == verified.source
+    assert page(made / "pilots").sections == ["asked", "pictures", "provenance", "limits"]
+    assert "plan" in page(told.plan).sections
+    assert isinstance(read_result(made), AuditResult)
+
+
+def test_large_pictures_are_made_small(story: Story, page: Pages) -> None:
+    run = replace(story.before.run, folder=None, previews={"0-0": Image.effect_noise((1024, 1024), 50)})
+    found = page(story.before.with_run(run))
+    assert 1000 < max(len(str(a["src"])) for a in found.all("img")) < 100_000
 
 
 def damage(run: Path, how: str) -> None:
-    image = run / "images" / "before-0.png"
+    image, card, table = run / "images" / "0-0.png", run / "run.json", run / "images" / "metadata.jsonl"
     if how == "no run.json":
-        (run / "run.json").unlink()
+        card.unlink()
     elif how == "not JSON":
-        (run / "run.json").write_text("{")
+        card.write_text("{")
     elif how == "no results":
-        (run / "run.json").write_text('{"about": {}}')
-    elif how == "results of another kind":
-        content = json.loads((run / "run.json").read_text())
-        content["results"]["before"] = {"audits": [{"axis": "gender"}]}
-        (run / "run.json").write_text(json.dumps(content))
+        card.write_text('{"about": {}, "version": 2}')
+    elif how in {"results of another kind", "another version", "another command"}:
+        content = json.loads(card.read_text())
+        content["results"]["audits"] = [{"axis": "gender"}] if how == "results of another kind" else []
+        content["version"] = 1 if how == "another version" else 2
+        content["about"]["command"] = "collect" if how == "another command" else "audit"
+        card.write_text(json.dumps(content))
     elif how == "no metadata":
-        (run / "images" / "metadata.jsonl").unlink()
+        table.unlink()
     elif how == "no image":
         image.unlink()
     elif how == "truncated image":
@@ -381,41 +393,50 @@ def damage(run: Path, how: str) -> None:
     elif how == "huge image":
         Image.new("1", (10_000, 10_000)).save(image)
     elif how == "image elsewhere":
-        table = run / "images" / "metadata.jsonl"
-        table.write_text(table.read_text().replace('"id": "before-0"', '"id": "../../secret"'))
+        table.write_text(table.read_text().replace('"id": "0-0"', '"id": "../../secret"'))
 
 
 @pytest.mark.parametrize(
     ("how", "says"),
     [
         ("no run.json", "not a finished run"), ("not JSON", "damaged"), ("no results", "damaged"),
-        ("results of another kind", "damaged"), ("no metadata", "not a finished run"), ("no image", "no such image"),
+        ("results of another kind", "damaged: audits.0.concept: Field required"), ("another version", "make it again"),
+        ("another command", "'collect'"), ("no metadata", "not a finished run"), ("no image", "no such image"),
         ("truncated image", "not a readable image"), ("not an image", "not a readable image"),
         ("huge image", "too large"), ("image elsewhere", "outside itself"),
     ],
 )  # fmt: skip
-def test_damage_is_one_line_and_writes_nothing(make: Make, tmp_path: Path, how: str, says: str) -> None:
-    run = make(FULL)
+def test_damage_is_one_line_and_writes_nothing(story: Story, tmp_path: Path, how: str, says: str) -> None:
+    run = shutil.copytree(folder(story.before), tmp_path / "run")
     damage(run, how)
     with pytest.raises(EquinoiseError, match=says) as caught:
-        write_report([run], tmp_path / "report.html")
+        reporting.report(run, tmp_path / "report.html")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "report.html").exists()
 
 
-def test_no_run_and_no_place_are_one_line_errors(make: Make, tmp_path: Path) -> None:
+def test_a_fault_of_ours_is_a_traceback(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("audits")
+
+    monkeypatch.setattr(assembly, "headlines", broken)
+    with pytest.raises(KeyError, match="audits"):
+        reporting.report(story.before, tmp_path / "report.html")
+
+
+def test_no_run_and_no_place_are_one_line_errors(story: Story, tmp_path: Path) -> None:
     with pytest.raises(EquinoiseError, match="no run"):
-        write_report([], tmp_path / "report.html")
+        reporting.report([], tmp_path / "report.html")
     with pytest.raises(EquinoiseError, match="not a finished run"):
-        write_report([tmp_path / "nowhere"], tmp_path / "report.html")
+        reporting.report(tmp_path / "nowhere", tmp_path / "report.html")
     (tmp_path / "file").write_text("")
     with pytest.raises(EquinoiseError, match="cannot write"):
-        write_report([make(FULL)], tmp_path / "file" / "report.html")
+        reporting.report(story.swept, tmp_path / "file" / "report.html")
 
 
-def test_wording(make: Make) -> None:
-    text = page(make(FULL)).text.lower()
-    assert not re.search(r"debias|unbiased|solved", text)
+def test_wording(told: DemoResult, story: Story, page: Pages) -> None:
+    text = page(told, story.swept).text.lower()
+    assert not re.search(r"debias|unbiased|solved|misalign|intrusion", text)
 
 
 @pytest.mark.parametrize(
@@ -424,25 +445,40 @@ def test_wording(make: Make) -> None:
      (0.9999, ">99.9%"), (1.0, "100%")],
 )  # fmt: skip
 def test_percent(value: float | None, text: str) -> None:
-    assert words.percent(value) == text
+    assert percent(value) == text
 
 
 def test_words() -> None:
-    assert words.points(-0.004) == "0"
-    assert words.points(-0.04) == "−4"
+    assert points(-0.004) == "0"
+    assert points(-0.04) == "−4"
     assert words.numbers([5, 6, 7, 9]) == "5–7 (3), 9"
     assert words.numbers([0.5, 1, 2]) == "0.5, 1, 2"
     assert words.people("dark", "tone") == "Dark (tone)"
     assert words.kept(0.75, 4) == "75% (30–95%, 3 of 4)"
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
 
 
 def test_json_cannot_end_its_script_element() -> None:
-    chart = charts.Chart("id", "label", 1, {"text": "</script>&<!--"})
+    chart = Chart("id", "label", go.Figure(layout={"title": {"text": "</script>&<!--"}}))
     assert not re.search(r"[<>&]", chart.json)
-    assert json.loads(chart.json) == chart.figure
+    assert json.loads(chart.json) == chart.content
 
 
-def test_the_report_itself_needs_no_torch() -> None:
-    sources = {file.name: file.read_text() for file in Path(charts.__file__).parent.glob("*.py")}
-    heavy = re.compile(r"^\s*(import|from) (torch|diffusers|transformers|equinoise\.(models|engine|mitigation))", re.M)
-    assert [name for name, source in sources.items() if heavy.search(source)] == []
+def test_reporting_needs_neither_torch_nor_a_model(story: Story, told: DemoResult, tmp_path: Path) -> None:
+    runs = [str(folder(result)) for result in (story.before, story.swept, told)]
+    code = (
+        "import sys; from equinoise.page.assembly import write_report; from pathlib import Path; "
+        f"write_report({runs}, Path({str(tmp_path / 'r.html')!r})); "
+        "print(*sorted({'torch', 'diffusers', 'transformers', 'matplotlib'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == ""
+
+
+def test_sources_of_every_kind_are_read(story: Story) -> None:
+    home, run = folder(story.before), story.before.run
+    sources: list[Source] = [story.before, run, home, str(home)]
+    assert [read_result(source) for source in sources] == [story.before] * 4
+    memory = RunContent(run.file, run.records)
+    assert read_result(memory).run is memory

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from equinoise import EquinoiseError, load_axis
 from equinoise.understanding.counts import crossed
-from equinoise.understanding.targets import Target, parse_target, parse_targets, targets_of
+from equinoise.understanding.targets import (
+    Target,
+    parse_shares,
+    parse_target,
+    parse_targets,
+    plan_targets,
+    wanted_shares,
+)
 
 DOCTOR = "a photo of a doctor"
 GENDER, TONE = load_axis("gender"), load_axis("tone")
@@ -60,7 +67,7 @@ def test_a_joint_table_and_its_margins(tmp_path: Path, by: str) -> None:
     assert sum(target.margin(TONE).values()) == pytest.approx(1)
     # the audit of an intersection takes the same table
     axes = {"gender": GENDER, "tone": TONE, "gender*tone": crossed([GENDER, TONE])}
-    assert targets_of([f"gender*tone={tmp_path / 'j.csv'}"], axes)["gender*tone"] == target.shares
+    assert parse_shares([f"gender*tone={tmp_path / 'j.csv'}"], axes)["gender*tone"] == target.shares
 
 
 def test_products() -> None:
@@ -109,10 +116,42 @@ def test_what_is_refused(texts: list[str], message: str, tmp_path: Path, monkeyp
     assert "\n" not in str(refused.value)
 
 
+def test_values_and_texts_say_the_same(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(PUBLISHED)
+    table = joint(tmp_path / "j.csv")
+    for values, texts in [
+        ({"gender": "uniform"}, ["gender=uniform"]),
+        ({"gender": {"man": 0.6, "woman": 0.4}}, ["gender=woman:0.4,man:0.6"]),
+        ({"gender": tmp_path / "s.csv"}, [f"gender={tmp_path / 's.csv'}"]),
+        (tmp_path / "s.csv", [str(tmp_path / "s.csv")]),
+        ({"gender*tone": str(table)}, [f"gender*tone={table}"]),
+        ({"gender": "uniform", "tone": "uniform", "gender*tone": "product"}, ["gender=uniform", "tone=uniform"]),
+    ]:
+        parsed = parse_targets([*texts, "gender*tone=product"] if len(texts) == 2 else texts, DOCTOR)
+        assert plan_targets(values, DOCTOR) == parsed
+        assert plan_targets(parsed, DOCTOR) == parsed
+
+
+def test_values_that_are_refused(tmp_path: Path) -> None:
+    for values, message in [
+        ({}, "needs a target"),
+        ("shares.txt", "or a .csv file"),
+        ({"gender": "half"}, "is 'uniform' or a share for each class, not 'half'"),
+        ({"gender": {"woman": 1.0}}, "names each of woman, man"),
+        ({"gender": {"woman": 0.5, "man": 0.6}}, "sum to 1.1"),
+        ({"gendr": "uniform"}, "no axis 'gendr'"),
+        ({"gender*tone": "product", "gender": "uniform"}, "give one for 'tone'"),
+    ]:
+        with pytest.raises(EquinoiseError) as refused:
+            plan_targets(values, DOCTOR)  # type: ignore[arg-type]
+        assert message in str(refused.value)
+    assert wanted_shares({"man": 1, "woman": 0}, GENDER) == {"woman": 0.0, "man": 1.0}
+
+
 def test_published_shares_need_a_concept(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text(PUBLISHED)
     with pytest.raises(EquinoiseError, match="holds shares by concept"):
-        targets_of([f"gender={tmp_path / 's.csv'}"], {"gender": GENDER})
+        parse_shares([f"gender={tmp_path / 's.csv'}"], {"gender": GENDER})
 
 
 @given(st.lists(st.integers(1, 50), min_size=5, max_size=5))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from equinoise.page.scatters import closer_first, differences, shown
+import equinoise as eq
+from equinoise.charts.clouds import PairPoint, Point, cloud, pairs_chart
 from equinoise.page.understanding import compared_axes
+from equinoise.results.objects import CountedShare, ObjectCount
 from equinoise.understanding.wordings import read_attributes
 from equinoise.workflows import understanding
 
@@ -31,7 +33,7 @@ def test_a_concept_wholly(cli: Callable, houses: Path, tmp_path: Path, monkeypat
     dry = cli(*asked, "-n", 96, "--each", 4, "-o", run, "--dry-run")
     assert (dry.json["images"], run.exists()) == (96 + 3 * 4, False)
     with monkeypatch.context() as patch:
-        patch.setattr(understanding, "misalign_run", lambda _: 1 / 0)  # cut off after the images and the relations
+        patch.setattr(understanding, "disagreements", lambda _: 1 / 0)  # cut off after the images and the relations
         assert cli(*asked, "-n", 96, "--each", 4, "-o", run).code == 70
     kept = {path: path.stat().st_mtime_ns for path in run.rglob("*.png")}
     ran = cli(*asked, "-n", 96, "--each", 4, "-o", run)
@@ -46,6 +48,16 @@ def test_a_concept_wholly(cli: Callable, houses: Path, tmp_path: Path, monkeypat
     assert cli(*asked, "-n", 96, "--each", 4, "-o", run).json == ran.json
     other = cli(*asked, "-n", 97, "--each", 4, "-o", run)
     assert (other.code, other.err.count("\n")) == (2, 1)
+    again = eq.understand(
+        eq.load("mixture", steps=4, batch_size=32), BUILDING, attributes=houses, out=run, axes="house", n=96, each=4
+    )
+    assert again.to_json() == ran.json
+    assert again.run.folder == run
+    assert again.relations["hut"].prompt == "a photo of a hut"
+    assert again.audit["house"]["mansion"].count == again.disagreements.attributes[-1].count
+    assert len(again.to_frame()) == 3
+    assert "all panels" in again.table().caption
+    assert sum(len(trace.x) for trace in again.plot().data) == 3
 
 
 def test_the_papers_example_on_the_emoji_model(cli: Callable, tmp_path: Path) -> None:
@@ -77,34 +89,33 @@ def test_the_example_in_the_repository_is_long_enough() -> None:
 
 
 def test_pairs_are_turned_and_numbered_as_the_findings_are_listed() -> None:
-    def pair(first: str, second: str, text: float, vision: float) -> dict[str, object]:
-        return {"attribute": first, "than": second, "text": text, "text_centred": text, "vision": vision}
-
-    rows = [pair("a", "b", -0.2, 0.1), pair("a", "c", 0.3, 0.1), pair("b", "c", 0.1, 0.2)]
-    turned = closer_first(rows[0])
-    assert (turned["attribute"], turned["than"], turned["text"], turned["vision"]) == ("b", "a", 0.2, -0.1)
-    chart = differences("d", rows, [("b", "c"), ("b", "a")])
-    others, found = chart.figure["data"]
-    assert others["text"] == ["a − c"]
-    assert found["text"] == ["b − c", "b − a"]
-    named = {label["text"]: (label["x"], label["y"]) for label in chart.figure["layout"]["annotations"]}
+    rows = [PairPoint("a", "b", -0.2, 0.1), PairPoint("a", "c", 0.3, 0.1), PairPoint("b", "c", 0.1, 0.2)]
+    assert rows[0].turned == PairPoint("b", "a", 0.2, -0.1)
+    chart = pairs_chart(rows, [("b", "c"), ("b", "a")], "text", "vision").to_plotly_json()
+    others, found = chart["data"]
+    assert list(others["text"]) == ["a − c"]
+    assert list(found["text"]) == ["b − c", "b − a"]
+    named = {label["text"]: (label["x"], label["y"]) for label in chart["layout"]["annotations"]}
     assert named == {"1": (0.1, 0.2), "2": (0.2, -0.1)}
 
 
 def test_every_attribute_is_a_point_and_findings_are_diamonds() -> None:
     rows = [
-        {"attribute": name, "relation": x, "share": y, "n": 50, "count": int(50 * y), "low": 0.0, "high": 1.0}
+        Point(name, x, y, f"{name}: {x}", name in ("hut", "mansion"))
         for name, x, y in (("hut", 0.4, 0.1), ("mansion", 0.2, 0.6), ("<b>tree</b>", 0.1, 0.1))
     ]
-    data = shown("s", rows, "text", ["hut", "mansion"]).figure["data"]
-    assert [(trace["marker"]["symbol"], len(trace["x"])) for trace in data] == [("circle", 1), ("diamond", 2)]
-    assert "<b>" not in data[0]["text"][0]
+    data = cloud(rows, "relation", "share", shares=True).data
+    assert [(trace.marker.symbol, len(trace.x)) for trace in data] == [("circle", 1), ("diamond", 2)]
+    assert "<b>" not in data[0].text[0]
 
 
 def test_classes_are_compared_where_there_are_two() -> None:
-    def entry(n: int) -> dict[str, int]:
-        return {"n": n}
+    def entry(n: int) -> CountedShare:
+        return CountedShare(count=0, n=n, share=None, low=None, high=None)
 
-    rows = [{"with": {"gender": {"woman": entry(0), "man": entry(9)}, "tone": {"dark": entry(4), "light": entry(5)}}}]
-    assert compared_axes(rows) == ["tone"]
+    shown = {"gender": {"woman": entry(0), "man": entry(9)}, "tone": {"dark": entry(4), "light": entry(5)}}
+    row = ObjectCount(
+        concept="c", phrase="hut", count=0, n=9, share=0.0, low=0.0, high=1.0, merged={}, boxes=0, by_class=shown
+    )
+    assert compared_axes([row]) == ["tone"]
     assert compared_axes([]) == []

@@ -24,13 +24,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tools.outputs import Compared, compare, pictures, tensors
 
 ROOT = Path(__file__).parents[1]
 DOCTOR = "a photo of a doctor"
 WOMAN, MAN = "woman=a photo of a woman doctor", "man=a photo of a man doctor"
-MODEL = "--steps 10 --dtype float32 --device cpu --workers 2 --batch-size 8".split()
+MODEL = ["--steps", "10", "--dtype", "float32", "--device", "cpu", "--workers", "2", "--batch-size", "8"]
 
 ATTRIBUTES = (
     "stethoscope = a photo of a stethoscope\nwoman = a photo of a woman doctor\nman = a photo of a man doctor\n"
@@ -66,7 +67,7 @@ RUNS: Mapping[str, Mapping[str, Sequence[str]]] = {
                 "--target",
                 "gender=woman:0.4,man:0.6",
             ],
-            *["-n", "24", "--seed", "0", "-o", "audit", *MODEL],
+            *["-n", "16", "--seed", "0", "-o", "audit", *MODEL],
         ],
     },
     "sweep": {
@@ -77,7 +78,7 @@ RUNS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "fit": ["fit", "collect", "-o", "fit.safetensors", "--estimator", "svm", "--permutations", "9"],
         "sweep": [
             *["sweep", "emoji", "--concept", DOCTOR, "--direction", "fit.safetensors:woman", "--steps-from", "0,2"],
-            *["--weights", "1,4", "-n", "8", "--seed", "3000000", "-o", "sweep", *MODEL],
+            *["--weights", "1,4", "-n", "4", "--seed", "3000000", "-o", "sweep", *MODEL],
         ],
     },
     "plan": {
@@ -86,7 +87,7 @@ RUNS: Mapping[str, Mapping[str, Sequence[str]]] = {
             *["-o", "plan-mixture.safetensors", *MODEL],
         ],
         "plan-emoji": [
-            *["plan", "emoji", *PLAN, "--pairs", "4", "--budget", "72", "--verify", "16"],
+            *["plan", "emoji", *PLAN, "--pairs", "4", "--budget", "56", "--verify", "16"],
             *["-o", "plan-emoji.safetensors", *MODEL],
         ],
     },
@@ -103,7 +104,7 @@ RUNS: Mapping[str, Mapping[str, Sequence[str]]] = {
                 "--objects",
                 "emoji",
             ],
-            *["-n", "16", "--each", "4", "--seed", "0", "-o", "understand", *MODEL],
+            *["-n", "8", "--each", "2", "--seed", "0", "-o", "understand", *MODEL],
         ],
     },
     "labels": {
@@ -114,7 +115,7 @@ RUNS: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
     "images": {
         "generate": [
-            *["generate", "emoji", "--concept", DOCTOR, "-n", "16", "--seed", "7", "-o", "generate", *MODEL],
+            *["generate", "emoji", "--concept", DOCTOR, "-n", "8", "--seed", "7", "-o", "generate", *MODEL],
         ],
         "images": ["audit", "generate/images", *AXES, "--detector", "emoji", "--device", "cpu", "-o", "images"],
     },
@@ -174,7 +175,7 @@ def _again(before: Counter[tuple[str, str]], after: Counter[tuple[str, str]]) ->
     return (before & after).total(), before.total()
 
 
-def _json(path: Path) -> dict[str, object]:
+def _json(path: Path) -> Any:
     text = path.read_text() if path.is_file() else ""
     return json.loads(text) if text.strip() else {}
 

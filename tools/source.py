@@ -130,16 +130,18 @@ class Code:
         return self.modules.get(name)
 
     def edges(self, module: Module) -> Iterator[tuple[int, str]]:
-        """Line and dotted name of what a module imports: a module of ours, or whatever else it names.
+        """Line and dotted name of what a module imports, once a line: a module of ours, or whatever else it names.
 
         A name that a top package hands on (`from equinoise import load_axis`) counts as an import of its home.
         """
-        for line, base, name in module.imported():
-            full = f"{base}.{name}" if name else base
-            home = self.home(full)
-            if home and home.name == home.top != full and (found := self.find(full)):
-                home = found[0]
-            yield line, home.name if home else full
+        yield from dict.fromkeys((line, self._target(base, name)) for line, base, name in module.imported())
+
+    def _target(self, base: str, name: str) -> str:
+        full = f"{base}.{name}" if name else base
+        home = self.home(full)
+        if home and home.name == home.top != full and (found := self.find(full)):
+            home = found[0]
+        return home.name if home else full
 
 
 def dotted(node: ast.AST) -> str:

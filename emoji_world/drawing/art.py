@@ -32,14 +32,14 @@ def fetch(style: str) -> Path:
     Raises:
         RuntimeError: npm failed, or the package is not the pinned one.
     """
-    source = world()["sources"][style]
-    spec = f"{source['package']}@{source['version']}"
+    source = world().sources[style]
+    spec = f"{source.package}@{source.version}"
     # one folder a package and version: what an earlier one left is never taken for it
     folder = ART / spec.replace("/", "-").removeprefix("@")
     if (folder / "complete").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    archive = _pack(spec, source["integrity"])
+    archive = _pack(spec, source.integrity)
     with tarfile.open(archive) as tar:
         if style == "fluent":
             _unpack_files(tar, folder)
@@ -79,9 +79,9 @@ def _unpack_icons(tar: tarfile.TarFile, folder: Path) -> None:
 @cache
 def drawing(style: str, name: str, tone: str | None = None) -> Image.Image:
     """One drawing by its Unicode name ("man-cook"), RGBA of the picture's size, in a skin tone where it has one."""
-    source = world()["sources"][style]
-    stem = source.get("names", {}).get(name, name + "{tone}")
-    stem = stem.format(tone=source["tone"].format(tone) if tone else "")
+    source = world().sources[style]
+    stem = source.names.get(name, name + "{tone}")
+    stem = stem.format(tone=source.tone.format(tone) if tone else "")
     return _render((fetch(style) / f"{stem}.svg").read_text())
 
 

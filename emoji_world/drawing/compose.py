@@ -33,12 +33,12 @@ def compose(rng: np.random.Generator, scene: Scene, hard: bool = False) -> Compo
 
 def sprite(person: Person, age: str = "adult", hair: str = "plain") -> Image.Image:
     """The drawing of one cell, RGBA."""
-    pattern = world()["roles"][person.role]["sprite"]
-    art = world()["drawings"]
+    pattern = world().roles[person.role].sprite
+    art = world().drawings
     if pattern == "plain" and age != "adult":
-        name = art["age"][age][person.gender]
+        name = art.age[age][person.gender]
     elif pattern == "plain":
-        name = art["hair"][hair].format(gender=person.gender)
+        name = art.hair[hair].format(gender=person.gender)
     else:
         name = pattern.format(gender=person.gender)
     return drawing(person.style, name, person.tone)
@@ -62,10 +62,10 @@ def _place(rng: np.random.Generator, scene: Scene) -> Canvas:
     painters = {"garden": backgrounds.meadow, "office": backgrounds.office, "street": backgrounds.street}
     canvas = Canvas(painters.get(place, backgrounds.laboratory)(rng, 26 if place == "garden" else horizon))
     for left in (int(rng.integers(-3, 3)), int(rng.integers(42, 47))):
-        name = _pick(rng, world()["drawings"]["place"][place])
+        name = _pick(rng, world().drawings.place[place])
         side = int(rng.integers(20, 25))
         top = horizon - side + int(rng.integers(3, 7))
-        canvas.put(drawing(scene.style, name), world()["labels"][name], side, left, top)
+        canvas.put(drawing(scene.style, name), world().labels[name], side, left, top)
     side = int(rng.integers(42, 50))
     left = (GRID - side) // 2 + int(rng.integers(-4, 5))
     canvas.put(_figure(rng, scene), scene.person.gender, side, left, GRID - side + int(rng.integers(0, 3)))
@@ -93,8 +93,8 @@ def _building(rng: np.random.Generator, scene: Scene) -> Canvas:
 
 def _house(rng: np.random.Generator, scene: Scene) -> tuple[Image.Image, str]:
     kind = scene.shows["house"]
-    art = drawing(scene.style, _pick(rng, world()["drawings"]["house"][kind]))
-    return _either_way(rng, recolour.ruined(art) if kind == "derelict" else art), world()["labels"].get(kind, kind)
+    art = drawing(scene.style, _pick(rng, world().drawings.house[kind]))
+    return _either_way(rng, recolour.ruined(art) if kind == "derelict" else art), world().labels.get(kind, kind)
 
 
 def _wedding(rng: np.random.Generator, scene: Scene) -> Canvas:
@@ -132,7 +132,7 @@ def _bird(rng: np.random.Generator, scene: Scene) -> Canvas:
             canvas.put(tree, "tree", side, int(left), horizon - side + 5)
     side = int(rng.integers(36, 48))
     left, bottom = int(rng.integers(4, GRID - side - 3)), int(rng.integers(54, 61))
-    name = world()["drawings"]["species"][scene.shows["species"]][0]
+    name = world().drawings.species[scene.shows["species"]][0]
     canvas.put(_either_way(rng, drawing(scene.style, name)), scene.shows["bird"], side, left, bottom - side)
     if water:
         _ripples(rng, canvas, left, bottom, side)

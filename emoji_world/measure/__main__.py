@@ -14,21 +14,22 @@ Each prints a table and, with -o, writes JSON.
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from emoji_world.measure.colour import colour
-from emoji_world.measure.common import Rows, show
 from emoji_world.measure.counts import counts
 from emoji_world.measure.counts import summary as summary_of_counts
 from emoji_world.measure.detector import detector
 from emoji_world.measure.named import named
-from emoji_world.measure.neutral import neutral, neutral_sessions
+from emoji_world.measure.neutral import NeutralShare, neutral, neutral_models
 from emoji_world.measure.neutral import summary as summary_of_neutral
 from emoji_world.measure.objects import objects
 from emoji_world.measure.relations import relations
+from emoji_world.tables import read_rows, show, write_rows
+from equinoise.results.base import Value
 
-SUMMARIES = {"neutral": summary_of_neutral, "counts": summary_of_counts}
+WIDTH = 150
 
 
 def main() -> None:
@@ -46,37 +47,43 @@ def main() -> None:
     args = parser.parse_args()
     scales = [float(g) for g in args.guidance.split(",") if g]
     only = [part for part in args.only.split(",") if part]
+    if args.what == "neutral":
+        tell_neutral(neutral(args.n or 256, neutral_models(scales, args.steps, args.dtype), only), args.out)
+        return
+    rows: Sequence[Value]
     if args.what == "detector":
         rows = detector(args.n or 2000)
     elif args.what == "objects":
         rows = objects(args.n or 1000, args.hard)
     elif args.what == "counts":
-        rows = counts(args.n or 500, args.device)
+        rows = counted = counts(args.n or 500, args.device)
     elif args.what == "colour":
         rows = colour(args.n or 100)
     elif args.what == "named":
-        rows = named(args.n or 720, args.scenes, neutral_sessions(scales[:1], args.steps, args.dtype)[0], only)
-    elif args.what == "relations":
-        rows = relations()
+        rows = named(args.n or 720, args.scenes, neutral_models(scales[:1], args.steps, args.dtype)[0], only)
     else:
-        rows = neutral(args.n or 256, neutral_sessions(scales, args.steps, args.dtype), only)
-    show([{k: v for k, v in row.items() if "corrected_" not in k} for row in rows])
-    if args.what in SUMMARIES:
-        show(SUMMARIES[args.what](rows))
+        rows = relations()
+    show(rows, width=WIDTH)
+    if args.what == "counts":
+        show(summary_of_counts(counted), width=WIDTH)
     if args.out:
-        kept = others(args.out, rows) if args.what == "neutral" else []
-        args.out.write_text(json.dumps([*kept, *rows], indent=1) + "\n")
+        write_rows(rows, args.out)
 
 
-def others(path: Path, rows: Rows) -> Rows:
+def tell_neutral(shares: Sequence[NeutralShare], out: Path | None) -> None:
+    """Print what neutral prompts show, and add it to what the file has of other settings."""
+    rows = [share.to_json() for share in shares]
+    show([{name: value for name, value in row.items() if "corrected_" not in name} for row in rows], width=WIDTH)
+    show(summary_of_neutral(shares), width=WIDTH)
+    if out:
+        write_rows([*others(out, shares), *shares], out)
+
+
+def others(path: Path, rows: Sequence[NeutralShare]) -> list[NeutralShare]:
     """What the file has of the same weights at other guidance scales and prompts, which may take hours to measure."""
-    known: Rows = json.loads(path.read_text()) if path.is_file() else []
-    measured = {(row["guidance"], row["prompt"]) for row in rows}
-    return [
-        row
-        for row in known
-        if row.get("weights") == rows[0]["weights"] and (row["guidance"], row["prompt"]) not in measured
-    ]
+    known = read_rows(path, NeutralShare)
+    measured = {(row.guidance, row.prompt) for row in rows}
+    return [row for row in known if row.weights == rows[0].weights and (row.guidance, row.prompt) not in measured]
 
 
 if __name__ == "__main__":

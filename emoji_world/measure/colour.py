@@ -8,14 +8,24 @@ from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from emoji_world.drawing.compose import compose, sprite
-from emoji_world.measure.common import SEED, Rows
+from emoji_world.measure.common import SEED
 from emoji_world.measure.detector import scene_of
 from emoji_world.world import STYLES, Person, genders, roles, tones
 from equinoise.models import load_model
 from equinoise.models.pipeline import require_pipeline
+from equinoise.results.base import Value
 
 
-def colour(n: int) -> Rows:
+class SkinColour(Value):
+    """CIEDE2000 of n pictures of a tone: median and 95th percentile."""
+
+    tone: str
+    n: int
+    median: float
+    p95: float
+
+
+def colour(n: int) -> list[SkinColour]:
     """CIEDE2000 between the mean skin colour of a composition and of its reconstruction, by tone."""
     vae = require_pipeline(load_model("emoji")).pipeline.vae
     rng, rows = np.random.default_rng(SEED + 1), []
@@ -35,8 +45,8 @@ def colour(n: int) -> Rows:
             pair = [rgb2lab(pixels[skin].mean(0) / 255) for pixels in (image, seen)]
             differences.append(float(deltaE_ciede2000(*pair)))  # type: ignore[no-untyped-call]
         values = np.array(differences)
-        p95 = float(np.quantile(values, 0.95))
-        rows.append({"tone": tone, "n": len(values), "median": float(np.median(values)), "p95": p95})
+        median, p95 = float(np.median(values)), float(np.quantile(values, 0.95))
+        rows.append(SkinColour(tone=tone, n=len(values), median=median, p95=p95))
     return rows
 
 

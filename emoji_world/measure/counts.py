@@ -7,21 +7,23 @@ of them went unnoticed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
 from emoji_world.drawing.compose import Composition, compose
-from emoji_world.measure.common import SEED, Rows
+from emoji_world.measure.common import SEED
 from emoji_world.measure.detector import shown
 from emoji_world.scenes import Scene, draw_scene
+from emoji_world.tables import Row
 from emoji_world.world import kinds
 from equinoise.axes import Axis, load_axis
 from equinoise.detectors import DetectorSpec, load_detector, read_label
 from equinoise.detectors.object_loading import ObjectSpec, load_object_detector
 from equinoise.language import normalised
+from equinoise.results.base import Value
 from equinoise.run import Record
 from equinoise.statistics import share_intervals
 from equinoise.understanding.counts import cross, tally
@@ -31,6 +33,32 @@ from equinoise.understanding.phrases import merge
 BATCH = 64
 CLOSE = 0.03
 """How near a counted share must come to the known one."""
+
+
+class CountedShare(Value):
+    """How many of n images show an object, or an intersection of classes, as known and as counted.
+
+    Attributes:
+        what: `objects`, or the axes of the intersection.
+        off: counted share less known share.
+        right: whether it is as near as it should be: within 0.03, or the known share within the counted interval.
+        missed, invented: images of the object that were not found, and images without it that it was found in.
+        low, high: the interval of an intersection's counted share.
+    """
+
+    ABSENT: ClassVar[Mapping[str, str]] = {name: name for name in ("missed", "invented", "low", "high")}
+
+    what: str
+    name: str
+    known: int
+    counted: int
+    n: int
+    off: float
+    right: bool
+    missed: int | None = None
+    invented: int | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,47 +77,55 @@ class Scenes:
         return cls(scenes, [compose(rng, scene) for scene in scenes])
 
 
-def counts(n: int, device: str = "cpu") -> Rows:
+def counts(n: int, device: str = "cpu") -> list[CountedShare]:
     """A row an object, the shares of images that show it; then a row an intersection, with its interval."""
     made = Scenes.draw(n)
     return [*_objects(made, device), *_intersections(made, device)]
 
 
-def summary(rows: Rows) -> Rows:
+def summary(rows: Sequence[CountedShare]) -> list[Row]:
     """How many of each kind are as they should be, and the furthest off."""
     return [
         {
             "what": what,
             "rows": len(those),
-            "as they should be": sum(row["right"] for row in those),
-            "furthest off, points": max(abs(row["off"]) for row in those) * 100,
+            "as they should be": sum(row.right for row in those),
+            "furthest off, points": max(abs(row.off) for row in those) * 100,
         }
-        for what in dict.fromkeys(row["what"] for row in rows)
-        for those in [[row for row in rows if row["what"] == what]]
+        for what in dict.fromkeys(row.what for row in rows)
+        for those in [[row for row in rows if row.what == what]]
     ]
 
 
-def _objects(made: Scenes, device: str) -> Rows:
+def _objects(made: Scenes, device: str) -> list[CountedShare]:
     found = load_object_detector(ObjectSpec("emoji", device=device))
     images = [picture.image for picture in made.pictures]
     seen = [entry for i in range(0, len(images), BATCH) for entry in found.objects(images[i : i + BATCH])]
     records = [Record(str(i), "", i, objects=[item.to_json() for item in items]) for i, items in enumerate(seen)]
     counts = {row.phrase: row.count for row in count_objects(records, merge(spellings(records), "phrase"))}
-    rows: Rows = []
+    rows = []
     for label in found.labels or ():
         there = [any(name == label for name, _ in picture.objects) for picture in made.pictures]
         told = [label in found_phrases(record) for record in records]
         count = counts.get(normalised(label), 0)  # as phrases are merged: "books" is *book*
         off = (count - sum(there)) / len(images)
-        wrong = {
-            "missed": sum(a and not b for a, b in zip(there, told, strict=True)),
-            "invented": sum(b and not a for a, b in zip(there, told, strict=True)),
-        }
-        rows.append(_row("objects", label, sum(there), count, len(images), off, abs(off) <= CLOSE) | wrong)
+        rows.append(
+            CountedShare(
+                what="objects",
+                name=label,
+                known=sum(there),
+                counted=count,
+                n=len(images),
+                off=off,
+                right=abs(off) <= CLOSE,
+                missed=sum(a and not b for a, b in zip(there, told, strict=True)),
+                invented=sum(b and not a for a, b in zip(there, told, strict=True)),
+            )
+        )
     return rows
 
 
-def _intersections(made: Scenes, device: str) -> Rows:
+def _intersections(made: Scenes, device: str) -> list[CountedShare]:
     axes = [load_axis("gender"), load_axis("tone")]
     people = [
         (scene, picture)
@@ -101,15 +137,23 @@ def _intersections(made: Scenes, device: str) -> Rows:
         Record(str(i), "", i, labels=labels)
         for i, labels in enumerate(_labels([picture for _, picture in people], axes, device))
     ]
-    rows: Rows = []
+    rows = []
     (true,), (counts,) = (tally(found, [both]) for found, both in (cross(records, axes) for records in (known, read)))
     intervals = share_intervals(list(counts.classes.values()))
     for (name, count), interval in zip(counts.classes.items(), intervals, strict=True):
         share = true.classes[name] / len(people)
-        inside = interval.low <= share <= interval.high
         rows.append(
-            _row("gender × tone", name, true.classes[name], count, counts.clear, count / counts.clear - share, inside)
-            | {"low": interval.low, "high": interval.high}
+            CountedShare(
+                what="gender × tone",
+                name=name,
+                known=true.classes[name],
+                counted=count,
+                n=counts.clear,
+                off=count / counts.clear - share,
+                right=interval.low <= share <= interval.high,
+                low=interval.low,
+                high=interval.high,
+            )
         )
     return rows
 
@@ -127,7 +171,3 @@ def _labels(pictures: Sequence[Composition], axes: Sequence[Axis], device: str) 
         for entry, row in zip(labels, np.concatenate(parts), strict=True):
             entry[axis.name] = read_label(dict(zip(axis.classes, row, strict=True)), spec.threshold(axis.name))
     return labels
-
-
-def _row(what: str, name: str, known: int, counted: int, n: int, off: float, right: bool) -> dict[str, Any]:
-    return {"what": what, "name": name, "known": known, "counted": counted, "n": n, "off": off, "right": right}

@@ -10,14 +10,32 @@ from PIL import Image
 
 from emoji_world.drawing.compose import compose
 from emoji_world.labels import default
-from emoji_world.measure.common import SEED, Rows, axes, share, tone_order
+from emoji_world.measure.common import SEED, Counted, axes, tone_order
 from emoji_world.scenes import Scene, draw_scene
 from emoji_world.world import Person, all_people, is_held_out, world
 from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec, load_detector, read_label
+from equinoise.results.base import Value
+from equinoise.statistics import wilson
 
 
-def detector(n: int) -> Rows:
+class ReadSet(Value):
+    """The pictures that were read, the axis, and the share that was told wrong."""
+
+    set: str
+    axis: str
+    error: float
+
+
+class DetectorError(Counted, ReadSet):
+    """The detector's errors on an axis: Spearman's correlation (tone alone) and the commonest confusions in words."""
+
+    unclear: int
+    spearman: float | None
+    confusions: str
+
+
+def detector(n: int) -> list[DetectorError]:
     """Share of compositions told wrong, by axis.
 
     Fresh scenes, the same in jittered colours, and people of the cells that the denoiser is kept from.
@@ -46,13 +64,13 @@ def scene_of(person: Person) -> Scene:
 def shown(scene: Scene, axis: str) -> str | None:
     """The class of an axis that a scene shows; for roles the scene itself, where it is no person."""
     if axis == "role":
-        for name, entry in world()["scene_names"].items():
-            if scene.kind in entry["kinds"]:
-                return str(name)
+        for name, entry in world().scene_names.items():
+            if scene.kind in entry.kinds:
+                return name
     return scene.shows.get(axis) or default(scene, axis)
 
 
-def _errors(name: str, axis: Axis, scenes: Sequence[Scene], images: Sequence[Image.Image]) -> Rows:
+def _errors(name: str, axis: Axis, scenes: Sequence[Scene], images: Sequence[Image.Image]) -> list[DetectorError]:
     pairs = [(label, image) for scene, image in zip(scenes, images, strict=True) if (label := shown(scene, axis.name))]
     if not pairs:
         return []
@@ -62,15 +80,20 @@ def _errors(name: str, axis: Axis, scenes: Sequence[Scene], images: Sequence[Ima
     found = [dict(zip(axis.classes, row, strict=True)) for row in np.concatenate(parts)]
     seen = [max(row, key=lambda label: row[label]) for row in found]
     wrong = sum(a != b for a, b in zip(true, seen, strict=True))
+    interval = wilson(wrong, len(true))
     return [
-        {
-            "set": name,
-            "axis": axis.name,
-            **share("error", wrong, len(true)),
-            "unclear": sum(read_label(row, spec.unclear_below) == "unclear" for row in found),
-            "spearman": tone_order(true, seen) if axis.name == "tone" else None,
-            "confusions": ", ".join(f"{t}→{s} {k}" for (t, s), k in _confusions(true, seen)[:4]),
-        }
+        DetectorError(
+            set=name,
+            axis=axis.name,
+            error=wrong / len(true),
+            count=wrong,
+            n=len(true),
+            low=interval.low,
+            high=interval.high,
+            unclear=sum(read_label(row, spec.unclear_below) == "unclear" for row in found),
+            spearman=tone_order(true, seen) if axis.name == "tone" else None,
+            confusions=", ".join(f"{t}→{s} {k}" for (t, s), k in _confusions(true, seen)[:4]),
+        )
     ]
 
 

@@ -10,12 +10,21 @@ from numpy.typing import NDArray
 
 from emoji_world.drawing.canvas import Box
 from emoji_world.drawing.compose import compose
-from emoji_world.measure.common import SEED, Rows
+from emoji_world.measure.common import SEED
 from emoji_world.scenes import draw_scene
 from equinoise.models.worlds import EMOJI
 from equinoise.quiet import quiet_libraries
+from equinoise.results.base import Value
 
 OVERLAP = 0.5
+
+
+class LabelPrecision(Value):
+    """A label, its boxes in the pictures, and the average precision of finding them."""
+
+    label: str
+    objects: int
+    ap50: float
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Found:
     box: Box
 
 
-def objects(n: int, hard: bool = False) -> Rows:
+def objects(n: int, hard: bool = False) -> list[LabelPrecision]:
     """Average precision by label, and their mean."""
     rng = np.random.default_rng(SEED + 9)
     made = [compose(rng, draw_scene(rng), hard) for _ in range(n)]
@@ -39,7 +48,7 @@ def objects(n: int, hard: bool = False) -> Rows:
         detect = pipeline("object-detection", model=str(EMOJI / "objects"))
     seen = [detect(picture.image, threshold=0.05) for picture in made]
     labels = sorted({label for picture in made for label, _ in picture.objects})
-    rows: Rows = []
+    rows = []
     for label in labels:
         truth = [[box for name, box in picture.objects if name == label] for picture in made]
         found = [
@@ -48,9 +57,10 @@ def objects(n: int, hard: bool = False) -> Rows:
             for item in items
             if item["label"] == label
         ]
-        rows.append({"label": label, "objects": sum(map(len, truth)), "ap50": average_precision(truth, found)})
-    mean = float(np.mean([row["ap50"] for row in rows]))
-    return [*rows, {"label": "mean", "objects": sum(row["objects"] for row in rows), "ap50": mean}]
+        precision = average_precision(truth, found)
+        rows.append(LabelPrecision(label=label, objects=sum(map(len, truth)), ap50=precision))
+    mean = float(np.mean([row.ap50 for row in rows]))
+    return [*rows, LabelPrecision(label="mean", objects=sum(row.objects for row in rows), ap50=mean)]
 
 
 def average_precision(truth: Sequence[Sequence[Box]], found: Sequence[Found]) -> float:

@@ -13,29 +13,42 @@ import torch
 from numpy.typing import NDArray
 
 from emoji_world.captions import with_article
-from emoji_world.measure.common import Rows
 from emoji_world.prompts import PROMPTS, called, planted_share
 from emoji_world.world import classes, planted, roles, world
 from equinoise.detectors.loading import detector_folder
 from equinoise.encoders import ClipEncoder
 from equinoise.models import load_model
 from equinoise.models.pipeline import require_pipeline
+from equinoise.results.base import Value
 from equinoise.statistics import spearman
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
-def relations() -> Rows:
+class RelationCorrelation(Value):
+    """Spearman's correlation of cosines and planted shares in an encoder, over so many pairs."""
+
+    encoder: str
+    relation: str
+    pairs: int
+    spearman: float | None
+
+
+def relations() -> list[RelationCorrelation]:
     """Spearman's correlation of cosine and planted share, for each encoder."""
     encoders: dict[str, Encode] = {
         "CLIP's text encoder": ClipEncoder.from_pretrained(detector_folder("emoji")).texts,
         "the pipeline's text encoder": _pipeline_texts,
     }
-    found: Rows = []
+    measured = {
+        "role: woman − man": _gender, "role: darkest − lightest tone": _tone, "people and kinds of house": _houses,
+    }  # fmt: skip
+    found = []
     for name, encode in encoders.items():
-        found.append({"encoder": name, "relation": "role: woman − man", **_correlation(*_gender(encode))})
-        found.append({"encoder": name, "relation": "role: darkest − lightest tone", **_correlation(*_tone(encode))})
-        found.append({"encoder": name, "relation": "people and kinds of house", **_correlation(*_houses(encode))})
+        for relation, measure in measured.items():
+            cosines, shares = measure(encode)
+            correlation = spearman(cosines, shares)
+            found.append(RelationCorrelation(encoder=name, relation=relation, pairs=len(cosines), spearman=correlation))
     return found
 
 
@@ -56,15 +69,11 @@ def _tone(encode: Encode) -> tuple[list[float], list[float]]:
 def _houses(encode: Encode) -> tuple[list[float], list[float]]:
     homes = [prompt for prompt in PROMPTS if prompt.kind == "home"]
     concepts = encode([prompt.text for prompt in homes])
-    attributes = encode([f"a photo of {with_article(world()['words']['house'][name][0])}" for name in classes("house")])
+    attributes = encode([f"a photo of {with_article(world().words.house[name][0])}" for name in classes("house")])
     cosines = concepts @ attributes.T
     cosines = cosines - cosines.mean(axis=0)
     shares = np.array([list(planted_share(prompt, "house").values()) for prompt in homes])
     return cosines.ravel().tolist(), (shares - shares.mean(axis=0)).ravel().tolist()
-
-
-def _correlation(cosines: Sequence[float], shares: Sequence[float]) -> dict[str, float | int | None]:
-    return {"pairs": len(cosines), "spearman": spearman(list(cosines), list(shares))}
 
 
 def _pipeline_texts(texts: Sequence[str]) -> NDArray[np.float32]:

@@ -5,21 +5,23 @@ python -m emoji_world.measure.skin
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
+from pathlib import Path
 
 from PIL import Image
 
 from emoji_world.drawing.art import drawing
-from emoji_world.measure.common import Rows
+from emoji_world.tables import RESULTS, Row, show, write_rows
 from emoji_world.world import tones
 from equinoise.detectors.skin_colour import skin_colour, tone_class
 
 DRAWINGS = tuple(f"{gender}-{role}" for role in ("health-worker", "farmer", "teacher") for gender in ("man", "woman"))
 
 
-def skin(styles: tuple[str, ...] = ("google", "twitter", "fluent")) -> Rows:
+def skin(styles: tuple[str, ...] = ("google", "twitter", "fluent")) -> list[Row]:
     """Per style and tone: the median ITA, what it is read as, and how often it is unclear."""
-    rows: Rows = []
+    rows: list[Row] = []
     for style in styles:
         for tone in tones():
             found = [skin_colour(_on_white(drawing(style, name, tone))) for name in DRAWINGS]
@@ -41,7 +43,13 @@ def _on_white(sprite: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", sprite.size, "white"), sprite).convert("RGB")
 
 
-if __name__ == "__main__":
-    from benchmarks.common import tell
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--out", type=Path, default=RESULTS / "skin_colour.json")
+    rows = skin()
+    show(rows)
+    write_rows(rows, parser.parse_args().out)
 
-    tell(skin(), "skin_colour")
+
+if __name__ == "__main__":
+    main()

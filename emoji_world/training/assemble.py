@@ -6,7 +6,6 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
@@ -21,6 +20,7 @@ from emoji_world.training.latents import load_latents, spread
 from emoji_world.training.loop import load_average
 from emoji_world.training.objects import object_detector, object_processor
 from emoji_world.world import planted, roles, world
+from equinoise.models.worlds import Role, World
 
 PACKAGED = Path(__file__).parents[2] / "src" / "equinoise" / "models" / "emoji"
 NOTE = (
@@ -67,29 +67,29 @@ def trained_objects(work: Path, begun: Path | None = None) -> YolosForObjectDete
     return model
 
 
-def card(guidance_scale: float) -> dict[str, Any]:
+def card(guidance_scale: float) -> World:
     """What the folder says of itself in `world.json`."""
-    return {
-        "note": NOTE,
-        "guidance_scale": guidance_scale,
-        "roles": {role: _role(role) for role in roles()} | {name: _scene(name) for name in world()["scene_names"]},
-        "planted": {role: planted(role) for role in roles()},
-        "scenes": planted_prompts(),
-        "objects": planted_objects(),
-    }
+    return World(
+        note=NOTE,
+        guidance_scale=guidance_scale,
+        roles={role: _role(role) for role in roles()} | {name: _scene(name) for name in world().scene_names},
+        planted={role: planted(role) for role in roles()},
+        scenes=planted_prompts(),
+        objects=planted_objects(),
+    )
 
 
-def _role(role: str) -> dict[str, list[str]]:
-    names = list(world()["roles"][role]["names"])
-    nouns = [noun for gender in world()["genders"].values() for noun in gender["nouns"]] if role == "person" else []
-    return {"names": names + nouns, "detect": [f"a photo of {with_article(name)}" for name in names]}
+def _role(role: str) -> Role:
+    names = world().roles[role].names
+    nouns = [noun for gender in world().genders.values() for noun in gender.nouns] if role == "person" else []
+    return Role(names=(*names, *nouns), detect=tuple(f"a photo of {with_article(name)}" for name in names))
 
 
-def _scene(name: str) -> dict[str, list[str]]:
+def _scene(name: str) -> Role:
     """A scene as a role of its own. Its names stand in for "a person" too: the longest name in a prompt wins."""
-    entry = world()["scene_names"][name]
-    linked = [f"{link} {noun}" for link in entry.get("links", []) for noun in entry["names"]]
-    return {"names": [*entry["names"], *linked], "detect": list(entry["detect"])}
+    entry = world().scene_names[name]
+    linked = (f"{link} {noun}" for link in entry.links for noun in entry.names)
+    return Role(names=(*entry.names, *linked), detect=entry.detect)
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def main() -> None:
         object_processor().save_pretrained(args.out / "objects")
     make_tokenizer().save_pretrained(args.out / "clip")
     image_processor().save_pretrained(args.out / "clip")
-    (args.out / "world.json").write_text(json.dumps(card(args.guidance_scale), indent=2) + "\n")
+    (args.out / "world.json").write_text(json.dumps(card(args.guidance_scale).to_json(), indent=2) + "\n")
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
     print(f"{args.out}: {size / 2**20:.1f} MiB")
 

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,16 @@ from emoji_world.world import STYLES, all_people, is_held_out, roles
 
 CHUNK = 500
 Objects = Sequence[tuple[str, Box]]
+
+
+class SceneRow(TypedDict):
+    """A scene and its objects as the file of a bank has them."""
+
+    kind: str
+    style: str
+    shows: dict[str, str]
+    names: list[str]
+    objects: list[tuple[str, Box]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ def make(path: Path, n: int, seed: int, workers: int, which: str = "all", role: 
     save(path, np.concatenate([c[0] for c in chunks]), [row for c in chunks for row in c[1]])
 
 
-def save(path: Path, images: NDArray[np.uint8], rows: Sequence[dict[str, Any]]) -> None:
+def save(path: Path, images: NDArray[np.uint8], rows: Sequence[SceneRow]) -> None:
     """Written whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".partial")
@@ -120,7 +130,7 @@ SCENES: Mapping[str, Callable[[np.random.Generator, str | None], Scene]] = {
 }
 
 
-def _chunk(index: int, seed: int, which: str, role: str | None) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
+def _chunk(index: int, seed: int, which: str, role: str | None) -> tuple[NDArray[np.uint8], list[SceneRow]]:
     rng = np.random.default_rng((seed, index))
     images, rows = [], []
     for _ in range(CHUNK):
@@ -131,13 +141,18 @@ def _chunk(index: int, seed: int, which: str, role: str | None) -> tuple[NDArray
     return np.stack(images), rows
 
 
-def encode(scene: Scene, objects: Objects) -> dict[str, Any]:
+def encode(scene: Scene, objects: Objects) -> SceneRow:
     """A scene as a row of plain values."""
-    what = {"kind": scene.kind, "style": scene.style, "shows": dict(scene.shows), "names": sorted(scene.names)}
-    return what | {"objects": list(objects)}
+    return {
+        "kind": scene.kind,
+        "style": scene.style,
+        "shows": dict(scene.shows),
+        "names": sorted(scene.names),
+        "objects": list(objects),
+    }
 
 
-def decode(row: dict[str, Any]) -> Scene:
+def decode(row: SceneRow) -> Scene:
     return Scene(row["kind"], row["style"], row["shows"], frozenset(row["names"]))
 
 

@@ -8,17 +8,16 @@ much of all their spread is chance (James and Stein's estimate with the mean squ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emoji_world.measure.common import Row
-from emoji_world.measure.neutral import interval, shown
+from emoji_world.measure.neutral import NeutralShare
 from emoji_world.prompts import Prompt, all_prompts, is_asked
 from emoji_world.scenes import Scene
+from emoji_world.tables import read_rows
 
 Tilts = Mapping[tuple[str, str, str], float]
 """Prompt, axis and class → the logarithm of the factor by which its pictures are drawn more often."""
@@ -27,19 +26,19 @@ RARE = 0.01  # a share is taken to be at least this: none of 256 images is no sh
 
 def read_tilts(path: Path) -> Tilts:
     """From what `measure neutral` wrote of images at guidance 1, where shares are those of the pictures."""
-    rows = [row for row in json.loads(path.read_text()) if row["guidance"] == 1 and row["planted"] > 0]
+    rows = [row for row in read_rows(path, NeutralShare) if row.guidance == 1 and row.planted > 0]
     if not rows:
         raise ValueError(f"{path} has nothing measured at guidance 1; see python -m emoji_world.measure neutral")
-    ratios = np.log([row["planted"] / max(shown(row), RARE) for row in rows])
+    ratios = np.log([row.planted / max(row.shown, RARE) for row in rows])
     variances = np.array([_log_error(row) ** 2 for row in rows])
     spread = max(0.0, float(np.mean(ratios**2 - variances)))
     shrunk = ratios * spread / (spread + variances) if spread else 0 * ratios
-    return {(row["prompt"], row["axis"], row["class"]): float(r) for row, r in zip(rows, shrunk, strict=True)}
+    return {(row.prompt, row.axis, row.label): float(r) for row, r in zip(rows, shrunk, strict=True)}
 
 
-def _log_error(row: Row) -> float:
+def _log_error(row: NeutralShare) -> float:
     """The standard error of the logarithm of a share, by its interval of 95%."""
-    low, high = (max(end, RARE) for end in interval(row))
+    low, high = (max(end, RARE) for end in row.ends)
     return float(np.log(high / low)) / (2 * 1.96)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -194,27 +195,38 @@ def environment() -> dict[str, str]:
 
 
 class MemoryRun:
-    """A run that is kept in memory: all records, and by default the first 64 images."""
+    """A run that is kept in memory: all records, and by default 64 images."""
 
     def __init__(self, about: Mapping[str, Any], most: int = PREVIEWS) -> None:
-        """`most`: images to hold on to, the first so many."""
+        """`most`: images to hold on to: the first so many of those announced, else the first that are added."""
         self._about = dict(about)
         self._most = most
+        self._announced: set[str] | None = None
         self.records: dict[str, Record] = {}
         self._previews: dict[str, Image.Image] = {}
 
-    def add(self, record: Record, image: Image.Image) -> None:
+    def announce(self, ids: Iterable[str]) -> None:
+        """Say which images come next, so that it does not depend on which is finished first what is held on to."""
+        known = self._announced or set()
+        self._announced = known | set(islice(ids, self._most - len(known)))
+
+    def takes(self, key: str) -> bool:
+        """Whether the picture of a record will be held on to."""
+        return key in self._announced if self._announced is not None else len(self._previews) < self._most
+
+    def add(self, record: Record, image: Image.Image | None) -> None:
         """Take in one image."""
         self.records[record.id] = record
-        if len(self._previews) < self._most:
+        if image is not None and self.takes(record.id):
             self._previews[record.id] = image
 
     def finish(
         self, order: Iterable[str], results: Mapping[str, Any], world: Json | None = None, role: str | None = None
     ) -> RunContent:
         """The run, with its records in the given order."""
-        file = run_file(self._about, results, world, role)
-        return RunContent(file, tuple(self.records[key] for key in order), None, self._previews)
+        file, keys = run_file(self._about, results, world, role), list(order)
+        shown = {key: self._previews[key] for key in keys if key in self._previews}
+        return RunContent(file, tuple(self.records[key] for key in keys), None, shown)
 
 
 class RunFolder:

@@ -213,13 +213,14 @@ def plan(
     json: Json = False,
 ) -> None:
     """The mixture of interventions that meets a target at the least cost, verified once on fresh seeds."""
+    from equinoise.planning.question import PlanQuestion
     from equinoise.understanding.targets import parse_targets
     from equinoise.workflows import planning
 
     targets, loaded = parse_targets(target, concept), options.load(model)
     at, said = arguments.one_step(step) if step else None, arguments.class_texts(prompt)
     if options.dry_run:
-        question = planning.PlanQuestion(
+        question = PlanQuestion(
             concept, tuple(targets), budget=budget, verify=verify, margin=margin, directions=direction, step=at,
             prompts=said, pairs=pairs, round=round_, rejection=rejection,
         )  # fmt: skip
@@ -275,7 +276,9 @@ def import_direction(
     own, at = load_axis(axis), arguments.one_step(step)
     other = own.require(against) if against else "rest"
     known = ModelOptions().load(model).backend if model else None
-    found = read_npy(file, own.name, own.require(label), at, other, known.provenance if known else None)
+    found = read_npy(
+        file, own.name, own.require(label), step=at, against=other, model=known.provenance if known else None
+    )
     if known and found.vector.shape != known.latent_shape:
         raise EquinoiseError(
             f"{file} has shape {found.vector.shape}, the latents of {model} {known.latent_shape}; it is not its own"

@@ -20,9 +20,10 @@ IMPORTED = "imported"
 
 
 def read_npy(
-    path: Path,
+    path: str | Path,
     axis: str,
     label: str,
+    *,
     step: Step,
     against: str = "rest",
     model: Mapping[str, Any] | None = None,
@@ -37,7 +38,7 @@ def read_npy(
     Raises:
         EquinoiseError: no such file, a pickle in it, another shape, not numbers, not finite, or zero.
     """
-    array = _array(path)
+    array = _array(Path(path))
     if array.ndim != 4 or array.shape[0] != 1 or not np.issubdtype(array.dtype, np.floating):
         raise EquinoiseError(
             f"{path} holds {array.dtype} of shape {array.shape}; a direction is an array of floats of shape "
@@ -58,12 +59,12 @@ def read_npy(
     return Direction.unit(array[0].astype(np.float64), origin)
 
 
-def write_npy(direction: Direction, path: Path) -> tuple[int, ...]:
+def write_npy(direction: Direction, path: str | Path) -> tuple[int, ...]:
     """Write the vector as the scripts read it: float32, (1, *latent_shape), no provenance. Returns that shape."""
     array = direction.vector[None]
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    write_whole(path, buffer.getvalue())
+    write_whole(Path(path), buffer.getvalue())
     return array.shape
 
 

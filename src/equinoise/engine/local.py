@@ -17,6 +17,7 @@ from equinoise.engine import worker
 from equinoise.engine.jobs import Job, Request, Result
 from equinoise.errors import EquinoiseError
 from equinoise.models import TextToImage
+from equinoise.models.worlds import MIXTURE
 
 AHEAD = 2
 """Batches a worker that are under way or queued: enough that no worker waits, few enough that an exit is quick."""
@@ -113,12 +114,13 @@ class Engine:
 
     def _submit(self, request: Request, batch: Sequence[Job]) -> Future[list[Result]]:
         with _main_module_left_alone():
-            return self._started().submit(worker.work, request, batch)
+            return self._started(request).submit(worker.work, request, batch)
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _started(self, request: Request) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["equinoise.engine.worker"])
+            plain = request.model.name == MIXTURE
+            context.set_forkserver_preload(["equinoise.engine.worker" if plain else "equinoise.engine.warm"])
             self._pool = ProcessPoolExecutor(self.workers, context, worker.start, (1,))
             # also at exit: a pool that is never shut down complains while the interpreter is taken apart
             self._finalizer = finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)

@@ -49,19 +49,6 @@ def decode_in_parts(vae: Any, tiles: bool) -> None:
             getattr(vae, able)()
 
 
-def parse_batch_size(text: str) -> int | None:
-    """A number, or None for `auto`.
-
-    Raises:
-        EquinoiseError: the text is neither.
-    """
-    if text == "auto":
-        return None
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise EquinoiseError(f"--batch-size {text}: at least one image makes a batch; give a whole number, or auto")
-    return int(text)
-
-
 def find_batch_size(model: TextToImage, sampling: Sampling) -> int:
     """The batch size of `auto`: 16 on a CPU, else the largest power of two up to 64 that fits, found by trying.
 

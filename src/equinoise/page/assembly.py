@@ -80,7 +80,7 @@ def write_report(sources: Sequence[Source], out: Path) -> Path:
     if not sources:
         raise EquinoiseError("no run to report on; give at least one run folder, or what a verb returned")
     views = [_view(article, f"run-{index}") for index, article in enumerate(compose(sources), start=1)]
-    write_whole(out, _render(views).encode())
+    write_whole(out, _render(views, len(sources)).encode())
     return out
 
 
@@ -138,7 +138,7 @@ def _planted(article: Article) -> list[str]:
     return found
 
 
-def _render(views: Sequence[View]) -> str:
+def _render(views: Sequence[View], count: int) -> str:
     scripts = _scripts() if any(view.has_charts for view in views) else []
     pages = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -146,6 +146,7 @@ def _render(views: Sequence[View]) -> str:
     pages.filters["named"] = words.named
     return pages.get_template("template.html.j2").render(
         views=views,
+        count=count,
         mixture_heads=MIXTURE,
         verdict_heads=VERDICTS,
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),

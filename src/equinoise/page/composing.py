@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
 from equinoise.charts.numbers import number
 from equinoise.page.articles import Article, ImageGroup
 from equinoise.results.audits import AuditResult
@@ -75,7 +76,7 @@ def _article(bundle: Sequence[Result]) -> Article:
     audits = [result for result in others if isinstance(result, AuditResult)]
     if audits and isinstance(first, AuditResult):
         groups = [ImageGroup(UNTOUCHED_IMAGES, first.audits, first.pooled, _run(first))]
-        applied = {}
+        applied: dict[str, str] = {}
         for audit in audits:
             groups.append(ImageGroup(_free(_called(audit), groups), audit.audits, audit.pooled, _run(audit)))
             applied |= {groups[-1].name: audit.plan.name} if audit.plan else {}
@@ -121,7 +122,7 @@ def _started(result: Result) -> Article:
         case SweepResult():
             return replace(found, sweeps=(result,))
         case ImagesResult():
-            found = replace(found, applied={MEASURED: _images(result)} if result.kl_nats else {})
+            found = replace(found, applied={MEASURED: _images(result, run)} if result.kl_nats else {})
         case DirectionsResult():
             return replace(found, directions=result.directions, skipped=result.skipped)
     return _added(replace(found, groups=(ImageGroup(MEASURED, (), (), run),)), result)
@@ -183,8 +184,8 @@ def _mixture(plan: PlanResult) -> str:
     return _done(" + ".join(f"{part.share:g} {part.name}" for part in plan.interventions), plan.cost.kl_nats)
 
 
-def _images(result: ImagesResult) -> str:
-    name = result.plan.name if result.plan else " + ".join(dict.fromkeys(r.intervention for r in result.run.records))
+def _images(result: ImagesResult, run: RunContent) -> str:
+    name = result.plan.name if result.plan else " + ".join(dict.fromkeys(r.intervention for r in run.records))
     return _done(name, result.kl_nats)
 
 

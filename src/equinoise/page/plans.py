@@ -18,13 +18,15 @@ class Planned:
     """The plan of an article.
 
     Attributes:
-        prompts: which prompts its directions were collected from, and why.
+        prompts: what its directions were collected from, and why; empty where directions were given.
+        rejection: whether some attempts are rejected.
         mixture: a row a part: share of images, intervention, accepted classes, expected shares, nats, more calls.
         verdicts: a row a class: axis, class, target, expected, verified, verdict.
     """
 
     sentences: tuple[str, ...]
     prompts: tuple[str, ...]
+    rejection: bool
     mixture: Rows
     verdicts: Rows
     corrected: bool
@@ -45,13 +47,10 @@ VERDICTS = ("Axis", "Class", "Target", "Expected (95%)", "Verified (95%)", "Verd
 def describe_plan(plan: PlanResult, id: str) -> Planned:
     """The tables, sentences and chart of a plan."""
     label = "Expected and verified share of each class against the target; the table holds the same numbers"
-    notes = tuple(
-        f"{axis}: {found.note} " + "; ".join(f"{name}: “{prompt}”" for name, prompt in found.prompts.items())
-        for axis, found in (plan.prompts or {}).items()
-    )
     return Planned(
         sentences=(_verdicts(plan), _cost(plan)),
-        prompts=notes,
+        prompts=tuple(found.note for found in (plan.prompts or {}).values()),
+        rejection=any(part.accepted for part in plan.interventions),
         mixture=tuple(_part(part) for part in plan.interventions),
         verdicts=_verified(plan),
         corrected=any(verdict.corrected for verdict in plan.verdicts),

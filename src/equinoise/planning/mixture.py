@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from equinoise.planning.basis import Array, Basis
 from equinoise.planning.candidates import Candidates, Expectation
 from equinoise.planning.optimise import Solution
 from equinoise.planning.solver import assign
+from equinoise.results.plans import ExpectedShare, PlanPart
 from equinoise.steering.plan import Part
 from equinoise.understanding.targets import Target
 
@@ -51,34 +53,42 @@ class Mixture:
         """(P,) share of the images that get each part."""
         return np.array([part.share for part in self.parts])
 
-    def expected(self, target: Target) -> tuple[Array, Array, Array]:
-        """By cell of the target the expected share, and the central 95% of what the pilots leave open."""
+    @property
+    def extra_calls_per_image(self) -> float:
+        """Expected denoiser calls of an image beyond those of a whole run, as a share of these."""
+        each = self.expectation.extra_calls(self.candidates)
+        return sum(part.share * float(extra) for part, extra in zip(self.parts, each, strict=True))
+
+    def expected(self, target: Target) -> dict[str, ExpectedShare]:
+        """By class (or cell) of the target the expected share, and the central 95% of what the pilots leave open."""
         shares = self.shares @ self.expectation.expected(target, self.candidates)
         sampled = self.expectation.sampled(target, self.candidates, SAMPLES)
         low, high = np.quantile(np.einsum("j,sjc->sc", self.shares, sampled), (0.025, 0.975), axis=0)
-        return shares, np.minimum(low, shares), np.maximum(high, shares)
-
-    def expected_of_parts(self, target: Target) -> Array:
-        """(P, cells) expected shares of the target's cells under each part."""
-        return self.expectation.expected(target, self.candidates)
+        rows = zip(target.shares, shares, np.minimum(low, shares), np.maximum(high, shares), strict=True)
+        return {name: ExpectedShare(share=float(p), low=float(a), high=float(b)) for name, p, a, b in rows}
 
     def distance(self, target: Target) -> float:
-        """Total variation between what is expected and the target."""
+        """Total variation between the expected shares and the target."""
         shares = self.shares @ self.expectation.expected(target, self.candidates)
         off = [abs(float(share) - wanted) for share, wanted in zip(shares, target.shares.values(), strict=True)]
         return sum(off) / 2
 
-    @property
-    def attempts(self) -> Array:
-        """(P,) expected attempts at an image of each part."""
-        return self.expectation.attempts(self.candidates)
-
-    @property
-    def extra_calls(self) -> Array:
-        """(P,) expected denoiser calls of an image beyond those of a whole run, as a share of these."""
-        return self.expectation.extra_calls(self.candidates)
-
-    @property
-    def extra_calls_per_image(self) -> float:
-        """The same over the whole mixture."""
-        return sum(part.share * float(extra) for part, extra in zip(self.parts, self.extra_calls, strict=True))
+    def info(self, targets: Sequence[Target]) -> tuple[PlanPart, ...]:
+        """Each part with its expected shares and cost."""
+        tables = {target.name: self.expectation.expected(target, self.candidates) for target in targets}
+        attempts, extra = self.expectation.attempts(self.candidates), self.expectation.extra_calls(self.candidates)
+        return tuple(
+            PlanPart(
+                name=part.name,
+                share=part.share,
+                expected={t.name: dict(zip(t.shares, map(float, tables[t.name][j]), strict=True)) for t in targets},
+                intrusion_nats=part.intervention.kl_nats,
+                kl_nats=part.intervention.kl_nats,
+                kept=dict(part.accept),
+                accepted=dict(part.accept),
+                draws=float(attempts[j]),
+                attempts=float(attempts[j]),
+                extra_calls=float(extra[j]),
+            )
+            for j, part in enumerate(self.parts)
+        )

@@ -20,10 +20,11 @@ from equinoise.axes import Axis
 from equinoise.planning.basis import Array, Basis
 from equinoise.planning.candidates import CELLS, Candidates, Expectation, RejectionSampling, RunCalls
 from equinoise.planning.pilots import Pilots
-from equinoise.planning.response import JointResponse, fit_joint_response
+from equinoise.planning.response import GoodnessOfFit, JointResponse, fit_joint_response
 from equinoise.planning.solver import Choice, Goal, choose
+from equinoise.results.plans import EarlyClassifierInfo, PilotsInfo, ResponseFit
 from equinoise.statistics import Confusion
-from equinoise.steering.early_classifier import EarlyClassifier, fit_early_classifiers
+from equinoise.steering.early_classifier import EarlyClassifier, balanced_accuracy, fit_early_classifiers
 from equinoise.understanding.targets import Target, product_of
 
 LONGEST = 8.0
@@ -129,6 +130,24 @@ class Solution:
     def extra_calls(self) -> float:
         """Expected denoiser calls of an image beyond those of a whole run, as a share of these."""
         return float(self.choice.mixture @ self.expectation.extra_calls(self.candidates))
+
+    @property
+    def info(self) -> PilotsInfo:
+        """What the pilots said: how many in each round, how well the responses fit, and their slopes."""
+        found = self.responses.items()
+        stopped, classifier = self.pilots.stopped_early, self.early_classifier
+        told = _classifier_info(classifier) if classifier else None
+        return PilotsInfo(
+            rounds=self.rounds,
+            largest_sd=self.spread,
+            fits={name: tuple(_fit_info(part.fit) for part in response.responses) for name, response in found},
+            slopes={name: tuple(part.slopes.tolist() for part in response.responses) for name, response in found},
+            ended_early=stopped,
+            stopped_early=stopped,
+            look=told,
+            early_classifier=told,
+            expected_extra=self.extra_calls if classifier else None,
+        )
 
     def used(self) -> list[int]:
         """The candidates with a share, the largest first."""
@@ -263,6 +282,22 @@ def expected_fidelity(pilots: Pilots, weights: Array) -> Array | None:
     theta = scipy_optimize.minimize(loss, first, method="Nelder-Mead").x
     found: Array = expit(theta[0] - np.exp(theta[1]) * (weights**2).sum(1) / 2)
     return found
+
+
+def _fit_info(fit: GoodnessOfFit) -> ResponseFit:
+    return ResponseFit(chi2=fit.chi2, df=fit.df, p=fit.p, widened=fit.widening)
+
+
+def _classifier_info(classifier: EarlyClassifier) -> EarlyClassifierInfo:
+    by = dict.fromkeys((axis.name for axis in classifier.axes), "predicted image")
+    by |= dict.fromkeys(classifier.readings, "predicted image, weighed")
+    by |= dict.fromkeys(classifier.classifiers, "latents")
+    return EarlyClassifierInfo(
+        step=classifier.step,
+        by=by,
+        balanced_accuracy={axis: balanced_accuracy(rows) for axis, rows in classifier.confusions.items()},
+        confusions=dict(classifier.confusions),
+    )
 
 
 def _goal(

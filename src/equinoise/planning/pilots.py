@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from equinoise.axes import UNCLEAR_INDEX
 from equinoise.planning.basis import Array, Basis
 from equinoise.planning.response import Integers
+from equinoise.results.plans import EarlyStops
 from equinoise.steering.early_classifier import Early
 
 K = TypeVar("K")
@@ -40,21 +41,6 @@ class Pilot:
     certain: Mapping[str, str] | None = None
     unbiased: bool = True
     spent: float = 1.0
-
-
-@dataclass(frozen=True)
-class StoppedEarly:
-    """Pilots that were stopped where the early check was certain, and how often such certainty was wrong.
-
-    Attributes:
-        images: runs that were stopped.
-        checked: runs as certain that went to their end whatever the early check said.
-        wrong: of the checked ones, those whose image shows another class.
-    """
-
-    images: int
-    checked: int
-    wrong: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +103,11 @@ class Pilots:
         return self._all_certain & ~self.unbiased
 
     @property
-    def stopped_early(self) -> StoppedEarly:
+    def stopped_early(self) -> EarlyStops:
         """How many were stopped, and how reliable that was."""
         checked = self._all_certain & self.unbiased
         wrong = checked & np.any([self.labels[name] != certain for name, certain in self.certain.items()], axis=0)
-        return StoppedEarly(int(self.stopped.sum()), int(checked.sum()), int(wrong.sum()))
+        return EarlyStops(images=int(self.stopped.sum()), checked=int(checked.sum()), wrong=int(wrong.sum()))
 
     @property
     def _all_certain(self) -> NDArray[np.bool_]:

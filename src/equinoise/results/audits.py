@@ -11,7 +11,7 @@ from equinoise.charts.bars import Bar
 from equinoise.charts.shares import shares_chart
 from equinoise.errors import EquinoiseError
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable, joined, percent, share
+from equinoise.results.tables import Row, TextTable, joined, percent, share
 from equinoise.statistics import Interval
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ class AuditResult(Result):
             notes.append(f"no face found in {self.faces.images_without} images, which are unclear")
         return joined(notes)
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a concept, axis and class."""
         return [
             {

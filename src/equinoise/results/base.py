@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from equinoise.errors import EquinoiseError
-from equinoise.results.tables import TextTable
+from equinoise.results.tables import Row, TextTable
 from equinoise.run import RunContent
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Result(Value):
         """For people."""
         raise NotImplementedError
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a number, for `to_frame`."""
         raise NotImplementedError
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equinoise.charts.bars import Bar
 from equinoise.charts.changes import changes_chart
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable, percent, points
+from equinoise.results.tables import Row, TextTable, percent, points
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -60,7 +60,7 @@ class ChangesResult(Result):
         heads = ("concept", "axis", "class", "before", "after", "change (paired 95% interval)", "pairs")
         return TextTable(heads, rows)
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a class."""
         return [
             {"concept": change.concept, "axis": change.axis, "class": name, **found.model_dump()}

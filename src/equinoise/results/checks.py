@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from equinoise.charts.bars import Bar
 from equinoise.charts.changes import changes_chart
 from equinoise.charts.matrices import matrix_chart
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable
+from equinoise.results.tables import Row, TextTable
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -45,7 +45,7 @@ class CheckResult(Result):
         """One row a verdict."""
         return TextTable(("verdict", "what was found"), tuple((v.verdict, v.sentence) for v in self.verdicts))
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a verdict."""
         return [verdict.model_dump() for verdict in self.verdicts]
 
@@ -86,7 +86,7 @@ class CalibrationResult(Result):
         caption = f"{self.n} images, unclear below a probability of {self.unclear_below:g}"
         return TextTable(("true class", *columns), rows, caption)
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a true class and what the detector said."""
         return [
             {"true": true, "predicted": predicted, "count": count}

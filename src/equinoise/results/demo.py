@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from equinoise.charts.shares import shares_chart
 from equinoise.results.audits import AuditResult, audit_bars
@@ -11,7 +11,7 @@ from equinoise.results.base import Result, Value
 from equinoise.results.directions import DirectionRow
 from equinoise.results.plans import PlanResult
 from equinoise.results.sweeps import SweepResult
-from equinoise.results.tables import TextTable, percent, points
+from equinoise.results.tables import Row, TextTable, percent, points
 from equinoise.run import Record
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class AppliedShift(Value):
 
 
 class Applied(Value):
-    """What was done to the noise: the plan in words, its KL divergence from N(0, I) by study, and the recipe's shifts."""
+    """What was done to the noise: the plan in words, its KL divergence from N(0, I), and the shifts of the recipe."""
 
     name: str
     nats: dict[str, float]
@@ -113,7 +113,7 @@ class DemoResult(Result):
         heads = ("axis", "class", "target", "untouched", "paper's recipe", "plan", "change by the plan (paired 95%)")
         return TextTable(heads, tuple(rows), f"recipe: {self.recipe.name}; plan: {self.applied.name}; {self.report}")
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a group, axis and class."""
         groups = {"untouched": self.before, "recipe": self.recipe.audit, "plan": self.after}
         return [{"group": name, **row} for name, found in groups.items() for row in found.rows()]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from equinoise.charts.accuracies import accuracy_chart
 from equinoise.charts.bars import Bar
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable
+from equinoise.results.tables import Row, TextTable
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -71,7 +71,7 @@ class DirectionsResult(Result):
         bars = tuple(Bar(d.accuracy, d.low, d.high, 0.5) for d in self.directions)
         return TextTable(heads, tuple(rows), "; ".join(f"step {s.step}: {s.reason}" for s in self.skipped), bars=bars)
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a direction."""
         return [direction.to_json() for direction in self.directions]
 

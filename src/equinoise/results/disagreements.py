@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from equinoise.charts.bars import Bar
 from equinoise.charts.clouds import Point, cloud
 from equinoise.results.base import Result, Value
 from equinoise.results.relations import TITLES, Kind
-from equinoise.results.tables import TextTable
+from equinoise.results.tables import Row, TextTable
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -127,7 +127,7 @@ class DisagreementsResult(Result):
         rows = tuple((f"{one.p_adjusted:.2g}", one.sentence) for one in self.findings)
         return TextTable(("adjusted p", "finding"), rows, caption)
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a finding."""
         return [{"concept": self.concept, **one.model_dump()} for one in self.findings]
 

@@ -10,7 +10,7 @@ from PIL import Image
 from equinoise.charts.pictures import picture_grid
 from equinoise.results.audits import Attempts, PlanInfo
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable
+from equinoise.results.tables import Row, TextTable
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,7 +27,7 @@ class MadeImage(Value):
 
 
 class ImagesResult(Result):
-    """What `generate` made. In JSON `images` says of each image where it lies; `.images` are the pictures themselves."""
+    """What `generate` made: in JSON, `images` says where each lies; in Python, `.images` are the pictures."""
 
     ABSENT: ClassVar[Mapping[str, str]] = {"plan": "plan", "drawn": "drawn"}
 
@@ -60,7 +60,7 @@ class ImagesResult(Result):
         rows = tuple((one.file or "in memory", str(one.seed), one.intervention) for one in self.made)
         return TextTable(("image", "seed", "intervention"), rows, f"{self.kl_nats:.2f} nats from N(0, I) an image")
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row an image."""
         return [one.model_dump() for one in self.made]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equinoise.charts.bars import Bar
 from equinoise.charts.changes import changes_chart
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable, percent, points
+from equinoise.results.tables import Row, TextTable, percent, points
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -77,7 +77,7 @@ class InteractionsResult(Result):
         caption = "moved: the interval that holds for all classes of the row together excludes 0"
         return TextTable(heads, tuple(rows), caption)
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a class under an intervention."""
         return [
             {"intervention": one.intervention, "axis": axis, "class": name, **c.model_dump(), "moved": c.moved}

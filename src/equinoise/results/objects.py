@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from equinoise.charts.ranked import ranked_bars
 from equinoise.charts.style import BLUE
 from equinoise.errors import EquinoiseError
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable, share
+from equinoise.results.tables import Row, TextTable, share
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -124,7 +124,7 @@ class ObjectsResult(Result):
         heads = ("concept", "object", "images", "share (95%)", "merged")
         return TextTable(heads, rows, bars=tuple(one.bar for one in self.objects))
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row an object."""
         return [one.model_dump(exclude={"merged", "by_class"}) for one in self.objects]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -13,7 +13,7 @@ from equinoise.charts.shares import shares_chart
 from equinoise.errors import EquinoiseError
 from equinoise.results.audits import Audit, AuditResult
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable, percent, share
+from equinoise.results.tables import Row, TextTable, percent, share
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -146,7 +146,13 @@ class ResponseFit(Value):
 
 
 class EarlyStops(Value):
-    """Pilots that were stopped early; runs as certain that were finished to check that, and those that were wrong."""
+    """Pilots that were stopped where the early check was certain, and how often such certainty was wrong.
+
+    Attributes:
+        images: runs that were stopped.
+        checked: runs as certain that went to their end whatever the early check said.
+        wrong: of the checked ones, those whose image shows another class.
+    """
 
     images: int
     checked: int
@@ -292,7 +298,7 @@ class PlanResult(Result):
         )
         return "\n".join([*mixture, *notes, f"{taken}; {self.file}" if self.file else taken])
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a target and class."""
         return [
             {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from equinoise.charts.ranked import ranked_bars
 from equinoise.charts.style import BLUE
 from equinoise.results.base import Result, Value
 from equinoise.results.interactions import AxisEffect
-from equinoise.results.tables import TextTable, points, share
+from equinoise.results.tables import Row, TextTable, points, share
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -119,7 +119,7 @@ class QualityResult(Result, WithinClasses, QualityRuns):
         caption = f"within classes of {', '.join(self.within)}; against {self.against}"
         return TextTable(("measure", "value (95%)", "untouched"), tuple(rows), caption, self.folder)
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a measure."""
         return [{"measure": name, **found.model_dump()} for name, found in self._measures().items()]
 

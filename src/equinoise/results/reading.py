@@ -55,7 +55,7 @@ def read_result(source: Source) -> Result:
 
 
 def read_run(source: Source) -> RunContent:
-    """The run: its file, its records, and where its images lie.
+    """The run: its file, its records, and where its images lie. The folder of a plan stands for its verification.
 
     Raises:
         EquinoiseError: a folder that is no finished run, a damaged one, or one of another version; or a result that was
@@ -63,7 +63,11 @@ def read_run(source: Source) -> RunContent:
     """
     if isinstance(source, Result):
         return source.run
-    return source if isinstance(source, RunContent) else read_content(Path(source))
+    if isinstance(source, RunContent):
+        return source
+    verification = Path(source) / "verification"
+    whole = (Path(source) / "run.json").is_file() or not (verification / "run.json").is_file()
+    return read_content(Path(source) if whole else verification)
 
 
 @dataclass(frozen=True)

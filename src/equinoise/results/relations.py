@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from equinoise.charts.bars import Bar
 from equinoise.charts.clouds import PairPoint, Point, cloud
@@ -12,7 +12,7 @@ from equinoise.charts.ranked import ranked_bars
 from equinoise.charts.style import GREEN, VERMILLION
 from equinoise.errors import EquinoiseError
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable
+from equinoise.results.tables import Row, TextTable
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -137,7 +137,7 @@ class RelationsResult(Result):
         caption = "cosines; centred: after the mean of a reference vocabulary is subtracted"
         return TextTable(heads, rows, caption, self.concept)
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row an attribute."""
         return [{"concept": self.concept, **one.model_dump(exclude={"encoders"})} for one in self.relations]
 

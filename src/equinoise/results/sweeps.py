@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from equinoise.charts.bars import Bar
 from equinoise.charts.sweeps import SweepPoint, sweep_chart
 from equinoise.results.audits import ClassShare
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import TextTable, percent
+from equinoise.results.tables import Row, TextTable, percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -91,7 +91,7 @@ class SweepResult(Result):
         heads = ("step", "weight", "share", "95% interval", "fidelity", "nats", "")
         return TextTable(heads, tuple(rows), f"share of {self.label}: {self.concept}", bars=tuple(bars))
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row a cell and class."""
         return [
             {

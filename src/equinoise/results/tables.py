@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from io import StringIO
@@ -13,6 +13,9 @@ from rich.table import Table
 
 from equinoise.charts.bars import Bar
 
+Cell = str | float | int | bool | None
+Row = Mapping[str, Cell]
+"""Column → value, of a data frame."""
 WIDTH, HEIGHT = 180, 18
 """Of a row's chart, in pixels."""
 

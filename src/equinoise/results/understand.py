@@ -10,7 +10,7 @@ from equinoise.results.base import Result
 from equinoise.results.disagreements import DisagreementsResult
 from equinoise.results.objects import ObjectsResult
 from equinoise.results.relations import RelationsResult
-from equinoise.results.tables import TextTable
+from equinoise.results.tables import Row, TextTable
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -47,7 +47,7 @@ class UnderstandResult(Result):
         """The findings, and where all of it stands."""
         return self.disagreements.findings_table(f"{self.disagreements.found}; all panels: {self.report}")
 
-    def rows(self) -> Sequence[dict[str, Any]]:
+    def rows(self) -> Sequence[Row]:
         """A row an attribute that has both a relation and a frequency."""
         concept = self.disagreements.concept
         return [{"concept": concept, **one.model_dump()} for one in self.disagreements.attributes]

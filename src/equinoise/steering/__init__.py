@@ -1,1 +1,1 @@
-"""What is done to the noise of an image, for which prompts, and how a pipeline that lives already is steered."""
+"""What is done to the initial noise of an image, for which prompts, and how a pipeline of diffusers is steered."""

@@ -13,8 +13,7 @@ from typing import Any
 
 from equinoise.axes import UNCLEAR, Axis
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_json
-from equinoise.run import UNTOUCHED, Record, read_records
+from equinoise.run import UNTOUCHED, Record, read_records, read_run_file
 from equinoise.understanding.tables import read_table
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -114,12 +113,8 @@ def _walk(path: Path) -> Iterator[Path]:
 
 
 def _read_run(path: Path) -> ImageFolder:
-    content = read_json(path / "run.json")
-    about = content.get("about") if isinstance(content, dict) else None
-    records = read_records(path)
-    return ImageFolder(
-        tuple(path / record.file for record in records), tuple(records), about if isinstance(about, dict) else {}
-    )
+    about, records = read_run_file(path).about, read_records(path)
+    return ImageFolder(tuple(path / record.file for record in records), tuple(records), about)
 
 
 def _metadata(path: Path) -> Iterator[Mapping[str, Any]]:

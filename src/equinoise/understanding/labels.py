@@ -50,7 +50,9 @@ class LabelTable:
         if missing:
             there = ", ".join(map(str, frame.columns)) or "none"
             raise EquinoiseError(f"the DataFrame needs the columns {', '.join(COLUMNS)}; it has {there}")
-        rows = zip(*(frame[name].astype(str).str.strip() for name in COLUMNS), strict=True)
+        whole = frame.assign(count=frame["count"].convert_dtypes())  # 3.0 is 3: a column with a gap is of floats
+        texts = whole[list(COLUMNS)].astype(object).where(whole[list(COLUMNS)].notna(), "").astype(str)
+        rows = zip(*(texts[name].str.strip() for name in COLUMNS), strict=True)
         return cls("the DataFrame", Counter((concept, axis, label, n) for concept, axis, label, n in rows))
 
     @property

@@ -174,6 +174,7 @@ def relate_texts(
     encoder: ReadsTexts,
     concept: str,
     attributes: Sequence[Attribute],
+    *,
     reference: Sequence[str],
     wordings: Sequence[str] = WORDINGS,
 ) -> TextRelation:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equinoise.axes import Axis, catalogue
 from equinoise.errors import EquinoiseError
 from equinoise.files import describe_file
 from equinoise.results.audits import AuditResult
@@ -49,10 +51,17 @@ def audit_counts(
     given: list[Any] = [counts] if isinstance(counts, str | Path) or hasattr(counts, "columns") else list(counts)
     tables = [_table(source) for source in given if not isinstance(source, Counts)]
     ready = [source for source in given if isinstance(source, Counts)]
+    own = _own_axes(ready) if classes is None else {}
     names = [*(name for table in tables for name in table.axes), *(c.axis for c in ready)]
-    question = Question.asking(list(dict.fromkeys(names)) if axes is None else axes, (), targets, reference, classes)
-    known = list(question.axes)
-    found = merged([*ready, *(part for table in tables for part in table.count(known))])
+    asked = dict.fromkeys(names) if axes is None else [axes] if isinstance(axes, str | Axis) else axes
+    named = [own.get(axis, axis) if isinstance(axis, str) else axis for axis in asked]
+    question = Question.asking(named, (), targets, reference, classes)
+    known, here = list(question.axes), {axis.name: axis for axis in question.axes}
+    parts = [
+        *(_ordered(c, here[c.axis]) for c in ready if c.axis in here),
+        *(c for t in tables for c in t.count([a for a in known if axes is not None or a.name in t.axes])),
+    ]
+    found = merged(parts)
     absent = [concept for concept in concepts if all(c.concept != concept for c in found)]
     if absent:
         there = ", ".join(dict.fromkeys(c.concept for c in found))
@@ -65,11 +74,30 @@ def audit_counts(
     result = measures.audit(wanted).model_copy(update={"corrected_by": origins})
     if out is None:
         return result
-    files = [describe_file(Path(source)) for source in given if isinstance(source, str | Path)]
-    about = {"command": "audit", "sources": files, **question.to_json()}
+    files, matrix_files = (
+        [describe_file(Path(file)) for file in group if isinstance(file, str | Path)] for group in (given, confusion)
+    )
+    more = {"confusion": matrix_files} if matrix_files else {}
+    about = {"command": "audit", "sources": files, **question.to_json(), **more}
     run = start_run(Path(out), {**about, "concepts": list(dict.fromkeys(c.concept for c in wanted))})
     return result.with_run(run.finish([], result.to_json()))
 
 
 def _table(source: str | Path | pd.DataFrame) -> LabelTable:
     return LabelTable.read(Path(source)) if isinstance(source, str | Path) else LabelTable.of_frame(source)
+
+
+def _own_axes(counts: Sequence[Counts]) -> dict[str, Axis]:
+    """Axes that are not built in and that the counts declare by their classes."""
+    return {c.axis: Axis(c.axis, tuple(c.classes), False, {}, {}) for c in counts if c.axis not in catalogue()}
+
+
+def _ordered(counts: Counts, axis: Axis) -> Counts:
+    """The counts with the classes of the axis in its order; those that do not come are 0.
+
+    Raises:
+        EquinoiseError: a class is not declared.
+    """
+    for name in counts.classes:
+        axis.require(name)
+    return replace(counts, classes={name: counts.classes.get(name, 0) for name in axis.classes})

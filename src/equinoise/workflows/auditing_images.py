@@ -8,9 +8,10 @@ from pathlib import Path
 
 from equinoise.axes import Axis
 from equinoise.errors import EquinoiseError
+from equinoise.files import describe_file
 from equinoise.progress import progress as progress_bar
-from equinoise.results.audits import AuditResult
-from equinoise.run import Record, start_run
+from equinoise.results.audits import AuditResult, DetectorInfo
+from equinoise.run import Json, MemoryRun, Record, start_run
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.folders import ImageFolder, read_folder
@@ -39,7 +40,7 @@ def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     """Shares of each class over the images of one or more folders together: shards of a run, or images of any origin.
 
     Args:
-        folders: runs, folders with `metadata.jsonl` or `metadata.csv`, or plain folders, whose sub-folders are concepts.
+        folders: runs, folders with `metadata.jsonl` or `metadata.csv`, or plain folders with a sub-folder a concept.
         axes, targets, crosses, reference: as of `audit`.
         concepts: only the images of these.
         detector: what reads the images; default what the runs were read with, else a CLIP from the hub.
@@ -59,7 +60,8 @@ def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     if settings.name is None and labelled:
         return _as_labelled(paths, wanted, question, settings, out)
     named = replace(settings, name=settings.name or choose_detector(wanted))
-    recorded = wanted[0].about.get("detector") if settings.name is None else None
+    kept = wanted[0].about.get("detector") if settings.name is None else None
+    recorded = DetectorInfo.from_json(kept, f"{paths[0]}/run.json: detector") if kept else None
     reader = CalibratedDetector.open(named, question.axes, device, recorded)
     with progress_bar("reading images", sum(len(folder.files) for folder in wanted), progress) as tick:
         read = [list(read_images(folder, question.axes, reader, settings.name is None, tick)) for folder in wanted]
@@ -75,7 +77,7 @@ def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         }
     )
     made = [replace(f, records=tuple(part)) for f, part in zip(wanted, read, strict=True)]
-    return _with_run(result, paths, made, question, out)
+    return _with_run(result, paths, made, {**question.to_json(), **reader.to_json()}, out)
 
 
 def _labelled(record: Record, axes: Sequence[Axis]) -> bool:
@@ -97,31 +99,34 @@ def _as_labelled(
     measures = Measures(question.targets, known, question.references)
     origins = {name: dict(given[name].about) for name in known}
     result = measures.audit(question.count(records, {})).model_copy(update={"corrected_by": origins})
-    return _with_run(result, paths, folders, question, out)
+    asked = {**question.to_json(), "detector": None}
+    if settings.confusion:
+        asked["confusion"] = [describe_file(file) for file in settings.confusion]
+    return _with_run(result, paths, folders, asked, out)
 
 
 def _with_run(
     result: AuditResult,
     paths: Sequence[Path],
     folders: Sequence[ImageFolder],
-    question: Question,
+    asked: Json,
     out: str | Path | None,
 ) -> AuditResult:
     """The result with its run: in a folder copies of the images, their records and the audit; else in memory."""
-    about = {
-        "command": "audit",
-        "sources": [{"folder": p.resolve().name, "sha256": f.digest} for p, f in zip(paths, folders, strict=True)],
-        **question.to_json(),
-        "detector": result.detector.to_json() if result.detector else None,
-    }
-    run, order = start_run(Path(out) if out else None, about), []
-    for index, folder in enumerate(folders):
-        for file, record in zip(folder.files, folder.records, strict=True):
-            kept = replace(record, id=f"{index}-{record.id}", source=record.source or file.name)
-            order.append(kept.id)
-            if kept.id not in run.records:
-                run.add(kept, open_image(file))
-    return result.with_run(run.finish(order, result.to_json()))
+    sources = [{"folder": p.resolve().name, "sha256": f.digest} for p, f in zip(paths, folders, strict=True)]
+    about = {"command": "audit", "sources": sources, **asked}
+    run = start_run(Path(out) if out else None, about)
+    images = [
+        (file, replace(record, id=f"{index}-{record.id}", source=record.source or file.name))
+        for index, folder in enumerate(folders)
+        for file, record in zip(folder.files, folder.records, strict=True)
+    ]
+    for file, record in images:
+        if isinstance(run, MemoryRun):
+            run.add(record, open_image(file) if run.takes(record.id) else None)
+        elif record.id not in run.records:
+            run.add(record, open_image(file))
+    return result.with_run(run.finish([record.id for _, record in images], result.to_json()))
 
 
 def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:

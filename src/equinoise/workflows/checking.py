@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_json, write_whole
-from equinoise.results.audits import Audit, AuditResult
+from equinoise.results.audits import Audit
 from equinoise.results.base import Result
 from equinoise.results.checks import CheckResult
 from equinoise.results.reading import read_result
@@ -52,7 +53,7 @@ def _audits(run: Result | str | Path) -> Sequence[Audit]:
     if isinstance(run, Result):
         found = run
     elif Path(run).is_file() and Path(run).name != "run.json":
-        found = AuditResult.from_json(read_json(Path(run)), str(run))
+        return _in_json(read_json(Path(run)), str(run))
     else:
         found = read_result(Path(run).parent if Path(run).name == "run.json" else Path(run))
     mitigated = getattr(found, "after", None) or getattr(found, "verified", None) or found
@@ -60,3 +61,19 @@ def _audits(run: Result | str | Path) -> Sequence[Audit]:
     if not audits:
         raise EquinoiseError(f"{run} holds no audit; make one with 'equinoise audit … -o RUN'")
     return audits
+
+
+def _in_json(content: Any, where: str) -> list[Audit]:
+    """The audits in what a command printed with `--json`, or in a copy of a `run.json`.
+
+    Only what is judged must be there: other versions of equinoise print other measures.
+    """
+    try:
+        printed = content.get("results", content)
+        entries = (printed.get("after") or printed.get("verified") or printed).get("audits")
+        if not entries:
+            raise EquinoiseError(f"{where} holds no audit; make one with 'equinoise audit … --json'")
+        known = [{name: entry.get(name) for name in Audit.model_fields} for entry in entries]
+    except (AttributeError, TypeError) as error:
+        raise EquinoiseError(f"{where} is no JSON of an audit; make one with 'equinoise audit … --json'") from error
+    return [Audit.from_json(entry, where) for entry in known]

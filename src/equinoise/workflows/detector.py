@@ -67,7 +67,7 @@ class CalibratedDetector:
         settings: DetectorSettings,
         axes: Sequence[Axis] = (),
         device: str = "cpu",
-        recorded: Mapping[str, Any] | None = None,
+        recorded: DetectorInfo | None = None,
     ) -> CalibratedDetector:
         """Settle thresholds and confusion matrices of a named detector.
 
@@ -113,13 +113,16 @@ class CalibratedDetector:
 
     def confusions(self, axes: Sequence[Axis]) -> dict[str, Confusion]:
         """By axis what the detector gets wrong, where that is known."""
-        known = self.calibrations
-        return {axis.name: known[axis.name].ordered_as(axis.classes) for axis in axes if axis.name in known}
+        return {axis.name: self.calibrations[axis.name].ordered_as(axis.classes) for axis in self._known(axes)}
 
     def corrected_by(self, axes: Sequence[Axis]) -> dict[str, dict[str, JsonValue]]:
         """By axis where its confusion matrix comes from."""
-        known = self.calibrations
-        return {axis.name: dict(known[axis.name].about) for axis in axes if axis.name in known}
+        return {axis.name: dict(self.calibrations[axis.name].about) for axis in self._known(axes)}
+
+    def _known(self, axes: Sequence[Axis]) -> list[Axis]:
+        """The axes whose errors are known; one of other classes under a name that is built in is another axis."""
+        calibrations = self.calibrations
+        return [a for a in axes if a.name in calibrations and calibrations[a.name].fits(a.name, a.classes)]
 
     def faces(self, records: Sequence[Record], axes: Sequence[Axis]) -> Faces | None:
         """How many images show no face, where faces come first: such images are unclear on every axis."""
@@ -134,7 +137,7 @@ def _thresholds(
     kept: Mapping[str, Calibration],
     given: Mapping[str, Calibration],
     unclear_below: float | None,
-    recorded: Mapping[str, Any] | None,
+    recorded: DetectorInfo | None,
 ) -> tuple[float, tuple[tuple[str, float], ...]]:
     """The threshold for axes in general, and those of single axes."""
     if unclear_below is not None:
@@ -143,8 +146,7 @@ def _thresholds(
     if recorded is None:
         known = {axis: c.unclear_below for axis, c in kept.items() if c.unclear_below is not None}
         return UNCLEAR_BELOW, tuple((known | files).items())
-    own = {axis: float(value) for axis, value in (recorded.get("thresholds") or {}).items()}
-    return float(recorded.get("unclear_below", UNCLEAR_BELOW)), tuple((own | files).items())
+    return recorded.unclear_below, tuple((recorded.thresholds | files).items())
 
 
 def _require_fit(calibration: Calibration, axis: str, spec: DetectorSpec) -> None:

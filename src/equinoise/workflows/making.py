@@ -39,6 +39,9 @@ class Maker:
 
     def make(self, title: str, jobs: Sequence[Job], axes: Sequence[Axis], run: RunFolder | MemoryRun) -> list[Record]:
         """The records of all jobs, in their order; only what the run does not hold yet is made."""
+        if isinstance(run, MemoryRun):  # the first seeds, each under every concept and intervention
+            places = {seed: place for place, seed in enumerate(dict.fromkeys(job.seed for job in jobs))}
+            run.announce(job.id for job in sorted(jobs, key=lambda job: places[job.seed]))
         with progress(title, len(jobs), self.show) as tick:
             return make_images(self.engine, self.request(axes), jobs, run, tick)
 

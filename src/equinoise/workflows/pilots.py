@@ -26,9 +26,7 @@ from equinoise.planning.exploration import explore
 from equinoise.planning.optimise import Problem, Solution
 from equinoise.planning.pilots import Pilot
 from equinoise.progress import Tick, progress
-from equinoise.results.plans import EarlyClassifierInfo, EarlyStops, PilotsInfo, ResponseFit
 from equinoise.run import ROLE, Record, RunFolder
-from equinoise.steering.early_classifier import EarlyClassifier, balanced_accuracy
 from equinoise.understanding.counts import likeliest
 from equinoise.workflows.making import Maker
 from equinoise.workflows.settings import Model
@@ -82,10 +80,10 @@ class PilotRun:
                 return pilots
 
             solution = explore(self.problem, generate, seeds)
-        model, info = self.maker.model, pilots_info(solution)
+        model = self.maker.model
         order = [str(seed) for seed in seeds if str(seed) in self.run.records]
         role = model.detector.role(self.concept)
-        self.run.finish(order, {"pilots": info.to_json()}, model.world_json(), role)
+        self.run.finish(order, {"pilots": solution.info.to_json()}, model.world_json(), role)
         return solution
 
     @property
@@ -173,40 +171,3 @@ class PilotRun:
         latents = {str(step): array.astype(np.float16) for step, array in result.latents.items()}
         predicted = {str(step): read for step, read in result.previews.items()}
         write_arrays(self._file(result.job.id), latents, {"intervention": result.job.name, "predicted": predicted})
-
-
-def pilots_info(solution: Solution) -> PilotsInfo:
-    """What the pilots said: images a round, how well the responses fit, and their slopes."""
-    fits = {
-        name: tuple(
-            ResponseFit(chi2=part.fit.chi2, df=part.fit.df, p=part.fit.p, widened=part.fit.widening)
-            for part in response.responses
-        )
-        for name, response in solution.responses.items()
-    }
-    stopped, classifier = EarlyStops(**vars(solution.pilots.stopped_early)), solution.early_classifier
-    early = _classifier_info(classifier) if classifier else None
-    return PilotsInfo(
-        rounds=solution.rounds,
-        largest_sd=solution.spread,
-        fits=fits,
-        slopes={name: tuple(part.slopes.tolist() for part in r.responses) for name, r in solution.responses.items()},
-        ended_early=stopped,
-        stopped_early=stopped,
-        look=early,
-        early_classifier=early,
-        expected_extra=solution.extra_calls if classifier else None,
-    )
-
-
-def _classifier_info(classifier: EarlyClassifier) -> EarlyClassifierInfo:
-    by = dict.fromkeys((axis.name for axis in classifier.axes), "predicted image")
-    by |= dict.fromkeys(classifier.readings, "predicted image, weighed") | dict.fromkeys(
-        classifier.classifiers, "latents"
-    )
-    return EarlyClassifierInfo(
-        step=classifier.step,
-        by=by,
-        balanced_accuracy={axis: balanced_accuracy(rows) for axis, rows in classifier.confusions.items()},
-        confusions=dict(classifier.confusions),
-    )

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,55 +16,38 @@ from equinoise.directions.direction import Direction, DirectionSet
 from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
 from equinoise.errors import EquinoiseError, EquinoiseWarning, warn
-from equinoise.models.base import NOISE, Step, require_steps
+from equinoise.models.base import Step
 from equinoise.planning.basis import Basis
 from equinoise.planning.candidates import RunCalls
 from equinoise.planning.mixture import Mixture
 from equinoise.planning.optimise import Problem, RejectionSettings, SearchSettings, Solution
+from equinoise.planning.question import Directions, PlanQuestion
 from equinoise.results.audits import AuditResult
 from equinoise.results.plans import (
     AxisPrompts,
     CallCount,
-    ExpectedShare,
     PilotCallCount,
     PlanCost,
     PlanningCalls,
-    PlanPart,
     PlanResult,
     TargetVerdict,
 )
 from equinoise.run import RunFolder, start_run
-from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.steering.intervention import Intervention, Shift
 from equinoise.steering.plan import Plan
 from equinoise.steering.prompt_filter import class_words
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import cross, tally
-from equinoise.understanding.targets import Target, WantedTargets, plan_targets
+from equinoise.understanding.targets import WantedTargets, plan_targets
 from equinoise.workflows.applying import apply_plan
 from equinoise.workflows.collecting import Collecting, TraceFolder, prompts_for
 from equinoise.workflows.detector import DetectorSettings
 from equinoise.workflows.making import Maker, check_interventions, making
-from equinoise.workflows.pilots import PilotRun, early_check_steps, pilots_info
+from equinoise.workflows.pilots import PilotRun, early_check_steps
 from equinoise.workflows.settings import Estimate, Model, require_concepts
-
-FIRST_CALL = 0
-"""Directions are taken here unless told otherwise. After the first call the latents of two prompts from the same noise
-differ by the model's two predictions there, and that difference is the slope of the log odds of the prompts along the
-noise (Tweedie's formula): what a small shift should follow, for one call. docs/plans.md has what was measured."""
-
-ROUND = 100_000
-"""Seeds between one round of planning and the next."""
-
-MOST_BEGUN = 3
-"""Pilots that are begun for each whole image of their budget, at most: one in four goes to its end, the others go three
-tenths of the way at the least, so that there are 2.1."""
 
 PLANNED = "plan"
 """The intervention of a verification's images, all of a mixture taken together."""
-
-Directions = DirectionSet | str | Path | Sequence[str | Path]
-"""Directions, a file of them, or several files."""
 
 
 def plan(  # noqa: PLR0913 (a public verb: every option is keyword-only)
@@ -114,12 +96,13 @@ def plan(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         EquinoiseError: an argument makes no sense, the budget is too small, a direction does not fit, or the place
             holds something else.
     """
+    require_concepts(concept)
     question = PlanQuestion(
         concept, tuple(plan_targets(targets, concept)), budget=budget, verify=verify, margin=margin,
         directions=directions, step=step, prompts=prompts or {}, pairs=pairs, round=round, rejection=rejection,
     )  # fmt: skip
     model = model.reading_with(detector, question.axes)
-    question.calls(model)
+    question.calls(model.sampling.steps)  # a budget that is too small is refused before anything is made
     with _place(out) as place, making(model, engine, progress) as maker:
         result = _Planning(maker, question, place).run()
     for warning in result.warnings:
@@ -129,129 +112,10 @@ def plan(  # noqa: PLR0913 (a public verb: every option is keyword-only)
 
 def plan_cost(model: Model, question: PlanQuestion) -> Estimate:
     """What a plan would take at most."""
-    calls = question.calls(model)
+    require_concepts(question.concept)
+    calls = question.calls(model.sampling.steps)
     found = model.estimate(question.budget, model.sampling.steps)
     return found.model_copy(update={"cost": calls.to_json()})
-
-
-@dataclass(frozen=True)
-class PlanQuestion:
-    """What a plan is asked for: the arguments of `plan`, checked.
-
-    Raises:
-        EquinoiseError: an argument makes no sense.
-    """
-
-    concept: str
-    targets: tuple[Target, ...]
-    budget: int = 1024
-    verify: int | None = None
-    margin: float = 0.1
-    directions: Directions | None = None
-    step: Step | None = None
-    prompts: Mapping[str, str] | None = None
-    pairs: int = 32
-    round: int = 0
-    rejection: bool = True
-
-    def __post_init__(self) -> None:
-        require_concepts(self.concept)
-        if not 0 < self.margin < 1:
-            raise EquinoiseError(f"--margin {self.margin:g}: a margin is a share between 0 and 1, such as 0.1")
-        if not 0 <= self.round < 10:
-            raise EquinoiseError(f"--round {self.round}: rounds go from 0 to 9")
-        if self.pairs < 2:
-            raise EquinoiseError(f"--pairs {self.pairs}: at least two are needed")
-        if not 0 < self.budget <= ROUND:
-            raise EquinoiseError(f"--budget {self.budget}: from 1 to {ROUND:,} images")
-        if len(self.verification) >= self.budget:
-            raise EquinoiseError(f"--verify {self.verify} leaves nothing of a budget of {self.budget} for pilots")
-        self._require_classes()
-
-    def _require_classes(self) -> None:
-        if self.prompts and self.directions:
-            raise EquinoiseError("--prompt says what directions are collected from; with --direction none are")
-        known = [label for axis in self.axes for label in axis.classes]
-        for label in self.prompts or {}:
-            if label not in known:
-                raise EquinoiseError(f"--prompt '{label}' names no class of the targets: {', '.join(known)}")
-
-    @property
-    def axes(self) -> list[Axis]:
-        """Every axis of a target."""
-        return list({axis.name: axis for target in self.targets for axis in target.axes}.values())
-
-    @property
-    def first_pilot(self) -> int:
-        """The seed of the first pilot."""
-        return PILOT + ROUND * self.round
-
-    @property
-    def verification(self) -> list[int]:
-        """The seeds that nothing is learnt from."""
-        n = self.budget // 2 if self.verify is None else self.verify
-        return seed_range(VERIFY + ROUND * self.round, n, "--verify")
-
-    def axis_prompts(self, axis: Axis) -> AxisPrompts:
-        """What the directions of an axis are collected from: as given, else made from the concept, else its own.
-
-        Raises:
-            EquinoiseError: the axis has no prompts.
-        """
-        given = {label: text for label, text in (self.prompts or {}).items() if label in axis.classes}
-        found = prompts_for(axis, self.concept, given)
-        note = f"{axis.name}: prompts given for {', '.join(given)}" if given else found.note
-        return AxisPrompts(origin="given" if given else found.origin, note=note, prompts=dict(found.prompts))
-
-    def known_directions(self) -> DirectionSet | None:
-        """The directions that were given; None where they are to be collected.
-
-        Raises:
-            EquinoiseError: no such file, or not a file of directions.
-        """
-        if not self.directions:
-            return None
-        if isinstance(self.directions, DirectionSet):
-            return self.directions
-        files = [self.directions] if isinstance(self.directions, str | Path) else self.directions
-        return sum((DirectionSet.load(Path(file)) for file in files), DirectionSet(()))
-
-    def collected_step(self, model: Model) -> int:
-        """The step at which directions are collected.
-
-        Raises:
-            EquinoiseError: no such step, or the noise itself.
-        """
-        total = model.sampling.steps
-        if self.step is None:
-            return min(FIRST_CALL, total - 1)
-        if self.step == NOISE:
-            raise EquinoiseError(f"--step {NOISE}: where the prompt sets the class, T cannot tell it; give a number")
-        require_steps([self.step], total)
-        return int(self.step)
-
-    def calls(self, model: Model) -> PlanningCalls:
-        """What planning takes at most, by purpose.
-
-        Raises:
-            EquinoiseError: the budget leaves nothing for pilots.
-        """
-        steps, directions = model.sampling.steps, CallCount(images=0, denoiser_calls=0)
-        if not self.directions:
-            images = self.pairs * sum(len(axis.classes) for axis in self.axes)
-            directions = CallCount(images=images, denoiser_calls=images * (self.collected_step(model) + 1))
-        taken, verify = directions.denoiser_calls / steps, len(self.verification)
-        pilots = self.budget - verify - ceil(taken)
-        if pilots < 1:
-            raise EquinoiseError(
-                f"--budget {self.budget}: directions take {taken:.0f} and the verification {verify}; nothing is left "
-                "for pilots"
-            )
-        return PlanningCalls.total(
-            directions,
-            PilotCallCount(images=pilots, ended_early=0, stopped_early=0, denoiser_calls=pilots * steps),
-            CallCount(images=verify, denoiser_calls=verify * steps),
-        )
 
 
 @dataclass(frozen=True)
@@ -295,40 +159,51 @@ class _Planning:
     def model(self) -> Model:
         return self.maker.model
 
+    @property
+    def calls(self) -> PlanningCalls:
+        """What planning may take."""
+        return self.question.calls(self.model.sampling.steps)
+
     def run(self) -> PlanResult:
         """Directions, pilots, solution, plan, verification."""
-        asked, model = self.question, self.model
-        known = asked.known_directions()
-        prompts = None if known else {axis.name: asked.axis_prompts(axis) for axis in asked.axes}
+        asked, known = self.question, self.question.known_directions()
+        prompts = None if known else {axis.name: self._prompts(axis) for axis in asked.axes}
         basis = Basis.spanning(self._given(known) if known else self._collected(prompts or {}))
-        check_interventions(model, [basis.intervention(np.ones(len(basis.directions)))], asked.verification)
+        check_interventions(self.model, [basis.intervention(np.ones(len(basis.directions)))], asked.verification_seeds)
         solution = self._solution(basis)
         mixture = Mixture.rounded(solution, basis)
         made = Plan(
             asked.concept,
-            {target.name: dict(target.shares) for target in asked.targets},
+            asked.shares,
             mixture.parts,
             words=class_words(asked.axes),
-            seeds=tuple(range(asked.first_pilot, asked.first_pilot + len(solution.pilots))),
+            seeds=tuple(asked.pilot_seeds(self.calls.pilots.images)[: len(solution.pilots)]),
             early_classifier=solution.early_classifier,
-            provenance={"sampling": model.to_json()["sampling"]},
+            provenance={"sampling": self.model.to_json()["sampling"]},
         )
         verified = self._verified(made)
         result = self._result(made, solution, mixture, verified).model_copy(update={"prompts": prompts})
-        whole = replace(made, provenance=self._provenance(made, result))
+        whole = replace(made, provenance={**self._measured(result), **made.provenance})
         if self.place.file:
             whole.save(self.place.file)
         return result.model_copy(update={"file": str(self.place.file) if self.place.file else None}).with_plan(whole)
 
+    def _prompts(self, axis: Axis) -> AxisPrompts:
+        """What the directions of an axis are collected from: as given, else made from the concept, else its own."""
+        given = self.question.given_prompts(axis)
+        found = prompts_for(axis, self.question.concept, given)
+        note = f"{axis.name}: prompts given for {', '.join(given)}" if given else found.note
+        return AxisPrompts(origin="given" if given else found.origin, note=note, prompts=dict(found.prompts))
+
     def _given(self, known: DirectionSet) -> list[Direction]:
         """For each axis the directions of its classes."""
-        found = [d for axis in self.question.axes for d in _of_axis(known, axis, self.question.step)]
+        found = [d for axis in self.question.axes for d in self.question.of_axis(known, axis)]
         check_interventions(self.model, [Intervention((Shift(direction, 1.0),)) for direction in found], ())
         return found
 
     def _collected(self, prompts: Mapping[str, AxisPrompts]) -> list[Direction]:
         """For each axis the directions of its classes, fitted on latents of its prompts."""
-        step, seeds = self.question.collected_step(self.model), seed_range(COLLECT, self.question.pairs, "--pairs")
+        step, seeds = self.question.collected_step(self.model.sampling.steps), self.question.direction_seeds
         found: list[Direction] = []
         for axis in self.question.axes:
             said = prompts[axis.name].prompts
@@ -347,13 +222,13 @@ class _Planning:
                 made = fit(traces, "paired", permutations=1)
             if made.skipped:
                 raise EquinoiseError(f"no direction of '{axis.name}': {made.skipped[0].reason}")
-            found += _of_axis(made, axis, None)
+            found += self.question.of_axis(made, axis)
         return found
 
     def _solution(self, basis: Basis) -> Solution:
         """The mixture that the pilots lead to."""
-        asked, model = self.question, self.model
-        pilots, checks = asked.calls(model).pilots.images, early_check_steps(model) if asked.rejection else ()
+        asked, model, pilots = self.question, self.model, self.calls.pilots.images
+        checks = early_check_steps(model) if asked.rejection else ()
         calls = RunCalls(model.calls, model.backend.resumable)
         rejection = RejectionSettings(calls, model.detector.spec.name) if checks else None
         settings = SearchSettings(pilots, precision=asked.margin / 6, rejection=rejection)
@@ -362,22 +237,20 @@ class _Planning:
             "command": "plan",
             "concept": asked.concept,
             "axes": {axis.name: axis.digest for axis in asked.axes},
-            "targets": {target.name: dict(target.shares) for target in asked.targets},
+            "targets": asked.shares,
             "directions": {d.name: d.digest for d in basis.directions},
             "pilots": pilots,
-            "looks": list(checks),
             "early_checks": list(checks),
             "margin": asked.margin,
             "round": asked.round,
             **model.to_json(),
         }
         run = RunFolder(self.place.work / "pilots", about)
-        seeds = seed_range(asked.first_pilot, min(ROUND, MOST_BEGUN * pilots), "--budget")
-        return PilotRun(self.maker, asked.concept, problem, checks, run).explore(seeds)
+        return PilotRun(self.maker, asked.concept, problem, checks, run).explore(asked.pilot_seeds(pilots))
 
     def _verified(self, made: Plan) -> AuditResult:
         """The audit of fresh images under the plan, all its interventions together."""
-        asked, model, seeds = self.question, self.model, self.question.verification
+        asked, model, seeds = self.question, self.model, self.question.verification_seeds
         about = {
             "command": "plan",
             "concept": asked.concept,
@@ -396,8 +269,7 @@ class _Planning:
             if len(target.axes) > 1:
                 together, _ = cross(together, target.axes)
         counts = tally(together, [target.axis for target in asked.targets], {asked.concept: role})
-        wanted = {target.name: dict(target.shares) for target in asked.targets}
-        found = Measures(wanted, model.detector.confusions(asked.axes)).audit(counts)
+        found = Measures(asked.shares, model.detector.confusions(asked.axes)).audit(counts)
         found = found.model_copy(update={"drawn": applied.attempts(records)})
         return found.with_run(run.finish([job.id for job in jobs], found.to_json(), model.world_json(), role))
 
@@ -407,90 +279,42 @@ class _Planning:
         verdicts = tuple(TargetVerdict.judge(audit, asked.margin) for audit in verified.audits)
         result = PlanResult(
             concept=asked.concept,
-            targets={target.name: dict(target.shares) for target in targets},
-            interventions=_parts(mixture, targets),
-            expected={target.name: _expected(mixture, target) for target in targets},
+            targets=asked.shares,
+            interventions=mixture.info(targets),
+            expected={target.name: mixture.expected(target) for target in targets},
             expected_distance=distances,
             feasible=solution.choice.feasible,
             verified=verified,
             verdicts=verdicts,
             cost=self._cost(made, solution, mixture, verified),
-            pilots=pilots_info(solution),
+            pilots=solution.info,
             warnings=_warnings(asked, solution, distances, verdicts),
         )
         return result.with_run(verified.run)
 
     def _cost(self, made: Plan, solution: Solution, mixture: Mixture, verified: AuditResult) -> PlanCost:
-        asked, pilots = self.question, solution.pilots
-        stopped = int(pilots.stopped.sum())
-        drawn = verified.drawn
-        calls = PlanningCalls.total(
-            asked.calls(self.model).directions,
-            PilotCallCount(
-                images=len(pilots) - stopped,
-                ended_early=stopped,
-                stopped_early=stopped,
-                denoiser_calls=round(float(pilots.spent.sum()) * self.model.calls),
-            ),
-            CallCount(images=len(asked.verification), denoiser_calls=drawn.denoiser_calls if drawn else 0),
+        pilots, stopped = solution.pilots, solution.pilots.stopped_early.images
+        piloting = PilotCallCount(
+            images=len(pilots) - stopped,
+            ended_early=stopped,
+            stopped_early=stopped,
+            denoiser_calls=round(float(pilots.spent.sum()) * self.model.calls),
         )
+        taken = verified.drawn.denoiser_calls if verified.drawn else 0
+        verifying = CallCount(images=len(self.question.verification_seeds), denoiser_calls=taken)
         return PlanCost(
-            **dict(calls),
-            budget=asked.budget,
+            **dict(PlanningCalls.total(self.calls.directions, piloting, verifying)),
+            budget=self.question.budget,
             intrusion_nats=made.kl_nats,
             kl_nats=made.kl_nats,
             extra_calls_per_image=mixture.extra_calls_per_image,
         )
 
-    def _provenance(self, made: Plan, result: PlanResult) -> dict[str, object]:
+    def _measured(self, result: PlanResult) -> Mapping[str, object]:
         """What the file of the plan says of how it was made and what was measured."""
         found = result.to_json()
         keys = ("expected", "expected_distance", "feasible", "verified", "verdicts", "cost", "pilots")
-        known = {key: found[key] for key in keys}
-        return known | {"model": self.model.backend.provenance, "sampling": made.provenance["sampling"]}
-
-
-def _of_axis(known: DirectionSet, axis: Axis, step: Step | None) -> list[Direction]:
-    """One direction of two classes or a scale, else one of each class against the rest.
-
-    Raises:
-        EquinoiseError: there is none, or none at the step.
-    """
-    own = [d for d in known.directions if d.origin.axis == axis.name and d.origin.kind != "pairwise"]
-    if not own:
-        axes = ", ".join(dict.fromkeys(d.origin.axis for d in known.directions))
-        raise EquinoiseError(f"no direction of '{axis.name}' was given; the files have {axes}. Fit one, or give none")
-    steps: list[Step] = list(dict.fromkeys(d.origin.step for d in own))
-    wanted = step if step is not None else FIRST_CALL if FIRST_CALL in steps else steps[0]
-    at = [d for d in own if d.origin.step == wanted]
-    if not at:
-        raise EquinoiseError(f"no direction of '{axis.name}' at step {wanted}; there are {', '.join(map(str, steps))}")
-    return at[:1] if axis.ordered or len(axis.classes) == 2 else at
-
-
-def _parts(mixture: Mixture, targets: Sequence[Target]) -> tuple[PlanPart, ...]:
-    expected = {target.name: mixture.expected_of_parts(target) for target in targets}
-    rows = zip(mixture.parts, mixture.attempts, mixture.extra_calls, strict=True)
-    return tuple(
-        PlanPart(
-            name=part.name,
-            share=part.share,
-            expected={t.name: dict(zip(t.shares, map(float, expected[t.name][j]), strict=True)) for t in targets},
-            intrusion_nats=part.intervention.kl_nats,
-            kl_nats=part.intervention.kl_nats,
-            kept=dict(part.accept),
-            accepted=dict(part.accept),
-            draws=float(attempts),
-            attempts=float(attempts),
-            extra_calls=float(extra),
-        )
-        for j, (part, attempts, extra) in enumerate(rows)
-    )
-
-
-def _expected(mixture: Mixture, target: Target) -> dict[str, ExpectedShare]:
-    rows = zip(target.shares, *mixture.expected(target), strict=True)
-    return {name: ExpectedShare(share=share, low=low, high=high) for name, share, low, high in rows}
+        return {**{key: found[key] for key in keys}, "model": self.model.backend.provenance}
 
 
 def _warnings(

@@ -99,7 +99,10 @@ def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     if n == 0 and place and not there:
         raise EquinoiseError("-n 0 measures texts alone and makes no run; leave out -o, or give a run that is there")
     known = Encoders.open(model, encoders, poolings, images=n > 0)
-    texts = {name: relate_texts(encoder, named, study.attributes, vocabulary) for name, encoder in known.text.items()}
+    texts = {
+        name: relate_texts(encoder, named, study.attributes, reference=vocabulary)
+        for name, encoder in known.text.items()
+    }
     run, vision = study.look(known, place, there, engine, progress) if n else (there, {})
     found = Relations(named, study.attributes, texts, vision)
     result = found.result()

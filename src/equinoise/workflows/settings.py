@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from pydantic import JsonValue
 
-from equinoise.axes import Axis
+from equinoise.axes import Axis, catalogue
 from equinoise.detectors.loading import default_detector
 from equinoise.engine import Engine, Request
 from equinoise.engine.local import cores
@@ -218,7 +218,8 @@ def load(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     if guidance_scale is not None and not 0 <= guidance_scale < 1000:
         raise EquinoiseError(f"--guidance-scale {guidance_scale} is not a number from 0 to 1000")
     live = not isinstance(model, str | Path)
-    place = "cpu" if device is None and str(model) == "mixture" else require_device(device or "auto")
+    place = device or ("cpu" if str(model) == "mixture" else "auto")
+    place = require_device(place) if place == "auto" else place
     given: dict[str, Any] = {
         "dtype": dtype,
         "scheduler": scheduler,
@@ -238,11 +239,12 @@ def load(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         backend = load_once(spec)
     asked = DetectorSettings(detector) if isinstance(detector, str) else detector or DetectorSettings()
     named = replace(asked, name=asked.name or default_detector(spec.name))
+    axes = list(catalogue().values()) if named.confusion else []  # those that a confusion matrix may be of
     total = backend.default_steps if steps is None else steps
     backend.require_total(total)
     sampling = Sampling(total, float(backend.default_guidance if guidance_scale is None else guidance_scale))
     batch = find_batch_size(backend, sampling) if batch_size == "auto" else batch_size
-    return Model(spec, backend, sampling, batch, CalibratedDetector.open(named, (), spec.device), live)
+    return Model(spec, backend, sampling, batch, CalibratedDetector.open(named, axes, spec.device), live)
 
 
 def require_concepts(concepts: str | Sequence[str]) -> list[str]:

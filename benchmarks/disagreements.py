@@ -1,6 +1,6 @@
-"""How often a misalignment is reported that is none, and how often one is found that is there.
+"""How often a disagreement of encoder and images is reported that is none, and how often one is found that is there.
 
-    python -m benchmarks.misalignment        500 worlds a row, a few minutes on one core; goes on where it was cut off
+    python -m benchmarks.disagreements       500 worlds a row, a few minutes on one core; goes on where it was cut off
 
 A world is drawn on the mixture: pictures of buildings of four kinds with chosen shares, read by the mixture's own
 detector, and a text encoder in which the concept has chosen cosines with the kinds (`MixtureEncoder`), each wording
@@ -32,9 +32,9 @@ from equinoise.models.mixture.detector import classes
 from equinoise.models.mixture.prompts import subject_law
 from equinoise.models.mixture.world import AXES, COORDINATES, SPREAD, MixtureSubject, ShareTable
 from equinoise.statistics import Interval, wilson
-from equinoise.understanding.disagreements import Disagreements, Relation, find_disagreements, of_images, of_texts
+from equinoise.understanding.disagreements import Disagreements, Relation, find_disagreements
 from equinoise.understanding.relations import TextRelation, VisionRelation, relate_texts
-from equinoise.understanding.wordings import WORDINGS, attribute
+from equinoise.understanding.wordings import WORDINGS, Attribute
 
 CONCEPT = "a photo of a building"
 ALPHA = 0.05
@@ -82,10 +82,10 @@ class Worded:
 
 
 def relation_of(world: World, seed: int) -> TextRelation:
-    """On the mixture's encoder with the world's cosines, as `equinoise relate` measures it."""
+    """On the mixture's encoder with the cosines of the world, as `equinoise relate` measures it."""
     chosen = {("building", kind): cosine for kind, cosine in zip(KINDS, world.cosines, strict=True)}
-    entries = [attribute(phrase, CONCEPT) for phrase in PHRASES]
-    return relate_texts(Worded(MixtureEncoder(chosen), seed), CONCEPT, entries, REFERENCE, WORDINGS)
+    entries = [Attribute.named(phrase, CONCEPT) for phrase in PHRASES]
+    return relate_texts(Worded(MixtureEncoder(chosen), seed), CONCEPT, entries, reference=REFERENCE)
 
 
 def pictures_of(world: World, n: int, rng: np.random.Generator) -> Array:
@@ -167,11 +167,11 @@ def rarer_is_closer(shown: Array, seed: int) -> Relation:
     """A relation over the images that are counted: with what they do *not* show."""
     k = shown.shape[1]
     attributes = np.eye(k)[:, None] + np.random.default_rng((seed, 2)).normal(0, 0.01, (k, 20, k))
-    return of_images(VisionRelation((1 - shown) / np.sqrt(k), attributes))
+    return Relation.in_images(VisionRelation((1 - shown) / np.sqrt(k), attributes))
 
 
 def reported(result: Disagreements) -> Pairs:
-    """As `equinoise misalign` reports."""
+    """As `equinoise disagreements` reports."""
     return {(finding.pair.first, finding.pair.second) for finding in result.findings}
 
 
@@ -239,7 +239,7 @@ def measure(s: Setting, worlds: int) -> dict[str, Any]:
 def _relation(s: Setting, world: World, shown: Array, seed: int) -> Relation:
     if s.on == SAME_IMAGES:
         return rarer_is_closer(shown, seed)
-    return of_texts(relation_of(world, seed) if s.on == "mixture" else of_counts(world, seed))
+    return Relation.in_texts(relation_of(world, seed) if s.on == "mixture" else of_counts(world, seed))
 
 
 SAME_IMAGES = "the same images"
@@ -285,16 +285,16 @@ def _reversed(k: int, n: int, on: str, low: float) -> Setting:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=500)
-    parser.add_argument("--afresh", action="store_true", help="measure rows again that results/misalignment.json has")
+    parser.add_argument("--afresh", action="store_true", help="measure rows again that results/disagreements.json has")
     args = parser.parse_args()
-    kept = RESULTS / "misalignment.json"
+    kept = RESULTS / "disagreements.json"
     before = [] if args.afresh or not kept.exists() else json.loads(kept.read_text())
     done = {(r["world"], r["on"], r["pairs"], r["n"]): r for r in before if r["worlds"] == args.worlds}
     wanted = settings()
     for s in wanted:
         if s.key not in done:
             done[s.key] = measure(s, args.worlds)
-            keep([done[other.key] for other in wanted if other.key in done], "misalignment")  # it takes minutes
+            keep([done[other.key] for other in wanted if other.key in done], "disagreements")  # it takes minutes
     tabulate([done[s.key] for s in wanted])
 
 
