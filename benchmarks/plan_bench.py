@@ -1,6 +1,6 @@
 """What the measurements of plans share: settings, directions, plans, runs of images; everything is kept and resumed.
 
-On an accelerator all work runs in this process: --device cuda --batch-size 128. A plan draws its pilots in rounds of
+On an accelerator all work runs in this process: --device cuda --batch-size 128. A plan makes its pilots in rounds of
 some eighty, and a batch is padded to its size, so bigger ones do not pay.
 """
 

@@ -34,7 +34,7 @@ from equinoise.planning.early_stopping import EarlyStopping
 from equinoise.planning.exploration import explore
 from equinoise.planning.optimise import Problem, SearchSettings, Solution
 from equinoise.planning.pilots import Pilot
-from equinoise.planning.solver import REACHED, Goal, assign, choose
+from equinoise.planning.solver import REACHED, Goal, choose
 from equinoise.progress import progress
 from equinoise.seeds import PILOT, VERIFY
 from equinoise.statistics import Confusion, Interval, correct, share_intervals, wilson
@@ -157,7 +157,7 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     started = perf_counter()
     solution = explore(problem, generate, range(first, first + pilots))
     seconds = perf_counter() - started
-    parts = assign(solution.choice.mixture, n)
+    parts = solution.choice.assign(n)
     first = VERIFY + 10_000 * number
     verified = made.seen(solution.weights[parts], range(first, first + n), rng)
     shares = [_compared(made, target, solution, verified) for target in targets]

@@ -15,12 +15,15 @@ from tiny_pipelines import TINY, Tiny
 
 from equinoise.cli.app import app
 from equinoise.cli.console import run_app
+from equinoise.engine import local
 from equinoise.models import ModelSpec, load_model
 from equinoise.models.pipeline import PipelineModel
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("steady")
 torch.set_num_threads(1)
+# workers of all tests are forked from one process: it imports diffusers even if the mixture's were asked for first
+local.MIXTURE = ""
 
 
 @dataclass(frozen=True)

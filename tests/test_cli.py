@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from equinoise.engine import Result
+from equinoise.workflows.collecting import TraceFolder
+
 CONCEPT = "a photo of a doctor"
 FAST = ("--steps", 6, "--workers", 2, "--batch-size", 4)
 
@@ -105,9 +108,8 @@ def test_a_kept_audit_resumes_and_ends_the_same(cli: Callable, tmp_path: Path, m
     # as it would stand had the run been cut off after two images
     kept = (broken / "images" / "metadata.jsonl").read_text().splitlines(keepends=True)[:2]
     (broken / "journal.jsonl").write_text("".join(kept) + '{"file_na')
-    about = json.loads((broken / "run.json").read_text())
-    del about["results"]
-    (broken / "run.partial.json").write_text(json.dumps(about))
+    whole = json.loads((broken / "run.json").read_text())
+    (broken / "run.partial.json").write_text(json.dumps({key: whole[key] for key in ("about", "environment")}))
     (broken / "run.json").unlink()
     (broken / "images" / "metadata.jsonl").unlink()
     for image in sorted((broken / "images").glob("*.png"))[3:]:
@@ -137,27 +139,23 @@ def test_collect_resumes_and_refuses_another(cli: Callable, traces: Path, tmp_pa
     assert sorted(p.name for p in traces.iterdir()) == ["run.json", "traces.safetensors"]
 
 
-def test_a_collection_that_was_cut_off_goes_on(cli: Callable, traces: Path, tmp_path: Path) -> None:
+def test_a_collection_that_was_cut_off_goes_on(
+    cli: Callable, traces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Half of its parts are there; the rest is computed, and the result is that of one go."""
     arguments = ("collect", "emoji", "--axis", "gender", "-n", 6, "--capture", "T,0,3", "--json", *FAST)
-    calls = 0
+    calls, keep = 0, TraceFolder.keep
 
-    from equinoise.workflows import collecting as module
-
-    keep_part = module._keep_part
-
-    def dying(*given: object) -> None:
+    def dying(folder: TraceFolder, result: Result) -> None:
         nonlocal calls
         calls += 1
         if calls > 5:
             raise KeyboardInterrupt
-        keep_part(*given)  # type: ignore[arg-type]
+        keep(folder, result)
 
-    module._keep_part = dying  # type: ignore[assignment]
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(TraceFolder, "keep", dying)
         stopped = cli(*arguments, "-o", tmp_path / "t")
-    finally:
-        module._keep_part = keep_part
     assert stopped.code == 130
     assert "stopped" in stopped.err
     assert len(list((tmp_path / "t" / "parts").iterdir())) == 5

@@ -52,7 +52,7 @@ def test_the_readme(tmp_path: Path) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     assert len(block.splitlines()) <= 12
     small = block.replace('"emoji", steps=25', '"mixture", steps=5').replace("n=128", "n=16")
-    (tmp_path / "lines.py").write_text(small.replace("budget=768", "budget=256") + "print(len(images))\n")
+    (tmp_path / "lines.py").write_text(small.replace("budget=768", "budget=72, pairs=4") + "print(len(images))\n")
     done = subprocess.run(
         [sys.executable, "lines.py"],
         cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"},

@@ -301,6 +301,17 @@ def test_files_of_numpy_that_are_no_direction(tmp_path: Path) -> None:
         assert "\n" not in str(refused.value)
 
 
+def test_a_pair_of_classes_has_one_name_on_the_command_line(cli: Callable, tmp_path: Path) -> None:
+    file = Path(__file__).parent / "data" / "directions-0.1.safetensors"
+    out = tmp_path / "pair.npy"
+    ran = cli("export-direction", f"{file}:hut-vs-mansion@10", "-o", out, "--json")
+    assert ran.code == 0, ran.err
+    assert np.array_equal(np.load(out)[0], DirectionSet.load(file).find("hut", 10, against="mansion").vector)
+    refused = cli("export-direction", f"{file}:mansion-vs-hut@10", "-o", out)
+    assert refused.code == 2
+    assert "no direction towards 'mansion-vs-hut'" in refused.err
+
+
 def test_the_commands(cli: Callable, tmp_path: Path) -> None:
     model = load_model("mixture")
     file, out = npy(tmp_path / "w.npy", np.ones((1, *model.latent_shape))), tmp_path / "d.safetensors"

@@ -24,7 +24,7 @@ from equinoise.planning.exploration import explore
 from equinoise.planning.optimise import Problem, SearchSettings
 from equinoise.planning.pilots import Pilot
 from equinoise.planning.response import fit_joint_response
-from equinoise.planning.solver import assign
+from equinoise.planning.solver import Choice
 from equinoise.results.audits import Audit, ClassShare
 from equinoise.results.plans import PlanResult, TargetVerdict
 from equinoise.seeds import PILOT, VERIFY
@@ -294,7 +294,8 @@ def test_on_target_is_a_whole_interval_and_not_a_lucky_wide_one() -> None:
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=9).filter(any), st.integers(1, 300))
 def test_pilots_are_assigned_as_near_to_the_mixture_as_whole_images_can_be(weights: list[int], n: int) -> None:
     mixture = np.array(weights) / sum(weights)
-    counts = np.bincount(assign(mixture, n), minlength=len(mixture))
+    assigned = Choice(mixture, (), 0.0, 0.0, 0.0).assign(n)
+    counts = np.bincount(assigned, minlength=len(mixture))
     assert counts.sum() == n
     assert np.abs(counts - mixture * n).max() < 1
 
@@ -342,7 +343,7 @@ def test_two_targets_at_once_leave_neither_to_the_other() -> None:
         ["gender=uniform", "tone=light:0.2,medium-light:0.25,medium:0.25,medium-dark:0.15,dark:0.15"], DOCTOR
     )
     solution = explore(Problem(wanted, basis, SearchSettings(240)), generate, range(VERIFY, VERIFY + 240))
-    assigned = assign(solution.choice.mixture, 2000)
+    assigned = solution.choice.assign(2000)
     found = generate([(solution.weights[j], seed) for j, seed in zip(assigned, range(2000), strict=True)])
     women = np.mean([seen.labels["gender"] == "woman" for seen in found])
     assert women == pytest.approx(0.5, abs=0.08)

@@ -36,7 +36,7 @@ from equinoise.engine.rejection import accepted, attempt_seed, denoiser_calls, s
 from equinoise.models import load_model
 from equinoise.models.base import draw_noise
 from equinoise.models.mixture import best_direction, shares
-from equinoise.planning.candidates import Candidates, Expectation, RejectionSampling, RunCalls, acceptance_sets
+from equinoise.planning.candidates import Candidates, Expectation, RejectionSampling, RunCalls
 from equinoise.planning.response import JointResponse
 from equinoise.planning.solver import Goal, choose
 from equinoise.run import RunFolder
@@ -145,7 +145,7 @@ def test_sets_of_two_axes_accept_by_the_joint_table() -> None:
     assert known.expected(Target((TONE,), {}), candidates)[0] == pytest.approx(cells.reshape(2, 5).sum(0), abs=1e-6)
     assert known.expected(Target((GENDER,), {}), candidates)[0] == pytest.approx(cells.reshape(2, 5).sum(1), abs=1e-6)
     assert known.attempts(candidates) == pytest.approx([1 / (table @ chance), 1])
-    assert len(acceptance_sets([GENDER, TONE])) == 3 * 31 - 1
+    assert len(Candidates.acceptance_sets([GENDER, TONE])) == 3 * 31 - 1
     assert known.sampled(both, candidates, 3).shape == (3, 2, 10)
 
 

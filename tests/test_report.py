@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -35,7 +36,9 @@ from equinoise.workflows import reporting
 from equinoise.workflows.demo import demo
 from equinoise.workflows.settings import Model
 
-CONCEPT, NURSE = "a photo of a doctor", "a photo of a nurse"
+pytestmark = pytest.mark.filterwarnings("ignore::equinoise.errors.EquinoiseWarning")  # few seeds, small budgets
+
+CONCEPT, OTHER = "a photo of a doctor", "a photo of a teacher"
 HOSTILE = """</script><script>alert("x")</script><img src=http://evil.test/x.png onerror='boom()'> & "'"""
 SECTIONS = [
     "asked", "pictures", "shares", "changes", "plan", "directions", "sweeps", "provenance", "limits",
@@ -132,8 +135,10 @@ def told(story: Story, tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
     """The demo's story, of the mixture in place of the emoji model."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("equinoise.workflows.demo.load", lambda *_, **__: story.model)
+        patch.setattr("equinoise.workflows.demo.fit", partial(eq.fit, permutations=1))
+        patch.setattr("equinoise.workflows.demo.plan", partial(eq.plan, rejection=False))
         out = tmp_path_factory.mktemp("demo") / "run"
-        return demo(out, n=12, pilots=6, pairs=8, engine=story.engine, progress=False)
+        return demo(out, n=12, pilots=3, pairs=8, engine=story.engine, progress=False)
 
 
 def folder(result: Result) -> Path:
@@ -237,7 +242,7 @@ def test_without_a_world_nothing_is_said_of_a_fixture(story: Story, page: Pages)
 def test_two_audits_of_the_same_seeds_share_an_article_with_their_paired_changes(story: Story, page: Pages) -> None:
     found = page(story.before, story.after)
     assert found.sections == ["asked", "pictures", "shares", "changes", "provenance", "limits"]
-    assert len([a for a in found.all("article")]) == 1
+    assert len(found.all("article")) == 1
     change = eq.compare_runs(story.before, story.after)["gender"].classes["woman"]
     assert f"on the same {N} seeds. Change with the plan: {words.change(change)}. Target 50%." in found.text
     assert f"plan: {story.after.plan.name}" in found.text  # type: ignore[union-attr]
@@ -285,7 +290,7 @@ def test_a_sweep_has_its_contact_sheet(story: Story, page: Pages) -> None:
 
 
 def test_an_audit_of_two_prompts_has_both_and_the_pooled_shares(story: Story, page: Pages) -> None:
-    found = page(story.audit([CONCEPT, NURSE]))
+    found = page(story.audit([CONCEPT, OTHER]))
     assert found.sections == ["asked", "pictures", "shares", "provenance", "limits"]
     assert "2 prompts, 8 images" in found.text
     assert "These prompts" in found.text
@@ -303,7 +308,7 @@ def test_a_sweep_says_whether_step_or_weight_moves_the_share(story: Story, page:
 
 def test_every_chart_is_a_valid_figure_in_the_colours_of_the_theme(told: DemoResult, story: Story, page: Pages) -> None:
     found = page(told, story.swept)
-    assert len(found.data) == 8
+    assert len(found.data) == 7
     for data in found.data:
         go.Figure(json.loads(data))
     used = set(re.findall(r'color": "(#[0-9a-f]{6})"', " ".join(found.data)))
@@ -479,6 +484,6 @@ def test_reporting_needs_neither_torch_nor_a_model(story: Story, told: DemoResul
 def test_sources_of_every_kind_are_read(story: Story) -> None:
     home, run = folder(story.before), story.before.run
     sources: list[Source] = [story.before, run, home, str(home)]
-    assert [read_result(source) for source in sources] == [story.before] * 4
+    assert [read_result(source).to_json() for source in sources] == [story.before.to_json()] * 4
     memory = RunContent(run.file, run.records)
     assert read_result(memory).run is memory

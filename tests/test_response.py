@@ -89,7 +89,7 @@ def test_a_wrong_form_is_noticed() -> None:
     v = rng.standard_normal((1500, 1)) + np.array([-2, 0, 2])[arms][:, None]
     made = fit_response(Form(2, False, 1), Observations(v, (np.abs(v[:, 0]) > 1).astype(int), arms))
     assert made.fit.p < 1e-6
-    assert made.fit.widening > 2
+    assert made.fit.widened > 2
 
 
 def test_a_scale_out_of_its_order_is_told_by_the_logit() -> None:

@@ -8,9 +8,10 @@ whose `src` is used in place of this one's; one of version 0.1 is entered where 
 value. Values are frozen dataclasses, frozen pydantic models, `NamedTuple`, `TypedDict` and `Enum`, exceptions and
 protocols, and what derives from one of them (from a protocol: no). A module of which only methods of values are
 entered, constructors and classmethods among them, is data. A function inside a function or method belongs to that
-one; what runs while a module is imported is no part of the call. There are three totals: all modules that count; these
-without `equinoise.statistics`, whose functions are pure, counts in and numbers out; and those of them that hand the
-work on: a function of theirs calls a function (no method of a value) of another module.
+one; what runs while a module is imported is no part of the call. The totals: all modules entered; those that count;
+these without `equinoise.statistics`, whose functions are pure, counts in and numbers out; and those that hand the work
+on: a function of theirs calls one of another module that counts, methods of values between them seen through. A value
+may do more than hold: where methods of values do the work, the first total says so.
 
 Traced is the process that calls, with its threads. On a CPU the engine makes the images in worker processes: what they
 enter (the worker, the model, the detector) is no part of what the caller passes, and is not shown.
@@ -30,6 +31,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -50,7 +52,8 @@ Call = Callable[[], object]
 Place = tuple[str, str]
 """Module and qualified name of a function."""
 Entered = list[tuple[Place, Place | None]]
-"""Each function with one that called it, the nearest of ours on the stack, in the order of first entry."""
+"""Each function with one that called it: the nearest of ours on the stack that is no method of a value. In the order
+of first entry."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,13 @@ class Passed:
 
 def trace(call: Call, source: Path) -> Entered:
     """What a call enters of the package below a folder `src`, imports apart."""
-    package = f"{source / TOP}{os.sep}"
+    package, tree = f"{source / TOP}{os.sep}", Code.read([source / TOP])
     seen: dict[tuple[CodeType, CodeType | None], None] = {}
+
+    @cache
+    def is_value(code: CodeType) -> bool:
+        name, qualified = _place(code, source)
+        return is_value_method(tree, tree.modules[name], qualified)
 
     def is_ours(code: CodeType) -> bool:
         return code.co_filename.startswith(package) and code.co_name != "<module>"
@@ -105,7 +113,7 @@ def trace(call: Call, source: Path) -> Entered:
     def note(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and is_ours(frame.f_code):
             caller = frame.f_back
-            while caller and not is_ours(caller.f_code):
+            while caller and (not is_ours(caller.f_code) or is_value(caller.f_code)):
                 caller = caller.f_back
             seen.setdefault((frame.f_code, caller.f_code if caller else None))
 
@@ -188,7 +196,10 @@ def traced(name: str, root: Path, model: str) -> Passed:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "entered.json"
         command = [sys.executable, "-m", "tools.trace_calls", "--model", model, "--source", str(root.resolve())]
-        subprocess.run([*command, "--call", name, "--inside", str(result)], env=environment, cwd=folder, check=True)
+        command += ["--call", name, "--inside", str(result)]
+        done = subprocess.run(command, env=environment, cwd=folder, check=False)
+        if done.returncode:
+            raise SystemExit(f"{name} of {root} failed; the reason stands above")
         entered = [_read(*pair) for pair in json.loads(result.read_text())]
     return Passed.of(Code.read([source / TOP]), entered)
 
@@ -203,8 +214,8 @@ def table(found: dict[str, Passed]) -> str:
     for name, passed in found.items():
         bar = "" if BARS[name] is None else f" (at most {BARS[name]})"
         rows += [
-            f"{name}: {len(passed.counted)} modules are more than data{bar}; without statistics {len(passed.impure)}; "
-            f"{len(passed.handing_on)} hand the work on",
+            f"{name}: {len(passed.counted)} of {len(passed.counted) + len(passed.data)} modules entered are more than "
+            f"data{bar}; without statistics {len(passed.impure)}; {len(passed.handing_on)} hand the work on",
             f"  rooms, {len(passed.rooms)}: {' → '.join(passed.rooms)}",
             f"  modules: {_short(passed.counted)}",
             f"  handing on: {_short(passed.handing_on)}",

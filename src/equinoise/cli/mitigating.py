@@ -183,7 +183,7 @@ def plan(
     model: Model,
     concept: Concept,
     options: ModelOptions,
-    out: Annotated[Path, typer.Option("-o", "--out", help="file of the plan; its images are kept beside it")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors, its images beside it; or a run folder")],
     target: Annotated[
         list[str], typer.Option("--target", help="AXIS=uniform, AXIS=CLASS:P,…, AXIS*AXIS=FILE.csv, FILE.csv")
     ],

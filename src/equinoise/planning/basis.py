@@ -36,7 +36,7 @@ class Basis:
 
     @classmethod
     def spanning(cls, directions: Sequence[Direction]) -> Basis:
-        """Orthonormal directions by Gram–Schmidt in the order given; those nearly in the span of the earlier ones go.
+        """Orthonormal directions by Gram–Schmidt in the order given, without those that the earlier ones nearly span.
 
         Raises:
             EquinoiseError: there is no direction.

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from equinoise.axes import Axis
 from equinoise.engine.jobs import Accepted
 from equinoise.planning.response import Array, JointResponse
+from equinoise.planning.solver import Goal
 from equinoise.statistics import Confusion
 from equinoise.steering.early_classifier import EarlyClassifier, smoothed
 from equinoise.understanding.targets import Target
@@ -60,6 +61,24 @@ class Candidates:
     def without_rejection(cls, weights: Array) -> Candidates:
         """Shifts alone (J, m)."""
         return cls(weights, ({},) * len(weights))
+
+    @staticmethod
+    def acceptance_sets(axes: Sequence[Axis]) -> list[Accepted]:
+        """Sets of classes to accept, of one axis and of axes together; an axis that accepts all is left out."""
+        if prod(len(axis.classes) for axis in axes) > CELLS:
+            return []
+        ways: list[list[tuple[str, ...]]] = []
+        for axis in axes:
+            k = len(axis.classes)
+            sizes = range(1, k) if k <= RICH else (1, k - 1)
+            ways.append([(), *(part for size in sizes for part in combinations(axis.classes, size))])
+        if prod(map(len, ways)) <= SETS:
+            chosen = list(product(*ways))
+        else:  # one axis at a time
+            n = range(len(axes))
+            chosen = [tuple(part if i == j else () for j in n) for i, own in enumerate(ways) for part in own]
+        named = [{a.name: part for a, part in zip(axes, parts, strict=True) if part} for parts in chosen]
+        return [accepted for accepted in named if accepted]
 
     @cached_property
     def arms(self) -> tuple[Array, NDArray[np.int64]]:
@@ -120,7 +139,7 @@ class RejectionSampling:
 
     def candidates(self, weights: Array) -> Candidates:
         """Every shift (J, m) with every set of accepted classes that does not cost too much, and without one."""
-        sets = [{}, *acceptance_sets(self.classifier.axes)]
+        sets = [{}, *Candidates.acceptance_sets(self.classifier.axes)]
         candidates = Candidates(np.repeat(weights, len(sets), axis=0), tuple(sets) * len(weights))
         return candidates.rows(np.flatnonzero(self.attempts(candidates) <= 1 / LEAST_ACCEPTED))
 
@@ -209,6 +228,11 @@ class Expectation:
         ]
         return np.stack(found) if found else np.zeros((0, len(candidates), own.shape[-1]))
 
+    def goal(self, target: Target, candidates: Candidates, samples: int, weight: float | None = None) -> Goal:
+        """A target for the solver, with so many posterior samples; with a weight a soft target."""
+        wanted, expected = np.array(list(target.shares.values())), self.expected(target, candidates)
+        return Goal(wanted, expected, self.sampled(target, candidates, samples), weight)
+
     def attempts(self, candidates: Candidates) -> Array:
         """(J,) expected attempts at an image; 1 without rejection sampling."""
         if self.rejection is None:
@@ -218,22 +242,3 @@ class Expectation:
     def extra_calls(self, candidates: Candidates) -> Array:
         """(J,) expected denoiser calls of an image beyond those of a whole run, as a share of these."""
         return self.rejection.extra_calls(candidates) if self.rejection else np.zeros(len(candidates))
-
-
-def acceptance_sets(axes: Sequence[Axis]) -> list[Accepted]:
-    """Sets of classes to accept, of one axis and of axes together; an axis of which all are accepted is left out."""
-    if prod(len(axis.classes) for axis in axes) > CELLS:
-        return []
-    ways = [[(), *_subsets(axis)] for axis in axes]
-    if prod(map(len, ways)) <= SETS:
-        chosen = list(product(*ways))
-    else:  # one axis at a time
-        chosen = [tuple(part if i == j else () for j in range(len(axes))) for i, own in enumerate(ways) for part in own]
-    named = [{a.name: part for a, part in zip(axes, parts, strict=True) if part} for parts in chosen]
-    return [accepted for accepted in named if accepted]
-
-
-def _subsets(axis: Axis) -> list[tuple[str, ...]]:
-    k = len(axis.classes)
-    sizes = range(1, k) if k <= RICH else (1, k - 1)
-    return [part for size in sizes for part in combinations(axis.classes, size)]

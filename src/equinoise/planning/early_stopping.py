@@ -30,7 +30,7 @@ CHECKED = 4
 
 @dataclass(frozen=True, eq=False)
 class EarlyStopping:
-    """Tells the runs that leave no doubt: after `step`, by one classifier an axis on the read predicted image."""
+    """Recognises runs that leave no doubt after `step`, by one classifier an axis on what the predicted image reads."""
 
     step: int
     axes: tuple[Axis, ...]
@@ -51,7 +51,7 @@ class EarlyStopping:
         sure = right = np.ones(len(final[axes[0].name]), bool)
         for axis in axes:
             seen, labels = early.predicted[step][axis.name], final[axis.name]
-            found = _classifier(log_odds(seen), labels)
+            found = cls._classifier(log_odds(seen), labels)
             if found is None:
                 return None
             classifiers[axis.name], chances = found
@@ -77,17 +77,17 @@ class EarlyStopping:
         """Whether the pilot of a seed goes to its end whatever the early check says."""
         return seed % CHECKED == 0
 
-
-def _classifier(x: NDArray[np.floating], y: Integers) -> tuple[LogisticRegression, Array] | None:
-    """A classifier, and its probabilities (n, classes), cross-validated; rare classes are never predicted."""
-    numbers, counts = np.unique(y[y >= 0], return_counts=True)
-    known = np.isin(y, numbers[counts >= FOLDS])
-    if len(set(y[known])) < 2:
-        return None
-    model = LogisticRegression(C=READ_STRENGTH, max_iter=5000)
-    folds: Any = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    unseen = cross_val_predict(model, x[known], y[known], cv=folds, method="predict_proba")
-    model.fit(x[known], y[known])
-    chances = np.asarray(model.predict_proba(x), np.float64)
-    chances[known] = unseen
-    return model, chances
+    @staticmethod
+    def _classifier(x: NDArray[np.floating], y: Integers) -> tuple[LogisticRegression, Array] | None:
+        """A classifier, and its probabilities (n, classes), cross-validated; rare classes are never predicted."""
+        numbers, counts = np.unique(y[y >= 0], return_counts=True)
+        known = np.isin(y, numbers[counts >= FOLDS])
+        if len(set(y[known])) < 2:
+            return None
+        model = LogisticRegression(C=READ_STRENGTH, max_iter=5000)
+        folds: Any = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+        unseen = cross_val_predict(model, x[known], y[known], cv=folds, method="predict_proba")
+        model.fit(x[known], y[known])
+        chances = np.asarray(model.predict_proba(x), np.float64)
+        chances[known] = unseen
+        return model, chances

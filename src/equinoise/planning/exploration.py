@@ -21,7 +21,6 @@ from equinoise.planning.early_stopping import EarlyStopping
 from equinoise.planning.optimise import Problem, Solution
 from equinoise.planning.pilots import Pilot, Pilots
 from equinoise.planning.response import JointResponse
-from equinoise.planning.solver import assign
 
 SCOUT = 2.0
 """Length of the first shifts, in standard deviations of the noise."""
@@ -59,7 +58,7 @@ def explore(problem: Problem, generate: Generate, seeds: Sequence[int]) -> Solut
             sample = pilots.unbiased_sample
             early_stopping = EarlyStopping.fitted(problem.axes, sample.labels, sample.early, settings.precision)
         number = min(rest, max(LEAST, total // 6))
-        rounds.append([solution.weights[j] for j in assign(solution.choice.mixture, number)])
+        rounds.append([solution.weights[j] for j in solution.choice.assign(number)])
 
 
 def _first_round(problem: Problem, seeds: int) -> list[Array]:

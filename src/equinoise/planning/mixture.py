@@ -10,7 +10,6 @@ import numpy as np
 from equinoise.planning.basis import Array, Basis
 from equinoise.planning.candidates import Candidates, Expectation
 from equinoise.planning.optimise import Solution
-from equinoise.planning.solver import assign
 from equinoise.results.plans import ExpectedShare, PlanPart
 from equinoise.steering.plan import Part
 from equinoise.understanding.targets import Target
@@ -38,7 +37,7 @@ class Mixture:
     @classmethod
     def rounded(cls, solution: Solution, basis: Basis) -> Mixture:
         """The mixture of a solution in whole hundredths."""
-        counts = np.bincount(assign(solution.choice.mixture, HUNDREDTHS), minlength=len(solution.candidates))
+        counts = np.bincount(solution.choice.assign(HUNDREDTHS), minlength=len(solution.candidates))
         shares = counts / HUNDREDTHS
         used = [int(j) for j in np.argsort(-shares, kind="stable") if shares[j]]
         candidates = solution.candidates.rows(used)

@@ -13,18 +13,16 @@ from itertools import combinations
 from math import prod
 
 import numpy as np
-from scipy import optimize as scipy_optimize
-from scipy.special import expit
 
 from equinoise.axes import Axis
 from equinoise.planning.basis import Array, Basis
 from equinoise.planning.candidates import CELLS, Candidates, Expectation, RejectionSampling, RunCalls
 from equinoise.planning.pilots import Pilots
-from equinoise.planning.response import GoodnessOfFit, JointResponse, fit_joint_response
+from equinoise.planning.response import JointResponse, fit_joint_response
 from equinoise.planning.solver import Choice, Goal, choose
-from equinoise.results.plans import EarlyClassifierInfo, PilotsInfo, ResponseFit
+from equinoise.results.plans import EarlyClassifierInfo, PilotsInfo
 from equinoise.statistics import Confusion
-from equinoise.steering.early_classifier import EarlyClassifier, balanced_accuracy, fit_early_classifiers
+from equinoise.steering.early_classifier import EarlyClassifier, fit_early_classifiers
 from equinoise.understanding.targets import Target, product_of
 
 LONGEST = 8.0
@@ -136,11 +134,11 @@ class Solution:
         """What the pilots said: how many in each round, how well the responses fit, and their slopes."""
         found = self.responses.items()
         stopped, classifier = self.pilots.stopped_early, self.early_classifier
-        told = _classifier_info(classifier) if classifier else None
+        told = EarlyClassifierInfo.of(classifier) if classifier else None
         return PilotsInfo(
             rounds=self.rounds,
             largest_sd=self.spread,
-            fits={name: tuple(_fit_info(part.fit) for part in response.responses) for name, response in found},
+            fits={name: tuple(part.fit for part in response.responses) for name, response in found},
             slopes={name: tuple(part.slopes.tolist() for part in response.responses) for name, response in found},
             ended_early=stopped,
             stopped_early=stopped,
@@ -247,62 +245,16 @@ class _Grid:
             pilots=self.pilots,
             rounds=(),
             spread=max(float(np.einsum("j,sjc->sc", choice.mixture, g.samples).std(axis=0).max()) for g in goals),
-            fidelity=expected_fidelity(self.pilots, candidates.weights),
+            fidelity=self.pilots.expected_fidelity(candidates.weights),
         )
 
     def _choose(self, expectation: Expectation, candidates: Candidates) -> tuple[Choice, list[Goal]]:
         prices, problem = self.problem.settings.prices, self.problem
-        goals = [_goal(target, expectation, candidates, SAMPLES) for target in problem.targets]
-        soft = [_goal(target, expectation, candidates, 0, prices.dependence) for target in problem.soft_targets]
+        goals = [expectation.goal(target, candidates, SAMPLES) for target in problem.targets]
+        soft = [expectation.goal(target, candidates, 0, prices.dependence) for target in problem.soft_targets]
         weights, nothing = candidates.weights, np.zeros((1, candidates.weights.shape[1]))
         costs = prices.nat * (weights**2).sum(1) / 2 + prices.calls * expectation.extra_calls(candidates)
-        fidelity = expected_fidelity(self.pilots, np.concatenate([nothing, weights]))
+        fidelity = self.pilots.expected_fidelity(np.concatenate([nothing, weights]))
         if fidelity is not None:
             costs = costs + prices.fidelity * np.maximum(0, fidelity[0] - fidelity[1:])
         return choose([*goals, *soft], costs, prices.caution), goals
-
-
-def expected_fidelity(pilots: Pilots, weights: Array) -> Array | None:
-    """Expected share (J,) of images that keep the concept under shifts (J, m); None where it is not known.
-
-    A logit that falls with the nats of the shift. Weak normal priors: about 0.95 untouched, and a hundredth of a logit
-    a nat.
-    """
-    known = ~np.isnan(pilots.faithful)
-    if not known.any():
-        return None
-    nats, faithful = (pilots.weights[known] ** 2).sum(1) / 2, pilots.faithful[known]
-    first = np.array([3.0, -4.6])
-
-    def loss(theta: Array) -> float:
-        p = np.clip(expit(theta[0] - np.exp(theta[1]) * nats), 1e-9, 1 - 1e-9)
-        log_likelihood = (faithful * np.log(p) + (1 - faithful) * np.log1p(-p)).sum()
-        return float((((theta - first) / 2) ** 2).sum() / 2 - log_likelihood)
-
-    theta = scipy_optimize.minimize(loss, first, method="Nelder-Mead").x
-    found: Array = expit(theta[0] - np.exp(theta[1]) * (weights**2).sum(1) / 2)
-    return found
-
-
-def _fit_info(fit: GoodnessOfFit) -> ResponseFit:
-    return ResponseFit(chi2=fit.chi2, df=fit.df, p=fit.p, widened=fit.widening)
-
-
-def _classifier_info(classifier: EarlyClassifier) -> EarlyClassifierInfo:
-    by = dict.fromkeys((axis.name for axis in classifier.axes), "predicted image")
-    by |= dict.fromkeys(classifier.readings, "predicted image, weighed")
-    by |= dict.fromkeys(classifier.classifiers, "latents")
-    return EarlyClassifierInfo(
-        step=classifier.step,
-        by=by,
-        balanced_accuracy={axis: balanced_accuracy(rows) for axis, rows in classifier.confusions.items()},
-        confusions=dict(classifier.confusions),
-    )
-
-
-def _goal(
-    target: Target, expectation: Expectation, candidates: Candidates, samples: int, weight: float | None = None
-) -> Goal:
-    wanted = np.array(list(target.shares.values()))
-    expected = expectation.expected(target, candidates)
-    return Goal(wanted, expected, expectation.sampled(target, candidates, samples), weight)

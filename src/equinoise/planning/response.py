@@ -20,7 +20,7 @@ without an order it is a multinomial logit in v, averaged over u.
 **Shrinkage.** Normal priors on κ, on the steps between thresholds and on the slopes keep the estimates finite where a
 class was never seen or a direction separates the classes wholly. The posterior mode is taken, with the normal
 approximation about it; where the pilots disagree with the form more than chance allows, the standard deviations are
-widened accordingly (`GoodnessOfFit.widening`). A scale whose classes do not lie in their order along the directions is
+widened accordingly (`ResponseFit.widened`). A scale whose classes do not lie in their order along the directions is
 better described by the logit: of the two forms the one with the smaller AIC is taken (`better_response`).
 
 **The detector.** Unclear images are left out. Where the detector's confusion matrix M is known, the others have
@@ -46,6 +46,7 @@ from scipy import optimize, stats
 from torch import Tensor
 
 from equinoise.axes import UNCLEAR_INDEX, Axis
+from equinoise.results.plans import ResponseFit
 from equinoise.statistics import Confusion
 
 Array = NDArray[np.float64]
@@ -58,6 +59,8 @@ THRESHOLD, GAP, SLOPE = 2.0, 1.5, 2.0
 """Standard deviations of the priors: of thresholds (z-scores), of the logarithm of a step between them, of slopes."""
 FEW = 5
 """Cells of arm and class with fewer expected images than this are pooled in the test of fit."""
+SIGNIFICANT = 0.05
+"""A form that is rejected at this level has its standard deviations widened."""
 
 
 @dataclass(frozen=True)
@@ -141,20 +144,6 @@ class Observations:
         return Observations(self.positions[mask], self.labels[mask], self.arms[mask])
 
 
-@dataclass(frozen=True)
-class GoodnessOfFit:
-    """Do the images agree with the form? χ² of counts by arm and class against those that g expects."""
-
-    chi2: float
-    df: int
-    p: float
-
-    @property
-    def widening(self) -> float:
-        """Factor of the standard deviations: √(χ²/df) where the form is rejected at 5%, else 1."""
-        return float(max(1.0, self.chi2 / self.df)) ** 0.5 if self.p < 0.05 and self.df else 1.0
-
-
 @dataclass(frozen=True, eq=False)
 class Response:
     """A fitted g: its parameters, their covariance, how well it fits, and its AIC."""
@@ -162,7 +151,7 @@ class Response:
     form: Form
     theta: Array
     covariance: Array
-    fit: GoodnessOfFit
+    fit: ResponseFit
     aic: float
 
     @property
@@ -189,7 +178,7 @@ class Response:
         """(number, parameters) from the normal approximation of the posterior, widened by the misfit."""
         root = np.linalg.cholesky(self.covariance + 1e-10 * np.eye(len(self.theta)))
         normal = np.random.default_rng(seed).standard_normal((number, len(root)))
-        samples: Array = self.theta + self.fit.widening * normal @ root.T
+        samples: Array = self.theta + self.fit.widened * normal @ root.T
         return samples
 
 
@@ -330,7 +319,7 @@ def _minimum(loss: Callable[[Tensor], Tensor], start: Array) -> Array:
     return np.asarray(optimize.minimize(value_and_slope, start, jac=True, method="BFGS").x, np.float64)
 
 
-def _goodness_of_fit(expected: Array, seen: Observations, parameters: int) -> GoodnessOfFit:
+def _goodness_of_fit(expected: Array, seen: Observations, parameters: int) -> ResponseFit:
     """χ² of counts by arm and class; cells that expect few are pooled."""
     observed = np.eye(expected.shape[1])[seen.labels]
     found, wanted, rest = list[float](), list[float](), np.zeros(2)
@@ -348,7 +337,9 @@ def _goodness_of_fit(expected: Array, seen: Observations, parameters: int) -> Go
         wanted.append(rest[1])
     chi2 = float(((np.array(found) - wanted) ** 2 / np.maximum(wanted, 1e-9)).sum())
     df = max(0, len(found) - len(groups) - parameters)
-    return GoodnessOfFit(chi2, df, float(stats.chi2.sf(chi2, df)) if df else 1.0)
+    p = float(stats.chi2.sf(chi2, df)) if df else 1.0
+    widened = float(max(1.0, chi2 / df)) ** 0.5 if p < SIGNIFICANT and df else 1.0
+    return ResponseFit(chi2=chi2, df=df, p=p, widened=widened)
 
 
 def _differences(below: Tensor) -> Tensor:

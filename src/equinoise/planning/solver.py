@@ -92,6 +92,14 @@ class Choice:
         """Whether the targets can be met, all together."""
         return self.reach <= REACHED
 
+    def assign(self, n: int) -> list[int]:
+        """Which candidate each of n images gets: as near to the mixture as whole images can be (largest remainders)."""
+        wanted = self.mixture * n
+        counts = np.floor(wanted).astype(int)
+        for j in np.argsort(counts - wanted, kind="stable")[: n - counts.sum()]:
+            counts[j] += 1
+        return [j for j, count in enumerate(counts) for _ in range(count)]
+
 
 def choose(
     goals: Sequence[Goal], costs: Array, caution: float = CAUTION, tolerance: float = TOLERANCE, least: float = LEAST
@@ -114,15 +122,6 @@ def choose(
             mixture = np.zeros(len(costs))
             mixture[large] = part
     return Choice(mixture, tuple(goal.distance(mixture) for goal in goals), reach, float(costs @ mixture), value)
-
-
-def assign(mixture: Array, n: int) -> list[int]:
-    """Which candidate each of n images gets: as near to the mixture as whole images can be (largest remainders)."""
-    wanted = mixture * n
-    counts = np.floor(wanted).astype(int)
-    for j in np.argsort(counts - wanted, kind="stable")[: n - counts.sum()]:
-        counts[j] += 1
-    return [j for j, count in enumerate(counts) for _ in range(count)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from equinoise.results.tables import Row, TextTable, percent, share
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from equinoise.steering.early_classifier import EarlyClassifier
     from equinoise.steering.plan import Plan
 
 
@@ -137,7 +138,11 @@ class PlanCost(PlanningCalls):
 
 
 class ResponseFit(Value):
-    """How well a fitted response agrees with the pilots: a χ² test, and the factor of its standard deviations."""
+    """How well a fitted response agrees with the pilots: χ² of counts by arm and class against the expected ones.
+
+    Attributes:
+        widened: factor of the standard deviations: √(χ²/df) where the form is rejected at 5%, else 1.
+    """
 
     chi2: float
     df: int
@@ -173,6 +178,21 @@ class EarlyClassifierInfo(Value):
     by: dict[str, str]
     balanced_accuracy: dict[str, float]
     confusions: dict[str, tuple[tuple[int, ...], ...]]
+
+    @classmethod
+    def of(cls, classifier: EarlyClassifier) -> EarlyClassifierInfo:
+        """Of an early classifier."""
+        from equinoise.steering.early_classifier import balanced_accuracy  # loads torch, which a report does without
+
+        by = dict.fromkeys((axis.name for axis in classifier.axes), "predicted image")
+        by |= dict.fromkeys(classifier.readings, "predicted image, weighed")
+        by |= dict.fromkeys(classifier.classifiers, "latents")
+        return cls(
+            step=classifier.step,
+            by=by,
+            balanced_accuracy={axis: balanced_accuracy(rows) for axis, rows in classifier.confusions.items()},
+            confusions=dict(classifier.confusions),
+        )
 
 
 class PilotsInfo(Value):

@@ -113,6 +113,7 @@ class SweepResult(Result):
         return sweep_chart(self.label, self._point(self.untouched), [self._point(cell) for cell in self.cells])
 
     def _point(self, cell: Cell) -> SweepPoint:
-        kept = None if cell.concept_fidelity is None else Bar(cell.concept_fidelity)
+        fidelity = cell.concept_fidelity
+        kept = None if fidelity is None else Bar(fidelity, text=percent(fidelity))
         share = Bar(cell.share, cell.low, cell.high, self.target[self.label])
         return SweepPoint(cell.step, cell.weight, share, kept, cell == self.best)

@@ -95,8 +95,8 @@ class AppliedPlan:
         if self.plan is None:
             return None
         each, whole = [len(record.draws or ()) for record in records], self.model.calls
-        resumable = self.model.backend.resumable
-        calls = sum(denoiser_calls(n, whole, self.early_classifier, resumable) for n in each)
+        classifier, resumable = self.early_classifier, self.model.backend.resumable
+        calls = sum(denoiser_calls(n, whole, classifier, resumable) for n in each)
         accepted = [record.draws[-1]["kept"] for record in records if record.draws]
         return Attempts(
             images=len(records),

@@ -35,12 +35,6 @@ EARLY_CHECKS = (0.1, 0.2, 0.3)
 """Fractions of a run at which pilots are read: steps 5, 10 and 15 of 50."""
 
 
-def early_check_steps(model: Model) -> tuple[int, ...]:
-    """The steps at which pilots are read; never the last one, when nothing is left to be saved."""
-    steps = dict.fromkeys(step_at(fraction, model.sampling.steps) for fraction in EARLY_CHECKS)
-    return tuple(step for step in steps if step < model.calls - 1)
-
-
 @dataclass(frozen=True, eq=False)
 class _EarlyReading:
     """What a pilot was during its run, by step: axis → class → probability, and latents."""
@@ -62,6 +56,12 @@ class PilotRun:
     problem: Problem
     checks: tuple[int, ...]
     run: RunFolder
+
+    @staticmethod
+    def check_steps(model: Model) -> tuple[int, ...]:
+        """The steps at which pilots may be read; never the last one, when nothing is left to be saved."""
+        steps = dict.fromkeys(step_at(fraction, model.sampling.steps) for fraction in EARLY_CHECKS)
+        return tuple(step for step in steps if step < model.calls - 1)
 
     def explore(self, seeds: Sequence[int]) -> Solution:
         """Pilots from the seeds, as many as come to the budget, and the mixture that they lead to.

@@ -43,7 +43,7 @@ from equinoise.workflows.applying import apply_plan
 from equinoise.workflows.collecting import Collecting, TraceFolder, prompts_for
 from equinoise.workflows.detector import DetectorSettings
 from equinoise.workflows.making import Maker, check_interventions, making
-from equinoise.workflows.pilots import PilotRun, early_check_steps
+from equinoise.workflows.pilots import PilotRun
 from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 PLANNED = "plan"
@@ -89,7 +89,7 @@ def plan(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         detector: what reads the images, where that is not the model's own.
         out: a path ending in .safetensors is the file of the plan, and the work is kept in FILE.work beside it; any
             other path is a run folder with plan.safetensors, traces, pilots and verification. A plan that was cut off
-            goes on there. Without one the verification is kept in memory.
+            resumes there. Without `out` the verification is kept in memory.
         engine, progress: as of `audit`.
 
     Raises:
@@ -228,7 +228,7 @@ class _Planning:
     def _solution(self, basis: Basis) -> Solution:
         """The mixture that the pilots lead to."""
         asked, model, pilots = self.question, self.model, self.calls.pilots.images
-        checks = early_check_steps(model) if asked.rejection else ()
+        checks = PilotRun.check_steps(model) if asked.rejection else ()
         calls = RunCalls(model.calls, model.backend.resumable)
         rejection = RejectionSettings(calls, model.detector.spec.name) if checks else None
         settings = SearchSettings(pilots, precision=asked.margin / 6, rejection=rejection)
@@ -240,6 +240,7 @@ class _Planning:
             "targets": asked.shares,
             "directions": {d.name: d.digest for d in basis.directions},
             "pilots": pilots,
+            "looks": list(checks),
             "early_checks": list(checks),
             "margin": asked.margin,
             "round": asked.round,
@@ -327,7 +328,7 @@ def _warnings(
             f"no mixture of what may be done meets the target; this is the nearest, expected to be off by {far}"
         )
     for name, response in solution.responses.items():
-        if any(part.fit.widening > 1 for part in response.responses):
+        if any(part.fit.widened > 1 for part in response.responses):
             said.append(f"the pilots disagree with the fitted response of '{name}' more than chance allows")
     stopped, pilots = solution.pilots.stopped_early, len(solution.pilots)
     if stopped.wrong * stopped.images > asked.margin / 6 * stopped.checked * pilots:
