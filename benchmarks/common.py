@@ -1,89 +1,75 @@
-"""What the measurements share: collecting, shifting and counting on the emoji model, with everything kept."""
+"""What the measurements share: directions, audits under one intervention, and results that are kept and resumed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from rich.console import Console
-from rich.table import Table
-
-from equinoise.axes import Axis, load_axis
-from equinoise.directions.traces import Traces
-from equinoise.engine import Engine, Job
+from emoji_world.tables import RESULTS, Row, show
+from equinoise import (
+    AuditResult,
+    Axis,
+    DirectionSet,
+    Engine,
+    EquinoiseWarning,
+    Intervention,
+    Model,
+    Part,
+    Plan,
+    Traces,
+    audit,
+    load_axis,
+)
+from equinoise.directions import estimators
 from equinoise.files import append
 from equinoise.models.base import Step
-from equinoise.run import Record, RunFolder
-from equinoise.steering.intervention import Intervention
-from equinoise.understanding.audit import Measures
-from equinoise.understanding.counts import tally
-from equinoise.workflows.collecting import Collecting, TraceFolder
-from equinoise.workflows.making import Maker
-from equinoise.workflows.settings import Model
+from equinoise.results.audits import Audit
+from equinoise.results.base import Value
+from equinoise.seeds import VERIFY
 
-Row = dict[str, Any]
-RESULTS = Path(__file__).parent / "results"
+T = TypeVar("T", bound=Value)
 RUNS = Path("runs") / "benchmarks"
 
 
-def gather(
-    model: Model,
-    engine: Engine,
-    axis: Axis,
-    prompts: Mapping[str, str],
-    seeds: Sequence[int],
-    steps: Sequence[Step],
-    name: str,
-) -> Traces:
-    """Traces from the same seeds for every prompt, kept under `runs/benchmarks` and taken from there if complete."""
-    said = dict(prompts)
-    about = {"axis": axis.digest, "prompts": said, "n": len(seeds), "seed": seeds[0], "capture": list(steps)}
-    folder = TraceFolder(RUNS / name, {**about, **model.to_json()})
-    return Collecting(axis, said, tuple(steps)).run(Maker(model, engine), seeds, folder)
+def fit_quickly(traces: Traces, estimator: str = "paired", steps: Sequence[Step] | None = None) -> DirectionSet:
+    """As `equinoise.fit`, without p-values and warnings: how well classes are told apart is not what is measured here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EquinoiseWarning)
+        return estimators.fit(traces, estimator, steps, permutations=0)
 
 
-def shares(
-    model: Model,
-    engine: Engine,
-    concept: str,
-    intervention: Intervention,
-    seeds: Sequence[int],
-    axes: Sequence[Axis],
-    name: str,
-) -> tuple[dict[str, Row], list[Record]]:
-    """Axis → audit object of one concept under one intervention; images are kept and resumed."""
-    change = intervention if intervention.shifts else None
-    jobs = [Job(str(seed), concept, seed, change) for seed in seeds]
-    shifts = {shift.name: shift.direction.digest for shift in intervention.shifts}
-    about = {"concept": concept, "shifts": shifts, "n": len(seeds), "seed": seeds[0], **model.to_json()}
-    run = RunFolder(RUNS / name, about)
-    records = Maker(model, engine).make(name, jobs, axes, run)
-    run.finish([job.id for job in jobs], {})
-    counts = tally(records, axes, {concept: model.detector.role(concept)})
-    return {audit.axis: audit.to_json() for audit in Measures().audit(counts).audits}, records
+def audit_under(
+    model: Model, engine: Engine, concept: str, change: Intervention | None, n: int, axes: Sequence[Axis], name: str
+) -> AuditResult:
+    """The audit of one concept on n fresh seeds under one intervention; images are kept and resumed."""
+    plan = Plan(concept, {}, (Part(change, 1.0),)) if change and change.shifts else None
+    return audit(model, concept, axes=axes, n=n, plan=plan, seed=VERIFY, out=RUNS / name, engine=engine)
 
 
-class Journal:
+class Journal(Generic[T]):
     """Rows by key under `runs/benchmarks/NAME.jsonl`, a line each: a measurement that was cut off goes on from there.
 
     `about` is what the rows depend on; those made under another are left aside.
     """
 
-    def __init__(self, name: str, about: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, about: Mapping[str, Any], kind: type[T]) -> None:
+        """`kind`: the type of the rows."""
         self._path = RUNS / f"{name}.jsonl"
         self._about = json.loads(json.dumps(about))
         lines = self._path.read_text().splitlines() if self._path.is_file() else []
         read = [json.loads(line) for line in lines if line.endswith("}")]
-        self.rows: dict[str, Row] = {line["key"]: line["row"] for line in read if line["about"] == self._about}
+        ours = [line for line in read if line["about"] == self._about]
+        self.rows: dict[str, T] = {line["key"]: kind.from_json(line["row"], str(self._path)) for line in ours}
 
-    def add(self, key: str, row: Row) -> None:
+    def add(self, key: str, row: T) -> None:
         """Keep a row."""
         self.rows[key] = row
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        append(self._path, json.dumps({"key": key, "about": self._about, "row": row}) + "\n")
+        append(self._path, json.dumps({"key": key, "about": self._about, "row": row.to_json()}) + "\n")
 
 
 def folder_of(about: Mapping[str, Any]) -> str:
@@ -91,37 +77,29 @@ def folder_of(about: Mapping[str, Any]) -> str:
     return sha256(repr(about).encode()).hexdigest()[:12]
 
 
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table as the docs have it."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def axes() -> list[Axis]:
+def people() -> list[Axis]:
+    """Gender and tone."""
     return [load_axis("gender"), load_axis("tone")]
 
 
-def tell(rows: Sequence[Mapping[str, Any]], name: str) -> None:
+def tell(rows: Sequence[Row] | Sequence[Value], name: str) -> None:
     """Print the rows and keep them as JSON."""
-    tabulate(rows)
-    keep(list(rows), name)
+    show(rows)
+    keep(rows, name)
 
 
-def tabulate(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the rows."""
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
-    Console(width=170).print(table)
-
-
-def keep(results: Any, name: str) -> None:
-    """Write `benchmarks/results/NAME.json`."""
+def keep(results: object, name: str) -> None:
+    """Write `benchmarks/results/NAME.json`; values in it as `to_json` gives them."""
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1, default=_plain) + "\n")
 
 
-def dark_share(audit: Mapping[str, Any]) -> tuple[int, int]:
+def _plain(value: object) -> object:
+    if isinstance(value, Value):
+        return value.to_json()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def dark_share(audit: Audit) -> tuple[int, int]:
     """Images in the two darkest tones, and images with a tone."""
-    classes = audit["classes"]
-    return classes["medium-dark"]["count"] + classes["dark"]["count"], audit["n"] - audit["unclear"]
+    return audit["medium-dark"].count + audit["dark"].count, audit.clear

@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,14 +26,10 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC
 
 from benchmarks.common import tell
-from equinoise.axes import load_axis
-from equinoise.directions.estimators import fit
-from equinoise.engine import Engine
-from equinoise.models import Sampling, load_model
-from equinoise.models.base import draw_noise
-from equinoise.seeds import COLLECT, seed_range
-from equinoise.workflows.collecting import collect
-from equinoise.workflows.settings import open_session
+from emoji_world.tables import Row
+from equinoise import Sampling, collect, draw_noise, fit, load
+from equinoise.engine.local import cores
+from equinoise.models import load_model
 
 STEP, STEPS = 10, 50
 CAPTURED = tuple(range(0, STEPS, 5))
@@ -43,11 +38,8 @@ PROMPTS = {"woman": "a photo of a woman", "man": "a photo of a man"}
 
 def ours(n: int) -> int:
     """equinoise, with its defaults."""
-    session = open_session("emoji", steps=STEPS)
-    with Engine(session.workers) as engine:
-        request, axis = session.request([], [STEP]), load_axis("gender")
-        traces = collect(engine, request, axis, PROMPTS, seed_range(COLLECT, n), session.model.provenance)
-    fit(traces, "paired")
+    model = load("emoji", steps=STEPS, device="cpu")
+    fit(collect(model, "gender", prompts=PROMPTS, n=n, capture=[STEP]), estimator="paired")
     return 2 * n * (STEP + 1)
 
 
@@ -97,10 +89,10 @@ def main() -> None:
     parser.add_argument("--only", choices=list(PROCEDURES), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.only:
-        torch.set_num_threads(torch.get_num_threads() if args.only == "ours" else _cores())
+        torch.set_num_threads(torch.get_num_threads() if args.only == "ours" else cores())
         print(PROCEDURES[args.only](args.n))
         return
-    rows: list[dict[str, Any]] = []
+    seconds, calls = dict[str, float](), dict[str, int]()
     for name in PROCEDURES:
         started = time.perf_counter()
         done = subprocess.run(
@@ -109,18 +101,18 @@ def main() -> None:
             capture_output=True,
             text=True,
         )
-        rows.append(
-            {"procedure": name, "seconds": time.perf_counter() - started, "calls": int(done.stdout.split()[-1])}
-        )
-    for row in rows:
-        row |= {"time_ratio": row["seconds"] / rows[0]["seconds"], "calls_ratio": row["calls"] / rows[0]["calls"]}
+        seconds[name], calls[name] = time.perf_counter() - started, int(done.stdout.split()[-1])
+    rows: list[Row] = [
+        {
+            "procedure": name,
+            "seconds": seconds[name],
+            "calls": calls[name],
+            "time_ratio": seconds[name] / seconds["ours"],
+            "calls_ratio": calls[name] / calls["ours"],
+        }
+        for name in PROCEDURES
+    ]
     tell(rows, "direction_search")
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":

@@ -2,27 +2,21 @@
 
 SVM and difference of means each with other seeds for men than for women, as scripts without shared seeds have it, and
 with the same seeds for both; the mean with the same seeds is the paired difference. All directions are of length 1, so
-the same weight is the same intrusion. Cosines are over several samples, the effect is that of the first.
+the same weight is the same KL divergence from N(0, I). Cosines are over several samples, the effect is of the first.
 """
 
 from __future__ import annotations
 
 import argparse
-import warnings
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.common import axes, gather, shares, tell
+from benchmarks.common import RUNS, audit_under, fit_quickly, people, tell
+from emoji_world.tables import Row
+from equinoise import DetectorSettings, Direction, Engine, Intervention, Model, Shift, Traces, collect, load
 from equinoise.detectors.loading import UNCLEAR_BELOW
-from equinoise.directions.direction import Direction
-from equinoise.directions.estimators import fit
-from equinoise.directions.traces import Traces
-from equinoise.engine import Engine
-from equinoise.errors import EquinoiseWarning
-from equinoise.seeds import COLLECT, VERIFY, seed_range
-from equinoise.steering.intervention import Intervention, Shift
-from equinoise.workflows.settings import open_session
 
 SIZES = (10, 25, 50, 100)
 TRUTH = 1_000
@@ -52,7 +46,7 @@ def estimate(traces: Traces, variant: str, n: int, repeat: int) -> Direction:
     start = TRUTH + repeat * 2 * max(SIZES)
     women = range(start, start + n)
     men = women if same_seeds else range(start + max(SIZES), start + max(SIZES) + n)
-    return fit(rows_of(traces, women, men), estimator, [STEP], 1).find("woman", STEP)
+    return fit_quickly(rows_of(traces, women, men), estimator, [STEP]).find("woman", STEP)
 
 
 def main() -> None:
@@ -61,50 +55,48 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="samples whose cosine is taken")
     parser.add_argument("--weight", type=float, default=3.0)
     args = parser.parse_args()
-    warnings.simplefilter("ignore", EquinoiseWarning)
-    session, (gender, tone) = open_session("emoji", unclear_below=UNCLEAR_BELOW), axes()
-    seeds = seed_range(COLLECT, TRUTH + args.repeats * 2 * max(SIZES))
-    concept, fresh, rows = "a photo of a doctor", seed_range(VERIFY, args.n), []
-    with Engine(session.workers) as engine:
-        prompts = {name: gender.generate[name][0] for name in gender.classes}
-        traces = gather(session, engine, gender, prompts, seeds, [STEP], "estimators/traces")
-        truth = fit(rows_of(traces, range(TRUTH), range(TRUTH)), "paired", [STEP], 1).find("woman", STEP)
-
-        def measure(name: str, direction: Direction | None, cosines: list[float], n: int) -> None:
-            shift = Intervention((Shift(direction, args.weight),)) if direction else Intervention()
-            found, _ = shares(
-                session,
-                engine,
-                concept,
-                shift,
-                fresh,
-                [gender, tone],
-                f"estimators/{name}-{n}".replace(", ", "-").replace(" ", "-"),
-            )
-            woman = found["gender"]["classes"]["woman"]
-            rows.append(
-                {
-                    "estimator": name,
-                    "n": n,
-                    "cosine": float(np.mean(cosines)) if cosines else None,
-                    "lowest": min(cosines, default=None),
-                    "highest": max(cosines, default=None),
-                    "weight": args.weight if direction else 0.0,
-                    "images": args.n,
-                    "women": woman["share"],
-                    "low": woman["low"],
-                    "high": woman["high"],
-                    "role_right": found["gender"]["concept_fidelity"],
-                }
-            )
-
-        measure("untouched", None, [], 0)
-        measure("reference", truth, [1.0], TRUTH)
-        for n in SIZES:
+    model = load("emoji", device="cpu", detector=DetectorSettings(unclear_below=UNCLEAR_BELOW))
+    with Engine() as engine:
+        n = TRUTH + args.repeats * 2 * max(SIZES)
+        traces = collect(model, "gender", n=n, capture=[STEP], out=RUNS / "estimators/traces", engine=engine)
+        truth = fit_quickly(rows_of(traces, range(TRUTH), range(TRUTH)), "paired", [STEP]).find("woman", STEP)
+        bench = Bench(model, engine, args.n, args.weight)
+        rows = [bench.measure("untouched", None, [], 0), bench.measure("reference", truth, [1.0], TRUTH)]
+        for size in SIZES:
             for variant in VARIANTS:
-                found = [estimate(traces, variant, n, repeat) for repeat in range(args.repeats)]
-                measure(variant, found[0], [direction.cosine(truth) for direction in found], n)
+                found = [estimate(traces, variant, size, repeat) for repeat in range(args.repeats)]
+                rows.append(bench.measure(variant, found[0], [direction.cosine(truth) for direction in found], size))
     tell(rows, "estimators")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a direction does to n fresh images of a doctor at one weight."""
+
+    model: Model
+    engine: Engine
+    n: int
+    weight: float
+
+    def measure(self, name: str, direction: Direction | None, cosines: Sequence[float], size: int) -> Row:
+        """A row of the table: a direction from `size` images a class, and the cosines of its samples."""
+        change = Intervention((Shift(direction, self.weight),)) if direction else None
+        folder = f"estimators/{name}-{size}".replace(", ", "-").replace(" ", "-")
+        found = audit_under(self.model, self.engine, "a photo of a doctor", change, self.n, people(), folder)
+        gender = found["gender"]
+        return {
+            "estimator": name,
+            "n": size,
+            "cosine": float(np.mean(cosines)) if cosines else None,
+            "lowest": min(cosines, default=None),
+            "highest": max(cosines, default=None),
+            "weight": self.weight if direction else 0.0,
+            "images": self.n,
+            "women": gender["woman"].share,
+            "low": gender["woman"].low,
+            "high": gender["woman"].high,
+            "role_right": gender.concept_fidelity,
+        }
 
 
 if __name__ == "__main__":

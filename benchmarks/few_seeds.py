@@ -9,28 +9,17 @@ the direction is towards, among the images that show a class, with its 95% inter
 from __future__ import annotations
 
 import argparse
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
-from benchmarks.common import RUNS, folder_of, keep, markdown
-from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.directions.direction import Direction
-from equinoise.directions.estimators import fit
-from equinoise.directions.traces import Traces
-from equinoise.engine import Engine, Job
-from equinoise.errors import EquinoiseWarning
-from equinoise.run import RunFolder
-from equinoise.seeds import VERIFY, seed_range
+from benchmarks.common import RUNS, audit_under, fit_quickly, folder_of, keep
+from emoji_world.tables import markdown
+from equinoise import Axis, Direction, Engine, Intervention, Model, Shift, Traces, collect, load, load_axis
+from equinoise.results.base import Value
 from equinoise.statistics import wilson
-from equinoise.steering.intervention import Intervention, Shift
-from equinoise.workflows.collecting import collect
-from equinoise.workflows.making import Maker, making
-from equinoise.workflows.settings import load
 
 CASES = (
     ("a photo of a doctor", "gender", "woman"),
@@ -44,18 +33,43 @@ CASES = (
 )
 """Concept, axis, and the class that the direction is towards."""
 STEP = 0
-HOME = RUNS / "few-seeds"
+HOME = "few-seeds"
+
+
+class ShownShare(Value):
+    """The share of a class among the clear images of fresh seeds, with Wilson's 95% interval."""
+
+    share: float
+    low: float
+    high: float
+    clear: int
+
+
+class Case(Value):
+    """One concept and class.
+
+    Attributes:
+        case: concept, axis, class.
+        prompts: class → the prompt that latents were collected from.
+        cosines: number of seeds → cosine of each disjoint subset's direction with that of all seeds.
+        shares: number of seeds → the share under the direction of the first so many; 0: of untouched images.
+    """
+
+    case: tuple[str, str, str]
+    prompts: dict[str, str]
+    cosines: dict[int, list[float]]
+    shares: dict[int, ShownShare]
 
 
 def main() -> None:
-    """Collect, fit and draw what is not kept yet; print both tables; write the JSON."""
+    """Collect, fit and generate what is not kept yet; print both tables; write the JSON."""
     args = _flags().parse_args()
     counts = [int(part) for part in args.counts.split(",")]
     settings = {name: getattr(args, name) for name in ("steps", "device", "dtype", "batch_size")}
     model = load(args.model, **settings)
     cases = [case for case in CASES if not args.only or case[1] in args.only.split(",")]
-    with Engine(args.workers, model.spec.device) as engine, making(model, engine) as maker:
-        rows = [_measured(maker, case, counts, args) for case in cases]
+    with Engine(args.workers, model.spec.device) as engine:
+        rows = [_measured(model, engine, case, counts, args) for case in cases]
     shown = [count for count in counts if count not in args.undrawn]
     print(markdown(["concept", "axis", *map(str, counts)], [_cosines_said(row, counts) for row in rows]))
     print()
@@ -82,38 +96,33 @@ def _flags() -> argparse.ArgumentParser:
 
 
 def _measured(
-    maker: Maker, case: tuple[str, str, str], counts: Sequence[int], args: argparse.Namespace
-) -> dict[str, Any]:
-    """One concept and class: cosines by number of seeds, and shares by number of seeds (0: untouched)."""
+    model: Model, engine: Engine, case: tuple[str, str, str], counts: Sequence[int], args: argparse.Namespace
+) -> Case:
     concept, name, label = case
-    axis, about = load_axis(name), {**maker.model.to_json(), "concept": concept, "axis": name}
-    folder = HOME / f"traces-{folder_of({**about, 'n': counts[-1]})}"
-    traces = collect(maker.model, axis, concept=concept, n=counts[-1], capture=[STEP], out=folder, engine=maker.engine)
+    axis, about = load_axis(name), {**model.to_json(), "concept": concept, "axis": name}
+    folder = RUNS / HOME / f"traces-{folder_of({**about, 'n': counts[-1]})}"
+    traces = collect(model, axis, concept=concept, n=counts[-1], capture=[STEP], out=folder, engine=engine)
     seeds = [int(seed) for seed in np.unique(traces.seeds)]
     first = {count: _direction(traces, seeds[:count], label) for count in counts}
-    changes = {
-        count: Intervention((Shift(first[count], args.weight),)) for count in counts if count not in args.undrawn
-    }
-    return {
-        "case": list(case),
-        "prompts": dict(traces.prompts),
-        "cosines": {count: _cosines(traces, first[counts[-1]], label, count) for count in counts},
-        "shares": {
-            k: _share(maker, concept, axis, label, args.n, c) for k, c in {0: Intervention(), **changes}.items()
-        },
-    }
+    changes = {count: Intervention((Shift(first[count], args.weight),)) for count in counts}
+    used: dict[int, Intervention | None] = {0: None} | {k: c for k, c in changes.items() if k not in args.undrawn}
+    return Case(
+        case=case,
+        prompts=dict(traces.prompts),
+        cosines={count: _cosines(traces, first[counts[-1]], label, count) for count in counts},
+        shares={k: _share(model, engine, concept, axis, label, change, args.n) for k, change in used.items()},
+    )
 
 
-def _share(maker: Maker, concept: str, axis: Axis, label: str, n: int, change: Intervention) -> dict[str, float]:
-    """The share of a class among fresh images with one intervention; images are kept and resumed."""
-    shifts = {shift.name: shift.direction.digest for shift in change.shifts}
-    about = {**maker.model.to_json(), "concept": concept, "axis": axis.name, "shifts": shifts, "n": n}
-    jobs = [Job(str(seed), concept, seed, change) for seed in seed_range(VERIFY, n)]
-    run = RunFolder(HOME / f"images-{folder_of(about)}", about)
-    found = [record.labels[axis.name] for record in maker.make(concept, jobs, [axis], run)]
-    clear = len(found) - found.count(UNCLEAR)
-    ends = wilson(found.count(label), clear)
-    return {"share": found.count(label) / max(clear, 1), "low": ends.low, "high": ends.high, "clear": clear}
+def _share(
+    model: Model, engine: Engine, concept: str, axis: Axis, label: str, change: Intervention | None, n: int
+) -> ShownShare:
+    """The share of a class among fresh images with one intervention."""
+    shifts = {shift.name: shift.direction.digest for shift in change.shifts} if change else {}
+    about = {**model.to_json(), "concept": concept, "axis": axis.name, "shifts": shifts, "n": n}
+    found = audit_under(model, engine, concept, change, n, [axis], f"{HOME}/images-{folder_of(about)}")[axis.name]
+    ends = wilson(found[label].count, found.clear)
+    return ShownShare(share=found[label].count / max(found.clear, 1), low=ends.low, high=ends.high, clear=found.clear)
 
 
 def _direction(traces: Traces, seeds: Sequence[int], label: str) -> Direction:
@@ -121,9 +130,7 @@ def _direction(traces: Traces, seeds: Sequence[int], label: str) -> Direction:
     rows = np.isin(traces.seeds, seeds)
     latents = {step: kept[rows] for step, kept in traces.latents.items()}
     part = replace(traces, labels=traces.labels[rows], seeds=traces.seeds[rows], latents=latents)
-    with warnings.catch_warnings():  # a held-out accuracy of few seeds says nothing, and is not asked for
-        warnings.simplefilter("ignore", EquinoiseWarning)
-        return fit(part, "paired", permutations=0).find(label, STEP)
+    return fit_quickly(part).find(label, STEP)
 
 
 def _cosines(traces: Traces, whole: Direction, label: str, count: int) -> list[float]:
@@ -133,16 +140,16 @@ def _cosines(traces: Traces, whole: Direction, label: str, count: int) -> list[f
     return [whole.cosine(_direction(traces, part, label)) for part in parts]
 
 
-def _cosines_said(row: Mapping[str, Any], counts: Sequence[int]) -> list[str]:
-    concept, axis, _ = row["case"]
-    cosines = (row["cosines"][count] for count in counts)
-    return [concept, axis, *(f"{fmean(found):.3f} (least {min(found):.3f})" for found in cosines)]
+def _cosines_said(row: Case, counts: Sequence[int]) -> list[str]:
+    concept, axis, _ = row.case
+    found = (row.cosines[count] for count in counts)
+    return [concept, axis, *(f"{fmean(cosines):.3f} (least {min(cosines):.3f})" for cosines in found)]
 
 
-def _shares_said(row: Mapping[str, Any], counts: Sequence[int]) -> list[str]:
-    concept, _, label = row["case"]
-    found = (row["shares"][count] for count in (0, *counts))
-    return [concept, label, *(f"{s['share']:.0%} ({s['low']:.0%}–{s['high']:.0%})" for s in found)]
+def _shares_said(row: Case, counts: Sequence[int]) -> list[str]:
+    concept, _, label = row.case
+    found = (row.shares[count] for count in (0, *counts))
+    return [concept, label, *(f"{s.share:.0%} ({s.low:.0%}–{s.high:.0%})" for s in found)]
 
 
 if __name__ == "__main__":

@@ -12,19 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.common import tell
-from equinoise import Record, audit, load_axis
+from emoji_world.tables import Row
+from equinoise import Record, load_axis
 from equinoise.axes import UNCLEAR
+from equinoise.understanding.audit import Measures
+from equinoise.understanding.counts import tally
 
 N, CONCEPTS, RUNS = 1_000_000, 200, 3
 
 
-def measure(axis_name: str) -> dict[str, Any]:
+def measure(axis_name: str) -> Row:
     """Seconds of both for one axis, the least of three runs."""
     axis, rng = load_axis(axis_name), np.random.default_rng(0)
     names = [*axis.classes, UNCLEAR]
@@ -36,15 +39,15 @@ def measure(axis_name: str) -> dict[str, Any]:
             rows = csv.writer(out)
             rows.writerow(["concept", "axis", "class", "count"])
             rows.writerows((concept, axis_name, label, 1) for concept, label in zip(concepts, labels, strict=True))
-        command = [sys.executable, "-m", "equinoise.cli", "audit", str(file), "--axis", axis_name, "--json"]
+        command = [sys.executable, "-m", "equinoise.cli.app", "audit", str(file), "--axis", axis_name, "--json"]
         process = min(_seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(RUNS))
     pairs = enumerate(zip(concepts, labels, strict=True))
     records = [Record(str(i), concept, i, labels={axis_name: label}) for i, (concept, label) in pairs]
-    memory = min(_seconds(lambda: audit(records, [axis]).to_json()) for _ in range(RUNS))
+    memory = min(_seconds(lambda: Measures().audit(tally(records, [axis])).to_json()) for _ in range(RUNS))
     return {"axis": axis_name, "labels": N, "concepts": CONCEPTS, "whole process, s": process, "in memory, s": memory}
 
 
-def _seconds(work: Any) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

@@ -28,7 +28,7 @@ def _named(axis: str, label: str, noun: str) -> str | None:
     if axis == "tone" and noun != "wedding":
         return toned_phrases(noun, label)[0]
     if axis == "house":
-        return noun.removesuffix("house") + str(world()["words"]["house"][label][0])
+        return noun.removesuffix("house") + world().words.of("house")[label][0]
     if axis == "ground":
-        return f"{noun} {world()['words']['ground'][label][0]}"
+        return f"{noun} {world().words.of('ground')[label][0]}"
     return None

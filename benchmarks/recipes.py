@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Any
 
-from benchmarks.common import RUNS, axes, dark_share, gather, shares, tell
-from equinoise.axes import Axis
+from benchmarks.common import RUNS, audit_under, dark_share, fit_quickly, people, tell
+from emoji_world.tables import Row
+from equinoise import (
+    AuditResult,
+    Axis,
+    DetectorSettings,
+    Direction,
+    DirectionSet,
+    Engine,
+    Intervention,
+    Model,
+    Shift,
+    collect,
+    compare_runs,
+    load,
+    sweep,
+)
 from equinoise.detectors.loading import UNCLEAR_BELOW
-from equinoise.directions.direction import Direction, DirectionSet
-from equinoise.directions.estimators import fit
-from equinoise.engine import Engine
-from equinoise.progress import progress
-from equinoise.run import RunFolder
-from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.statistics import wilson
-from equinoise.steering.intervention import Intervention, Shift
-from equinoise.understanding.audit import change
-from equinoise.understanding.targets import parse_target
-from equinoise.workflows.settings import Session, open_session
-from equinoise.workflows.sweeping import best as nearest
-from equinoise.workflows.sweeping import sweep
 
 CONCEPTS = (
     "a photo of a doctor",
@@ -55,55 +57,60 @@ class Recipe:
         return {"woman": Intervention((woman,)), "dark": Intervention((dark,)), "both": Intervention((woman, dark))}
 
 
-def papers(session: Session, engine: Engine) -> Recipe:
-    gender, tone = axes()
-    seeds = seed_range(COLLECT, PER_CLASS)
-    women = {"woman": "a photo of a woman", "man": "a photo of a man"}
-    black = {"light": "a photo of a man", "dark": "a photo of a black man"}
-    traces = gather(session, engine, gender, women, seeds, [PAPER_STEP], "recipes/paper-gender")
-    darker = gather(session, engine, tone, black, seeds, [PAPER_STEP], "recipes/paper-tone")
-    return Recipe(
-        "paper",
-        fit(traces, "svm").find("woman", PAPER_STEP),
-        fit(darker, "svm").find("dark", PAPER_STEP),
-        PAPER_WEIGHT,
-        PAPER_WEIGHT,
-    )
+@dataclass(frozen=True)
+class Bench:
+    """The emoji model; everything is kept and resumed."""
 
+    model: Model
+    engine: Engine
 
-def best(session: Session, engine: Engine, step: int, pilots: int) -> Recipe:
-    """Paired and orthogonalised; each weight is the one that comes nearest to an even axis on pilot doctors."""
-    chosen: dict[str, tuple[Direction, float]] = {}
-    found = {}
-    for axis, label in zip(axes(), ("woman", "dark"), strict=True):
-        prompts = {name: axis.generate[name][0] for name in axis.classes}
-        seeds = seed_range(COLLECT, PER_CLASS)
-        traces = gather(session, engine, axis, prompts, seeds, [step], f"recipes/best-{axis.name}-{step}")
-        found[label] = fit(traces, "paired").find(label, step)
-    print(f"cosine of the woman and the dark direction at step {step}: {found['woman'].cosine(found['dark']):.3f}")
-    for axis, label, other in zip(axes(), ("woman", "dark"), ("dark", "woman"), strict=True):
-        direction = found[label].orthogonal_to([found[other]])
-        chosen[label] = (direction, _weight(session, engine, axis, direction, label, step, pilots))
-    (woman, w), (dark, v) = chosen["woman"], chosen["dark"]
-    print(f"weights chosen on {pilots} pilot doctors: woman {w:g}, dark {v:g}")
-    return Recipe("best", woman, dark, w, v)
+    def direction(
+        self, axis: Axis, label: str, step: int, name: str, prompts: dict[str, str] | None = None
+    ) -> Direction:
+        """Towards a class, from 50 images a class: the paper's with prompts of its own by SVM, else paired."""
+        traces = collect(
+            self.model, axis, prompts=prompts, classes=list(prompts) if prompts else None, n=PER_CLASS, capture=[step],
+            out=RUNS / "recipes" / name, engine=self.engine,
+        )  # fmt: skip
+        return fit_quickly(traces, "svm" if prompts else "paired").find(label, step)
 
+    def papers(self) -> Recipe:
+        """As published."""
+        gender, tone = people()
+        women = {"woman": "a photo of a woman", "man": "a photo of a man"}
+        black = {"light": "a photo of a man", "dark": "a photo of a black man"}
+        return Recipe(
+            "paper",
+            self.direction(gender, "woman", PAPER_STEP, "paper-gender", women),
+            self.direction(tone, "dark", PAPER_STEP, "paper-tone", black),
+            PAPER_WEIGHT,
+            PAPER_WEIGHT,
+        )
 
-def _weight(
-    session: Session, engine: Engine, axis: Axis, direction: Direction, label: str, step: int, pilots: int
-) -> float:
-    even, seeds = parse_target("uniform", axis), seed_range(PILOT, pilots)
-    about = session.about(weights=WEIGHTS, n=pilots, direction=direction.digest)
-    run = RunFolder(RUNS / "recipes" / f"pilots-{label}", about)
-    only, request = DirectionSet((direction,)), session.request(axes())
-    with progress(f"pilots: {label}", (1 + len(WEIGHTS)) * pilots) as tick:
-        asked = session.asked(CONCEPTS[0])
-        made = sweep(engine, request, CONCEPTS[0], asked, only, label, axis, [step], WEIGHTS, seeds, even, run, tick)
-    run.finish(made.order, {})
-    chosen = nearest(made.untouched, made.cells, even)
-    if chosen is None:
-        raise SystemExit(f"no pilot weight of the {label} direction came nearer to even")
-    return chosen.weight
+    def best(self, step: int, pilots: int) -> Recipe:
+        """Paired and orthogonalised; each weight is the one that comes nearest to an even axis on pilot doctors."""
+        gender, tone = people()
+        woman = self.direction(gender, "woman", step, f"best-gender-{step}")
+        dark = self.direction(tone, "dark", step, f"best-tone-{step}")
+        print(f"cosine of the woman and the dark direction at step {step}: {woman.cosine(dark):.3f}")
+        apart = woman.orthogonal_to([dark]), dark.orthogonal_to([woman])
+        w, v = self.weight(gender, apart[0], "woman", pilots), self.weight(tone, apart[1], "dark", pilots)
+        print(f"weights chosen on {pilots} pilot doctors: woman {w:g}, dark {v:g}")
+        return Recipe("best", *apart, w, v)
+
+    def weight(self, axis: Axis, direction: Direction, label: str, pilots: int) -> float:
+        """The weight nearest to an even axis on pilot doctors."""
+        made = sweep(
+            self.model, CONCEPTS[0], DirectionSet((direction,)), towards=label, weights=WEIGHTS, axis=axis, n=pilots,
+            out=RUNS / "recipes" / f"pilots-{label}", engine=self.engine,
+        )  # fmt: skip
+        if made.best is None:
+            raise SystemExit(f"no pilot weight of the {label} direction came nearer to even")
+        return made.best.weight
+
+    def audit(self, concept: str, change: Intervention | None, n: int, name: str) -> AuditResult:
+        """Fresh images of a concept under an intervention."""
+        return audit_under(self.model, self.engine, concept, change, n, people(), f"recipes/{name}")
 
 
 def main() -> None:
@@ -112,44 +119,40 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=20)
     parser.add_argument("--pilots", type=int, default=24)
     args = parser.parse_args()
-    session = open_session("emoji", unclear_below=UNCLEAR_BELOW)
-    seeds, rows = seed_range(VERIFY, args.n), []
-    with Engine(session.workers) as engine:
-        recipes = [papers(session, engine), best(session, engine, args.step, args.pilots)]
+    model, rows = load("emoji", device="cpu", detector=DetectorSettings(unclear_below=UNCLEAR_BELOW)), list[Row]()
+    with Engine() as engine:
+        bench = Bench(model, engine)
+        recipes = [bench.papers(), bench.best(args.step, args.pilots)]
         for concept in CONCEPTS:
             slug = concept.split()[-1]
-            before, untouched = shares(session, engine, concept, Intervention(), seeds, axes(), f"recipes/{slug}")
-            rows.append(_row(concept, "untouched", Intervention(), before, untouched, untouched))
+            before = bench.audit(concept, None, args.n, slug)
+            rows.append(_row("untouched", Intervention(), before, before))
             for recipe in recipes:
-                for name, intervention in recipe.interventions().items():
-                    where = f"recipes/{slug}-{recipe.name}-{name}"
-                    after, shifted = shares(session, engine, concept, intervention, seeds, axes(), where)
-                    rows.append(_row(concept, f"{recipe.name}: {name}", intervention, after, untouched, shifted))
+                for name, change in recipe.interventions().items():
+                    after = bench.audit(concept, change, args.n, f"{slug}-{recipe.name}-{name}")
+                    rows.append(_row(f"{recipe.name}: {name}", change, before, after))
     tell(rows, "recipes")
 
 
-def _row(
-    concept: str, name: str, intervention: Intervention, audits: dict[str, Any], before: list[Any], after: list[Any]
-) -> dict[str, Any]:
-    woman, (dark, toned) = audits["gender"]["classes"]["woman"], dark_share(audits["tone"])
-    darker = wilson(dark, toned)
-    changed = change(before, after, axes()[0])["woman"]
+def _row(name: str, change: Intervention, before: AuditResult, after: AuditResult) -> Row:
+    gender, (dark, toned) = after["gender"], dark_share(after["tone"])
+    darker, changed = wilson(dark, toned), compare_runs(before, after, axes=["gender"])["gender"].classes["woman"]
     return {
-        "concept": concept.removeprefix("a photo of "),
+        "concept": gender.concept.removeprefix("a photo of "),
         "shift": name,
-        "n": audits["gender"]["n"],
-        "women": woman["share"],
-        "low": woman["low"],
-        "high": woman["high"],
-        "change": changed["difference"],
-        "change_low": changed["low"],
-        "change_high": changed["high"],
+        "n": gender.n,
+        "women": gender["woman"].share,
+        "low": gender["woman"].low,
+        "high": gender["woman"].high,
+        "change": changed.difference,
+        "change_low": changed.low,
+        "change_high": changed.high,
         "two_darkest": dark / toned,
         "dark_low": darker.low,
         "dark_high": darker.high,
-        "role_right": audits["gender"]["concept_fidelity"],
-        "unclear": audits["gender"]["unclear"],
-        "nats": intervention.kl_nats,
+        "role_right": gender.concept_fidelity,
+        "unclear": gender.unclear,
+        "nats": change.kl_nats,
     }
 
 

@@ -10,18 +10,11 @@ import argparse
 
 import numpy as np
 
-from benchmarks.common import RUNS, axes, gather, tell
+from benchmarks.common import RUNS, tell
+from emoji_world.tables import Row
+from equinoise import DetectorSettings, Engine, SweepResult, collect, fit, load, sweep
 from equinoise.detectors.loading import UNCLEAR_BELOW
-from equinoise.directions.estimators import fit
-from equinoise.engine import Engine
 from equinoise.models.base import NOISE, Step
-from equinoise.progress import progress
-from equinoise.run import RunFolder
-from equinoise.seeds import COLLECT, DETECTED, PILOT, seed_range
-from equinoise.understanding.targets import parse_target
-from equinoise.workflows.collecting import Keep, collect_detected
-from equinoise.workflows.settings import open_session
-from equinoise.workflows.sweeping import best, sweep
 
 CONCEPT = "a photo of a doctor"
 STEPS: tuple[Step, ...] = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45)
@@ -35,62 +28,43 @@ def main() -> None:
     parser.add_argument("--detected", type=int, default=256, help="neutral images for the direction at T")
     args = parser.parse_args()
     weights = [float(weight) for weight in args.weights.split(",")]
-    session, gender = open_session("emoji", unclear_below=UNCLEAR_BELOW), axes()[0]
-    with Engine(session.workers) as engine:
-        prompts = {name: gender.generate[name][0] for name in gender.classes}
-        traces = gather(session, engine, gender, prompts, seed_range(COLLECT, 50), STEPS, "sweep/traces")
-        seeds, provenance = seed_range(DETECTED, args.detected), session.model.provenance
-        keep = Keep(RUNS / "sweep" / "detected", session.about(labels="detected", n=args.detected))
-        with progress("detected", len(seeds)) as tick:
-            request = session.request([gender], [NOISE])
-            noise = collect_detected(engine, request, gender, CONCEPT, seeds, provenance, keep, tick)
-        directions = fit(noise, "mean", [NOISE]) + fit(traces, args.estimator)
-        target, pilots = parse_target("uniform", gender), seed_range(PILOT, args.n)
-        used = {d.name: d.digest for d in directions.directions}
-        about = session.about(weights=weights, n=args.n, directions=used)
-        run = RunFolder(RUNS / "sweep" / "cells", about)
-        steps = [NOISE, *STEPS]
-        with progress("sweep", (1 + len(steps) * len(weights)) * args.n) as tick:
-            made = sweep(
-                engine,
-                session.request(axes()),
-                CONCEPT,
-                session.asked(CONCEPT),
-                directions,
-                "woman",
-                gender,
-                steps,
-                weights,
-                pilots,
-                target,
-                run,
-                tick,
-            )
-        run.finish(made.order, {})
-    rows = [
-        {
-            "step": "untouched" if cell.step is None else cell.step,
-            "weight": cell.weight,
-            "n": cell.audit["n"],
-            **{key: cell.audit["classes"]["woman"][key] for key in ("share", "low", "high")},
-            "role_right": cell.audit["concept_fidelity"],
-            "nats": cell.kl_nats,
-        }
-        for cell in [made.untouched, *made.cells]
-    ]
-    tell(rows, "sweep")
-    shares = np.array([cell.audit["classes"]["woman"]["share"] for cell in made.cells]).reshape(
-        len(steps), len(weights)
-    )
-    chosen = best(made.untouched, made.cells, target)
-    print(f"best: step {chosen.step}, weight {chosen.weight:g}" if chosen else "best: none")
+    model = load("emoji", device="cpu", detector=DetectorSettings(unclear_below=UNCLEAR_BELOW))
+    with Engine() as engine:
+        traces = collect(model, "gender", n=50, capture=STEPS, out=RUNS / "sweep" / "traces", engine=engine)
+        detected = collect(
+            model, "gender", concept=CONCEPT, labels="detected", n=args.detected, capture=[NOISE],
+            out=RUNS / "sweep" / "detected", engine=engine,
+        )  # fmt: skip
+        directions = fit(detected, estimator="mean") + fit(traces, estimator=args.estimator)
+        made = sweep(
+            model, CONCEPT, directions, towards="woman", steps=[NOISE, *STEPS], weights=weights, n=args.n,
+            out=RUNS / "sweep" / "cells", engine=engine,
+        )  # fmt: skip
+    tell(rows_of(made), "sweep")
+    print(f"best: step {made.best.step}, weight {made.best.weight:g}" if made.best else "best: none")
+    shares = np.array([cell.share for cell in made.cells], float).reshape(-1, len(weights))
     print(f"range of the mean share over steps (T included): {np.ptp(shares.mean(axis=1)):.3f}")
     print(f"range of the mean share over steps 0–45:          {np.ptp(shares[1:].mean(axis=1)):.3f}")
     print(f"range of the mean share over weights, steps 0–45: {np.ptp(shares[1:].mean(axis=0)):.3f}")
-    known = [directions.find("woman", step) for step in STEPS]
-    print(
-        "cosine with step 10:", ", ".join(f"{s}: {d.cosine(known[2]):.2f}" for s, d in zip(STEPS, known, strict=True))
-    )
+    known = {step: directions.find("woman", step) for step in STEPS}
+    print("cosine with step 10:", ", ".join(f"{step}: {d.cosine(known[10]):.2f}" for step, d in known.items()))
+
+
+def rows_of(made: SweepResult) -> list[Row]:
+    """A line a cell, the untouched images first."""
+    return [
+        {
+            "step": "untouched" if cell.step is None else cell.step,
+            "weight": cell.weight,
+            "n": cell.n,
+            "share": cell.share,
+            "low": cell.low,
+            "high": cell.high,
+            "role_right": cell.concept_fidelity,
+            "nats": cell.kl_nats,
+        }
+        for cell in (made.untouched, *made.cells)
+    ]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from emoji_world.measure.named import NamedShare
 from emoji_world.measure.neutral import NeutralShare, summary
 from emoji_world.measure.objects import LabelPrecision
 from emoji_world.measure.relations import RelationCorrelation
-from emoji_world.tables import RESULTS, read_rows
+from emoji_world.tables import RESULTS, markdown, read_rows
 from emoji_world.training.assemble import PACKAGED
 from equinoise.files import read_json
 from equinoise.results.base import Value
@@ -116,7 +116,7 @@ def neutral(rows: Sequence[NeutralShare]) -> str:
             off,
         )
         + "\n\n"
-        + table(["prompt", "axis", "class", "planted", *(f"guidance {scale:g}" for scale in scales)], lines)
+        + markdown(["prompt", "axis", "class", "planted", *(f"guidance {scale:g}" for scale in scales)], lines)
     )
 
 
@@ -185,7 +185,7 @@ def confusions(calibrations: Mapping[str, Calibration]) -> str:
     for axis, found in calibrations.items():
         rows = as_table(found.confusion)
         heads = [f"{axis}, unclear below {found.unclear_below:.2f}", *next(iter(rows.values()))]
-        parts.append(table(heads, ([true, *row.values()] for true, row in rows.items())))
+        parts.append(markdown(heads, ([true, *row.values()] for true, row in rows.items())))
     return "\n\n".join(parts)
 
 
@@ -195,12 +195,7 @@ def precision(rows: Sequence[Settings]) -> str:
 
 
 def section(title: str, about: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    return f"## {title}\n\n{about}\n\n{table(heads, rows)}"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+    return f"## {title}\n\n{about}\n\n{markdown(heads, rows)}"
 
 
 def counted(share: float, of: Counted) -> str:

@@ -31,6 +31,12 @@ def show(rows: Sequence[Row] | Sequence[Value], title: str = "", width: int = 17
     Console(width=width).print(table)
 
 
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as the docs have it."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
 def write_rows(rows: Iterable[Row | Value], path: Path) -> None:
     """Write rows to a JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)

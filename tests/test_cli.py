@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from equinoise.engine import Result
+from equinoise.engine import JobResult
 from equinoise.workflows.collecting import TraceFolder
 
 CONCEPT = "a photo of a doctor"
@@ -146,7 +146,7 @@ def test_a_collection_that_was_cut_off_goes_on(
     arguments = ("collect", "emoji", "--axis", "gender", "-n", 6, "--capture", "T,0,3", "--json", *FAST)
     calls, keep = 0, TraceFolder.keep
 
-    def dying(folder: TraceFolder, result: Result) -> None:
+    def dying(folder: TraceFolder, result: JobResult) -> None:
         nonlocal calls
         calls += 1
         if calls > 5:

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from equinoise import Axis, EquinoiseError, Job, ModelSpec, Request, Sampling, load_axis
+from equinoise import Axis, EquinoiseError, ModelSpec, Sampling, load_axis
 from equinoise.detectors import (
     ClassifierDetector,
     Declaration,
@@ -34,10 +34,10 @@ from equinoise.detectors import (
     role_axis,
 )
 from equinoise.detectors.declaring import read_map
-from equinoise.detectors.faces import Box, crop, load_faces
+from equinoise.detectors.faces import FaceBox, crop, load_faces
 from equinoise.detectors.loading import default_detector, fingerprint
 from equinoise.encoders import ClipEncoder, SiglipEncoder
-from equinoise.engine import worker
+from equinoise.engine import Job, Request, worker
 from equinoise.models.worlds import EMOJI
 
 
@@ -290,10 +290,10 @@ def test_a_fingerprint_reads_the_weights_once(tmp_path: Path, monkeypatch: pytes
 class Spots:
     """A stand-in for a face detector: it finds the boxes that it was told, by the size of the image."""
 
-    def __init__(self, boxes: dict[tuple[int, int], list[Box]]) -> None:
+    def __init__(self, boxes: dict[tuple[int, int], list[FaceBox]]) -> None:
         self.known = boxes
 
-    def boxes(self, image: Image.Image) -> list[Box]:
+    def boxes(self, image: Image.Image) -> list[FaceBox]:
         return self.known[image.size]
 
 
@@ -311,7 +311,7 @@ def two_people() -> Image.Image:
     return image
 
 
-LEFT, RIGHT = Box(10, 10, 30, 30), Box(50, 15, 60, 25)
+LEFT, RIGHT = FaceBox(10, 10, 30, 30), FaceBox(50, 15, 60, 25)
 
 
 def test_whose_face_counts() -> None:
@@ -344,7 +344,7 @@ def test_a_crop_has_a_margin_and_stays_inside() -> None:
 def test_a_crop_holds_its_box(x: int, y: int, width: int, height: int, margin: float) -> None:
     image = Image.new("L", (80, 40))
     image.paste(255, (x, y, x + width, y + height))
-    cut = np.asarray(crop(image, Box(x, y, x + width, y + height), margin))
+    cut = np.asarray(crop(image, FaceBox(x, y, x + width, y + height), margin))
     assert (cut == 255).sum() == width * height
 
 

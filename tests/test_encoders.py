@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from equinoise import EquinoiseError
-from equinoise.models import load_model
 from equinoise.encoders import ClipEncoder, SentenceEncoder, SiglipEncoder, TextEncoder, load_encoder
+from equinoise.models import load_model
 from equinoise.models.worlds import EMOJI
 
 DOCTOR, PHYSICIAN, BANANA = "a photo of a doctor", "a photo of a physician", "a photo of a banana"

@@ -273,16 +273,18 @@ def test_directions_of_other_models_and_settings(model: PipelineModel) -> None:
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
 def test_workers_end_with_a_command_that_is_killed() -> None:
     script = (
-        "import os, time; from equinoise.engine import Engine\n"
+        "import time; from equinoise.engine import Engine, Job, Request\n"
+        "from equinoise.models import ModelSpec, Sampling\n"
+        "jobs = [Job(str(seed), 'a photo of a doctor', seed) for seed in range(4)]\n"
         "with Engine(2) as engine:\n"
-        "    pool = engine._started()\n"
-        "    print(*{pool.submit(os.getpid).result() for _ in range(2)}, flush=True)\n"
+        "    list(engine.run(Request(ModelSpec('mixture'), Sampling(5, 1.0), 2), jobs))\n"
+        "    print(*engine._pool._processes, flush=True)\n"
         "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as command:
         assert command.stdout is not None
         workers = command.stdout.readline().split()
-        assert workers
+        assert len(workers) == 2
         assert all(map(_runs, workers))
         command.kill()
     deadline = time.monotonic() + 20

@@ -31,7 +31,7 @@ from equinoise.axes import UNCLEAR_INDEX
 from equinoise.detectors import DetectorSpec, load_detector_once
 from equinoise.engine import Job, Request
 from equinoise.engine.images import make_images
-from equinoise.engine.jobs import EarlyCheck, Preview, Result
+from equinoise.engine.jobs import EarlyCheck, JobResult, Preview
 from equinoise.engine.rejection import accepted, attempt_seed, denoiser_calls, sample_by_rejection
 from equinoise.models import load_model
 from equinoise.models.base import draw_noise
@@ -159,7 +159,7 @@ class Oracle:
     def preview(self, device: str) -> Preview | None:
         return None
 
-    def predict(self, result: Result) -> dict[str, str]:
+    def predict(self, result: JobResult) -> dict[str, str]:
         import torch
 
         image = load_model("mixture").decode(torch.from_numpy(result.latents[self.step])[None])
@@ -270,7 +270,7 @@ def test_a_reading_with_a_lean_is_weighed_anew(tmp_path: Path) -> None:
     assert set(found.readings) == {"gender"}
     assert balanced_accuracy(found.confusions["gender"]) > 0.95
     shown = [{"gender": dict(zip(GENDER.classes, map(float, row), strict=True))} for row in seen]
-    results = [Result(Job("1", DOCTOR, 1), None, {}, {}, {3: row}) for row in shown]
+    results = [JobResult(Job("1", DOCTOR, 1), None, {}, {}, {3: row}) for row in shown]
     told = [found.predict(result)["gender"] for result in results]
     assert np.mean([name == GENDER.classes[k] for name, k in zip(told, final, strict=True)]) > 0.95
     plan = rejecting(early_classifier=found)

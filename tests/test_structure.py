@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools import structure
-from tools.imports import across_packages, against_floors, behind, circles
+from tools.imports import across_packages, against_floors, behind, cycles
 from tools.outputs import compare, pictures, tensors
 from tools.signatures import is_untyped
 from tools.source import Code, public_names
@@ -60,7 +60,7 @@ def test_imports_run_one_way(here: Tree) -> None:
     """A room may import from the rooms below it and from its own, wherever the import stands."""
     assert list(against_floors(here.code, "equinoise", structure.FLOORS)) == []
     assert list(across_packages(here.code, structure.ALLOWED, structure.WATCHED)) == []
-    assert circles(here.code, "equinoise") == []
+    assert cycles(here.code, "equinoise") == []
 
 
 def test_modules_are_short(here: Tree) -> None:
@@ -304,14 +304,14 @@ def test_packages_import_in_their_order(write: Write) -> None:
     ]
 
 
-def test_circles_are_found_and_lines_are_none(write: Write) -> None:
+def test_cycles_are_found_and_chains_are_none(write: Write) -> None:
     files = {
         "run": "import equinoise.axes",
         "axes": "def f():\n    import equinoise.files",
         "seeds": "import equinoise.run",
     }
     tree = write(**in_src(**files, files="from equinoise import run"))
-    assert circles(tree.code, "equinoise") == [["equinoise.axes", "equinoise.files", "equinoise.run"]]
+    assert cycles(tree.code, "equinoise") == [["equinoise.axes", "equinoise.files", "equinoise.run"]]
     assert [module.name for module in behind(tree.code, ["equinoise.seeds"])] == [
         "equinoise.axes", "equinoise.files", "equinoise.run",
     ]  # fmt: skip
@@ -399,7 +399,7 @@ class V:
         exec(compile(text, str(path), "exec"), space)
     entered = trace(lambda: space["verb"](space["V"], space["go"], space["share"]), tmp_path)
     passed = Passed.of(Code.read([tmp_path / "equinoise"]), entered)
-    assert passed.rooms == ("workflows", "data", "run", "statistics")
+    assert passed.packages == ("workflows", "data", "run", "statistics")
     assert passed.counted == ("equinoise.workflows", "equinoise.run", "equinoise.statistics.shares")
     assert passed.impure == ("equinoise.workflows", "equinoise.run")
     assert passed.handing_on == ("equinoise.workflows", "equinoise.run")

@@ -1,4 +1,4 @@
-"""Which way the imports of a syntax tree run: against floors of rooms, between top packages, and in circles."""
+"""Which way the imports of a syntax tree run: against floors of rooms, between top packages, and in cycles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def against_floors(code: Code, top: str, floors: Floors) -> Iterator[str]:
         if room not in level:
             yield f"{module.name} is in no room of the table"
             continue
-        for line, target in code.edges(module):
+        for line, target in code.edges[module.name]:
             if target.split(".")[0] != top:
                 continue
             home = code.modules.get(target)
@@ -34,14 +34,14 @@ def against_floors(code: Code, top: str, floors: Floors) -> Iterator[str]:
 def across_packages(code: Code, allowed: Mapping[str, Sequence[str]], watched: Sequence[str]) -> Iterator[str]:
     """Each import of a watched top package by one that may not import it."""
     for module in code.modules.values():
-        for line, target in code.edges(module):
+        for line, target in code.edges[module.name]:
             top = target.split(".")[0]
             if top != module.top and top in watched and top not in allowed.get(module.top, ()):
                 yield f"{module.name}:{line} imports {target}"
 
 
-def circles(code: Code, top: str) -> list[list[str]]:
-    """Groups of modules of a top package that import one another in a circle (strongly connected components)."""
+def cycles(code: Code, top: str) -> list[list[str]]:
+    """Groups of modules of a top package that import one another in a cycle (strongly connected components)."""
     graph = {module.name: _targets(code, module) for module in code.below(top)}
     reached = {name: _reached(graph, name) for name in graph}
     groups = {frozenset(b for b in reached[a] if a in reached[b]) for a in graph if a in reached[a]}
@@ -56,7 +56,7 @@ def behind(code: Code, names: Sequence[str]) -> list[Module]:
 
 
 def _targets(code: Code, module: Module) -> list[str]:
-    return [target for _, target in code.edges(module) if target in code.modules and target != module.name]
+    return [target for _, target in code.edges[module.name] if target in code.modules and target != module.name]
 
 
 def _reached(graph: Mapping[str, Sequence[str]], start: str) -> set[str]:

@@ -122,6 +122,9 @@ RUNS: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 """By run the commands with the names of what they leave."""
 
+MOST_LISTED = 20
+"""Changed values of a command that are shown."""
+
 DRIVER = """
 import contextlib, importlib, json, sys, traceback
 if __name__ == "__main__":
@@ -231,11 +234,15 @@ def table(outcomes: Sequence[Outcome]) -> str:
             f"{f'{found}/{total}':>{width}}" for (found, total), width in ((o.pictures, 12), (o.tensors, 10))
         )
         rows.append(f"{o.name:<14}{exits:>8}{counts}{o.values.values:>9}  {shown}{'' if o.same else '  DIFFERS'}")
-        rows += [f"      changed: {line}" for line in o.values.changed[:20]]
-        rows += [f"      … and {len(o.values.changed) - 20} more"] if len(o.values.changed) > 20 else []
-        listed = {"missing": o.values.missing, "came": o.values.extra, "reworded": o.values.texts}
-        rows += [f"      {what}: {', '.join(keys)}" for what, keys in listed.items() if keys]
+        rows += _listed(o.values) if o.status == ("0", "0") else []
     return "\n".join(rows)
+
+
+def _listed(values: Compared) -> list[str]:
+    keys = {"missing": values.missing, "came": values.extra, "reworded": values.texts}
+    more = [f"… and {len(values.changed) - MOST_LISTED} more"] if len(values.changed) > MOST_LISTED else []
+    lines = [*(f"changed: {line}" for line in values.changed[:MOST_LISTED]), *more]
+    return [f"      {line}" for line in (*lines, *(f"{what}: {', '.join(k)}" for what, k in keys.items() if k))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,6 +32,11 @@ class Module:
         """The syntax tree."""
         return ast.parse(self.text, str(self.path))
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree."""
+        return list(ast.walk(self.tree))
+
     @property
     def lines(self) -> int:
         """Lines of the file, imports, comments and blank lines included."""
@@ -80,7 +85,7 @@ class Module:
 
     def imported(self) -> Iterator[tuple[int, str, str]]:
         """Line, module and name ('' of `import a.b`) of every import, in functions and under TYPE_CHECKING too."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name, "") for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -129,12 +134,16 @@ class Code:
             name = name.rpartition(".")[0]
         return self.modules.get(name)
 
-    def edges(self, module: Module) -> Iterator[tuple[int, str]]:
-        """Line and dotted name of what a module imports, once a line: a module of ours, or whatever else it names.
+    @cached_property
+    def edges(self) -> dict[str, list[tuple[int, str]]]:
+        """By module: line and dotted name of what it imports, a module of ours or whatever else it names.
 
         A name that a top package hands on (`from equinoise import load_axis`) counts as an import of its home.
         """
-        yield from dict.fromkeys((line, self._target(base, name)) for line, base, name in module.imported())
+        return {
+            module.name: list(dict.fromkeys((line, self._target(*full)) for line, *full in module.imported()))
+            for module in self.modules.values()
+        }
 
     def _target(self, base: str, name: str) -> str:
         full = f"{base}.{name}" if name else base
@@ -216,7 +225,7 @@ def _functions(node: ast.AST, prefix: str, in_class: bool) -> Iterator[tuple[str
             yield from _functions(child, f"{prefix}{child.name}.<locals>.", False)
         elif isinstance(child, ast.ClassDef):
             yield from _functions(child, f"{prefix}{child.name}.", True)
-        else:
+        elif not isinstance(child, ast.expr):
             yield from _functions(child, prefix, in_class)
 
 
@@ -225,5 +234,5 @@ def _classes(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.ClassDef]]:
         if isinstance(child, ast.ClassDef):
             yield f"{prefix}{child.name}", child
             yield from _classes(child, f"{prefix}{child.name}.")
-        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.expr):
             yield from _classes(child, prefix)

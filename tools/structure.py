@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from tools.imports import Floors, across_packages, against_floors, behind, circles
+from tools.imports import Floors, across_packages, against_floors, behind, cycles
 from tools.signatures import is_anything, is_unlike_a_verb, parameters, untyped_functions
 from tools.source import Code, Function, Module, public_names
 
@@ -234,7 +234,7 @@ def _is_private(name: str) -> bool:
 
 
 def _named(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -278,11 +278,11 @@ def _names(tree: Tree) -> list[Figure]:
 
 
 def _imports(tree: Tree) -> list[Figure]:
-    groups = circles(tree.code, TOP)
+    groups = cycles(tree.code, TOP)
     return [
         Figure.count("imports against the floors of src", against_floors(tree.code, TOP, tree.floors), 0),
         Figure.count("imports against the order of packages", across_packages(tree.code, ALLOWED, WATCHED), 0),
-        Figure.count("circles of imports within src", (" ↔ ".join(group) for group in groups), 0),
+        Figure.count("cycles of imports within src", (" ↔ ".join(group) for group in groups), 0),
     ]
 
 

@@ -61,7 +61,7 @@ class Passed:
     """What one call passes, in the order of first entry.
 
     Attributes:
-        rooms: the parts of the library.
+        packages: the parts of the library: top-level subpackages and single modules.
         counted: the modules that are more than data.
         impure: these without the modules of statistics.
         handing_on: those of them that call a function of another module.
@@ -69,7 +69,7 @@ class Passed:
         functions: of each module that counts, what is entered of it that is no method of a value.
     """
 
-    rooms: tuple[str, ...]
+    packages: tuple[str, ...]
     counted: tuple[str, ...]
     impure: tuple[str, ...]
     handing_on: tuple[str, ...]
@@ -216,7 +216,7 @@ def table(found: dict[str, Passed]) -> str:
         rows += [
             f"{name}: {len(passed.counted)} of {len(passed.counted) + len(passed.data)} modules entered are more than "
             f"data{bar}; without statistics {len(passed.impure)}; {len(passed.handing_on)} hand the work on",
-            f"  rooms, {len(passed.rooms)}: {' → '.join(passed.rooms)}",
+            f"  packages, {len(passed.packages)}: {' → '.join(passed.packages)}",
             f"  modules: {_short(passed.counted)}",
             f"  handing on: {_short(passed.handing_on)}",
             f"  only data, {len(passed.data)}: {_short(passed.data)}",

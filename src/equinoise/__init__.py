@@ -4,7 +4,7 @@
 >>> model = eq.load("mixture")
 >>> found = eq.audit(model, "a photo of a doctor", axes=["gender"], n=64, engine=eq.Engine(model=model.backend))
 >>> found["gender"]["woman"].count
-15
+11
 
 Names are loaded when they are first used: auditing labels does not wait for torch.
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equinoise.charts.placing import Offset, place
 from equinoise.charts.style import BLUE, INK, SOFT, VERMILLION, axis, figure, plain
@@ -131,16 +131,18 @@ def _labels(
     x: Sequence[float],
     y: Sequence[float],
     height: float,
-) -> list[dict[str, Any]]:
+) -> list[go.layout.Annotation]:
     """An annotation a point, where it fits; the others are named on touch and in the table."""
     offsets = place(spots, names, WIDTHS, height)
     return [_label(*entry) for entry in zip(names, x, y, offsets, strict=True)]
 
 
-def _label(name: str, x: float, y: float, offset: Offset | None) -> dict[str, Any]:
+def _label(name: str, x: float, y: float, offset: Offset | None) -> go.layout.Annotation:
     """Of a point; nothing to be seen where there is no room."""
+    import plotly.graph_objects as go
+
     ax, ay = offset or (0.0, 0.0)
-    return {
-        "x": x, "y": y, "ax": ax, "ay": ay, "text": plain(name), "showarrow": True, "arrowhead": 0, "arrowwidth": 1,
-        "arrowcolor": SOFT, "standoff": 6, "font": {"size": 12, "color": INK}, "visible": offset is not None,
-    }  # fmt: skip
+    return go.layout.Annotation(
+        x=x, y=y, ax=ax, ay=ay, text=plain(name), showarrow=True, arrowhead=0, arrowwidth=1, arrowcolor=SOFT,
+        standoff=6, font={"size": 12, "color": INK}, visible=offset is not None,
+    )  # fmt: skip

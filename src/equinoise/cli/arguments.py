@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import isnan
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from equinoise.directions.direction import DirectionSet
 from equinoise.errors import EquinoiseError, warn
-from equinoise.models.base import NOISE, Step, parse_steps
-from equinoise.steering.intervention import HOWS, How, Intervention, Shift
+
+if TYPE_CHECKING:
+    from equinoise.directions.direction import DirectionSet
+    from equinoise.models.base import Step
+    from equinoise.steering.intervention import How, Intervention, Shift
 
 
 def split(text: str | None) -> list[str] | None:
@@ -83,6 +85,8 @@ def captured(text: str | None, total: int) -> list[Step] | None:
     Raises:
         EquinoiseError: as `parse_steps`.
     """
+    from equinoise.models.base import NOISE, parse_steps
+
     if text is None:
         return None
     steps = parse_steps(text, total)
@@ -98,6 +102,8 @@ def one_step(text: str, flag: str = "--step", total: int | None = None) -> Step:
     Raises:
         EquinoiseError: several, or not a step.
     """
+    from equinoise.models.base import parse_steps
+
     steps = parse_steps(text, total)
     if len(steps) != 1:
         raise EquinoiseError(f"{flag} {text}: a direction has one step")
@@ -110,6 +116,8 @@ def direction(text: str) -> tuple[DirectionSet, str]:
     Raises:
         EquinoiseError: not of that form, no such file, or no direction towards the class.
     """
+    from equinoise.directions.direction import DirectionSet
+
     path, colon, label = text.rpartition(":")
     if not colon or not path:
         raise EquinoiseError(f"--direction '{text}' is not FILE:CLASS, such as gender.safetensors:woman")
@@ -136,6 +144,9 @@ def shift(text: str) -> Shift:
     Raises:
         EquinoiseError: not of that form, or no such direction.
     """
+    from equinoise.models.base import parse_steps
+    from equinoise.steering.intervention import Shift
+
     head, equals, tail = text.rpartition("=")
     where, at, step = head.rpartition("@")
     weight, _, way = tail.partition(",")
@@ -153,6 +164,8 @@ def shift(text: str) -> Shift:
 
 def intervention(texts: Sequence[str] | None) -> Intervention | None:
     """All shifts of `--direction`; None where nothing is given."""
+    from equinoise.steering.intervention import Intervention
+
     return Intervention(tuple(map(shift, texts))) if texts else None
 
 
@@ -162,6 +175,8 @@ def how(name: str) -> How:
     Raises:
         EquinoiseError: there is none of that name.
     """
+    from equinoise.steering.intervention import HOWS
+
     for known in HOWS:
         if known == name:
             return known

@@ -106,7 +106,7 @@ def audit(
     model = options.load(source[0])
     if options.dry_run:
         question = Question.asking(axis, crosses, wanted, reference)
-        show(auditing.audit_cost(model, concept, question, n, until_width, plan), json)
+        show(auditing.audit_cost(model, concept, question, n, until_width, plan, options.workers), json)
         return
     with options.engine(model) as engine:
         found = auditing.audit(

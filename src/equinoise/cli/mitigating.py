@@ -66,9 +66,10 @@ def collect(
     wanted, chosen, own = arguments.class_texts(prompt), arguments.split(classes), load_axis(axis)
     asked = collecting.Collecting.asking(loaded, own, concept, wanted, chosen, labels, steps)
     if options.dry_run:
-        show(collecting.collect_cost(asked, loaded, n), json)
+        show(collecting.collect_cost(asked, loaded, n, options.workers), json)
         return
-    note(asked.note)
+    if asked.note:
+        note(asked.note)
     with options.engine(loaded) as engine:
         traces = collecting.collect(
             loaded, own, concept=concept, prompts=wanted, classes=chosen, labels=labels, n=n, capture=steps,
@@ -81,7 +82,7 @@ def collect(
         captured=tuple(traces.latents),
         labelled=len(traces.labels),
         prompts=dict(traces.prompts),
-        note=asked.note,
+        note=asked.note or None,
     )
     show(found, json)
 
@@ -137,7 +138,7 @@ def sweep(
     wanted = parse_shares(target or (), {asked.axis.name: asked.axis}).get(asked.axis.name, "uniform")
     loaded = options.load(model)
     if options.dry_run:
-        show(sweeping.sweep_cost(loaded, asked, n), json)
+        show(sweeping.sweep_cost(loaded, asked, n, options.workers), json)
         return
     with options.engine(loaded) as engine:
         found = sweeping.sweep(
@@ -168,7 +169,7 @@ def generate(
 
     loaded, change = options.load(model), arguments.intervention(direction)
     if options.dry_run:
-        show(generating.generate_cost(loaded, concept, n, plan), json)
+        show(generating.generate_cost(loaded, concept, n, plan, options.workers), json)
         return
     with options.engine(loaded) as engine:
         found = generating.generate(
@@ -224,7 +225,7 @@ def plan(
             concept, tuple(targets), budget=budget, verify=verify, margin=margin, directions=direction, step=at,
             prompts=said, pairs=pairs, round=round_, rejection=rejection,
         )  # fmt: skip
-        show(planning.plan_cost(loaded, question), json)
+        show(planning.plan_cost(loaded, question, options.workers), json)
         return
     settings = detector_settings(detector, unclear_below, confusion)
     with options.engine(loaded) as engine:

@@ -70,7 +70,7 @@ def understand(
     told = arguments.split_different(phrases, "--phrases", "a house,a hut")
     loaded = options.load(model, detector_settings(detector))
     if options.dry_run:
-        show(understand_cost(loaded, concept, attributes, n, each), json)
+        show(understand_cost(loaded, concept, attributes, n, each, options.workers), json)
         return
     with options.engine(loaded) as engine:
         found = study(
@@ -119,7 +119,7 @@ def relate(
 
     loaded = options.load(model, detector_settings(detector))
     if options.dry_run:
-        show(relate_cost(loaded, concept, attributes, n, out), json)
+        show(relate_cost(loaded, concept, attributes, n, out, options.workers), json)
         return
     with options.engine(loaded) as engine:
         found = measure(

@@ -9,7 +9,7 @@ from typing import Protocol
 from PIL import Image
 
 from equinoise.detectors import read_label
-from equinoise.engine.jobs import Job, Request, Result
+from equinoise.engine.jobs import Job, JobResult, Request
 from equinoise.engine.local import Engine
 from equinoise.engine.rejection import sample_by_rejection
 from equinoise.run import Record
@@ -38,7 +38,7 @@ def make_images(
     jobs: Sequence[Job],
     run: ImageStore | None = None,
     tick: Tick = lambda _: None,
-    also: Callable[[Result], None] = lambda _: None,
+    also: Callable[[JobResult], None] = lambda _: None,
 ) -> list[Record]:
     """The records of all jobs, in the order of the jobs; only images that the run does not hold yet are computed.
 
@@ -57,14 +57,14 @@ def make_images(
     return [done[job.id] for job in jobs]
 
 
-def _results(engine: Engine, request: Request, jobs: Sequence[Job]) -> Generator[Result, None, None]:
+def _results(engine: Engine, request: Request, jobs: Sequence[Job]) -> Generator[JobResult, None, None]:
     yield from engine.run(request, [job for job in jobs if not job.accept])
     checked = [job for job in jobs if job.accept]
     for start in range(0, len(checked), AT_ONCE):
         yield from engine.run(request, sample_by_rejection(engine, request, checked[start : start + AT_ONCE]))
 
 
-def _record(request: Request, result: Result) -> Record:
+def _record(request: Request, result: JobResult) -> Record:
     job, spec = result.job, request.detector
     return Record(
         id=job.id,

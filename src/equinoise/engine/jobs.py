@@ -115,7 +115,7 @@ class EarlyCheck(Protocol):
     def preview(self, device: str) -> Preview | None:
         """The predicted image that the check reads, and on which device; None where it reads the latents only."""
 
-    def predict(self, result: Result) -> Mapping[str, str]:
+    def predict(self, result: JobResult) -> Mapping[str, str]:
         """Axis → the predicted class of the final image."""
 
 
@@ -156,7 +156,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Result:
+class JobResult:
     """One finished job.
 
     Attributes:

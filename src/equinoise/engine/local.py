@@ -14,7 +14,7 @@ from types import TracebackType
 from weakref import finalize
 
 from equinoise.engine import worker
-from equinoise.engine.jobs import Job, Request, Result
+from equinoise.engine.jobs import Job, JobResult, Request
 from equinoise.errors import EquinoiseError
 from equinoise.models import TextToImage
 from equinoise.models.worlds import MIXTURE
@@ -74,7 +74,7 @@ class Engine:
             self._pool.shutdown(wait=wait, cancel_futures=True)
         self._pool = self._finalizer = None
 
-    def run(self, request: Request, jobs: Sequence[Job]) -> Iterator[Result]:
+    def run(self, request: Request, jobs: Sequence[Job]) -> Iterator[JobResult]:
         """Results as batches finish, in no particular order.
 
         Raises:
@@ -92,8 +92,8 @@ class Engine:
             for batch in batches:
                 yield from worker.work(request, batch, self._model)
 
-    def _on_workers(self, request: Request, batches: Sequence[Sequence[Job]]) -> Iterator[Result]:
-        queue, running = iter(batches), set[Future[list[Result]]]()
+    def _on_workers(self, request: Request, batches: Sequence[Sequence[Job]]) -> Iterator[JobResult]:
+        queue, running = iter(batches), set[Future[list[JobResult]]]()
         try:
             while True:
                 free = AHEAD * self.workers - len(running)
@@ -112,7 +112,7 @@ class Engine:
             for future in running:
                 future.cancel()
 
-    def _submit(self, request: Request, batch: Sequence[Job]) -> Future[list[Result]]:
+    def _submit(self, request: Request, batch: Sequence[Job]) -> Future[list[JobResult]]:
         with _main_module_left_alone():
             return self._started(request).submit(worker.work, request, batch)
 

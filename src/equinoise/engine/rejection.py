@@ -14,7 +14,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from equinoise.engine.jobs import Accepted, Attempt, EarlyCheck, Job, Request, Result
+from equinoise.engine.jobs import Accepted, Attempt, EarlyCheck, Job, JobResult, Request
 from equinoise.engine.local import Engine
 from equinoise.errors import EquinoiseError
 
@@ -76,7 +76,7 @@ class _Checked:
     """An attempt after its early check: the predicted classes, and the run as far as it went."""
 
     seen: Mapping[str, str]
-    result: Result
+    result: JobResult
 
 
 @dataclass

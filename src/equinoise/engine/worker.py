@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from equinoise.detectors import detect, load_detector_once
-from equinoise.engine.jobs import Job, Preview, Request, Result
+from equinoise.engine.jobs import Job, JobResult, Preview, Request
 from equinoise.errors import EquinoiseError
 from equinoise.models import HeldLatents, TextToImage, load_once
 from equinoise.models.base import Generated, draw
@@ -37,7 +37,7 @@ def _end_with_the_main_process() -> None:
         os._exit(1)
 
 
-def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None) -> list[Result]:
+def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None) -> list[JobResult]:
     """Do one batch, on the model of the request unless another is given.
 
     A short batch is padded to the fixed size with its last job: the last bits of an image depend on the batch size.
@@ -71,7 +71,7 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
     previews = _previews(request.preview, model, made) if request.preview else {}
     precision = np.float32 if request.exact else np.float16
     return [
-        Result(
+        JobResult(
             job,
             made.images[index] if made.images else None,
             {step: latents[index].numpy().astype(precision) for step, latents in made.captured.items()},

@@ -12,10 +12,10 @@ from equinoise.charts.style import BLUE, VERMILLION
 from equinoise.errors import EquinoiseError
 from equinoise.page import drawing
 from equinoise.page.articles import Article
-from equinoise.page.boxes import with_boxes
 from equinoise.page.comparing import planted_object
 from equinoise.page.composing import compose
 from equinoise.page.drawing import Draw
+from equinoise.page.pictures import with_boxes
 from equinoise.page.understanding import COMPARED, MOST, compared_axes, object_rows
 from equinoise.results.audits import audit_bars
 from equinoise.results.disagreements import DisagreementsResult

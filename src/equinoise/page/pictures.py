@@ -1,4 +1,4 @@
-"""One picture: read with care, made small, and put into the page as text."""
+"""One picture: read with care, made small, and put into the page as text, with boxes where objects were looked for."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ MOST_PIXELS = 50_000_000
 SIDE = 256
 """Pictures are shown at about 128 px; twice that is enough for dense screens."""
 QUALITY = 95
+BOXED = 8
+"""Pictures that are shown with boxes."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +84,29 @@ def _uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """A picture and what was found in it: number, name, left, top, width and height in shares of its sides."""
+
+    picture: Picture
+    boxes: tuple[tuple[int, str, float, float, float, float], ...]
+
+
+def with_boxes(run: RunContent) -> list[Record]:
+    """The first untouched images in which something was found."""
+    found = (r for r in run.records if r.objects and r.intervention == UNTOUCHED and run.shows(r))
+    return list(found)[:BOXED]
+
+
+def boxed(run: RunContent, record: Record) -> Boxed:
+    """A picture with its boxes, numbered as in the list beside it."""
+    picture = embed(run, record, [])
+    width, height = open_picture(run, record).size
+    boxes = tuple(
+        (number, str(found["phrase"]), found["box"][0] / width, found["box"][1] / height,
+         (found["box"][2] - found["box"][0]) / width, (found["box"][3] - found["box"][1]) / height)
+        for number, found in enumerate(record.objects or (), start=1)
+    )  # fmt: skip
+    return Boxed(picture, boxes)

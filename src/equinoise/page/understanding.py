@@ -14,9 +14,9 @@ from equinoise.charts.rounds import donut, spokes, wheel
 from equinoise.charts.style import BLUE, GREEN, VERMILLION
 from equinoise.page import words
 from equinoise.page.articles import Article
-from equinoise.page.boxes import Boxed, boxed, with_boxes
 from equinoise.page.chart import Chart
 from equinoise.page.comparing import Panel, compare, planted_object
+from equinoise.page.pictures import Boxed, boxed, with_boxes
 from equinoise.results.audits import Audit
 from equinoise.results.disagreements import Disagreement, DisagreementsResult
 from equinoise.results.objects import CountedShare, ObjectCount, ObjectsResult

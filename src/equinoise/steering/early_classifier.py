@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from equinoise.axes import UNCLEAR_INDEX, Axis
 from equinoise.detectors import DetectorSpec, read_label
-from equinoise.engine.jobs import Preview, Result
+from equinoise.engine.jobs import JobResult, Preview
 from equinoise.errors import EquinoiseError
 
 MOST_ATTEMPTS = 32
@@ -88,7 +88,7 @@ class EarlyClassifier:
         axes = tuple(axis for axis in self.axes if axis.name not in self.classifiers)
         return Preview((self.step,), axes, DetectorSpec(self.detector, device)) if axes and self.detector else None
 
-    def predict(self, result: Result) -> dict[str, str]:
+    def predict(self, result: JobResult) -> dict[str, str]:
         """Axis → the predicted class, `unclear` where the detector finds none.
 
         Raises:
@@ -96,7 +96,7 @@ class EarlyClassifier:
         """
         return {axis.name: self._class(axis, result) for axis in self.axes}
 
-    def _class(self, axis: Axis, result: Result) -> str:
+    def _class(self, axis: Axis, result: JobResult) -> str:
         if axis.name in self.classifiers:
             return self.classifiers[axis.name].predict(result.latents[self.step])
         if self.step not in result.previews:
@@ -122,9 +122,20 @@ class EarlyClassifier:
 
     def to_json(self) -> dict[str, Any]:
         """All but the vectors, as plan files keep it; the key `most` is that of version 0.1."""
+        axes = [
+            {
+                "name": axis.name,
+                "classes": list(axis.classes),
+                "ordered": axis.ordered,
+                "generate": {label: list(texts) for label, texts in axis.generate.items()},
+                "detect": {label: list(texts) for label, texts in axis.detect.items()},
+                "words": {label: list(texts) for label, texts in axis.words.items()},
+            }
+            for axis in self.axes
+        ]
         return {
             "step": self.step,
-            "axes": [_axis_json(axis) for axis in self.axes],
+            "axes": axes,
             "confusions": {axis: [list(row) for row in rows] for axis, rows in self.confusions.items()},
             "detector": self.detector,
             "classifiers": {
@@ -161,12 +172,6 @@ class EarlyClassifier:
     def _named(self) -> dict[str, LinearClassifier]:
         latents = {f"{LATENTS}{axis}": c for axis, c in self.classifiers.items()}
         return latents | {f"{READING}{axis}": c for axis, c in self.readings.items()}
-
-
-def _axis_json(axis: Axis) -> dict[str, Any]:
-    texts = {"generate": axis.generate, "detect": axis.detect, "words": axis.words}
-    stored = {kind: {label: list(found) for label, found in by_class.items()} for kind, by_class in texts.items()}
-    return {"name": axis.name, "classes": list(axis.classes), "ordered": axis.ordered, **stored}
 
 
 def _read_axis(row: Mapping[str, Any]) -> Axis:

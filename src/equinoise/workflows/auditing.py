@@ -97,13 +97,14 @@ def audit_cost(
     n: int | None,
     until_width: float | None,
     plan: PlanLike | None,
+    workers: int | None = None,
 ) -> Estimate:
     """What an audit would take at most."""
     until = None if until_width is None else _Until(until_width)
     n = _enough(question, until) if n is None else n
     named, seeds = require_concepts(concepts), seed_range(AUDIT, n)
     applied = apply_plan(plan, model, named, seeds)
-    return model.estimate(len(named) * n, applied.calls)
+    return model.estimate(len(named) * n, applied.calls, workers)
 
 
 def _audited(

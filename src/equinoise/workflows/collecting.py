@@ -13,7 +13,7 @@ import numpy as np
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.detectors import read_label
 from equinoise.directions.traces import Traces
-from equinoise.engine import Engine, Job, Request, Result
+from equinoise.engine import Engine, Job, JobResult, Request
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, read_json, write_arrays, write_json
 from equinoise.models.base import NOISE, Step, default_capture, require_steps, step_at
@@ -71,9 +71,9 @@ def collect(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         return asked.run(maker, seeds, folder)
 
 
-def collect_cost(asked: Collecting, model: Model, n: int) -> Estimate:
+def collect_cost(asked: Collecting, model: Model, n: int, workers: int | None = None) -> Estimate:
     """What a collection would take."""
-    return model.estimate(asked.images(n), asked.calls(model))
+    return model.estimate(asked.images(n), asked.calls(model), workers)
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Collecting:
             folder.finish(traces)
         return traces
 
-    def _traces(self, model: Model, request: Request, results: Sequence[Result], n: int) -> Traces:
+    def _traces(self, model: Model, request: Request, results: Sequence[JobResult], n: int) -> Traces:
         labels = [index for index in range(len(self.prompts)) for _ in range(n)]
         if self.detected:
             threshold = model.detector.spec.threshold(self.axis.name)
@@ -224,7 +224,7 @@ class TraceFolder:
             require_empty(self.path)
         return False
 
-    def load(self, jobs: Sequence[Job]) -> dict[str, Result]:
+    def load(self, jobs: Sequence[Job]) -> dict[str, JobResult]:
         """The results that a collection which was cut off had kept, by job."""
         found = {}
         for job in jobs:
@@ -232,10 +232,10 @@ class TraceFolder:
             if path.exists():
                 arrays, detections = read_arrays(path)
                 latents: dict[Step, Any] = {s if s == NOISE else int(s): array for s, array in arrays.items()}
-                found[job.id] = Result(job, None, latents, detections)
+                found[job.id] = JobResult(job, None, latents, detections)
         return found
 
-    def keep(self, result: Result) -> None:
+    def keep(self, result: JobResult) -> None:
         """Keep one finished result."""
         if not self._partial.exists():
             write_json(self._partial, {"about": dict(self.about), "environment": environment()})

@@ -83,7 +83,9 @@ def generate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     return result.with_run(run.finish([job.id for job in jobs], more, model.world_json(), role))
 
 
-def generate_cost(model: Model, concepts: Sequence[str], n: int, plan: PlanLike | None) -> Estimate:
+def generate_cost(
+    model: Model, concepts: Sequence[str], n: int, plan: PlanLike | None, workers: int | None = None
+) -> Estimate:
     """What the images would take."""
     named, seeds = require_concepts(concepts), seed_range(GENERATE, n)
-    return model.estimate(len(named) * n, apply_plan(plan, model, named, seeds).calls)
+    return model.estimate(len(named) * n, apply_plan(plan, model, named, seeds).calls, workers)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.engine import Job, Request, Result
+from equinoise.engine import Job, JobResult, Request
 from equinoise.engine.images import AT_ONCE, make_images
 from equinoise.engine.jobs import Preview
 from equinoise.errors import EquinoiseError
@@ -166,7 +166,7 @@ class PilotRun:
     def _file(self, job: str) -> Path:
         return self.run.path / "early" / f"{job}.safetensors"
 
-    def _keep(self, result: Result) -> None:
+    def _keep(self, result: JobResult) -> None:
         """The latents, in half precision, and what was read off the predicted images."""
         latents = {str(step): array.astype(np.float16) for step, array in result.latents.items()}
         predicted = {str(step): read for step, read in result.previews.items()}

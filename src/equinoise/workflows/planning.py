@@ -110,11 +110,11 @@ def plan(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     return result
 
 
-def plan_cost(model: Model, question: PlanQuestion) -> Estimate:
+def plan_cost(model: Model, question: PlanQuestion, workers: int | None = None) -> Estimate:
     """What a plan would take at most."""
     require_concepts(question.concept)
     calls = question.calls(model.sampling.steps)
-    found = model.estimate(question.budget, model.sampling.steps)
+    found = model.estimate(question.budget, model.sampling.steps, workers)
     return found.model_copy(update={"cost": calls.to_json()})
 
 

@@ -122,10 +122,12 @@ def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     return result.with_run(run) if run else result
 
 
-def relate_cost(model: Model, concept: str, attributes: Attributes, n: int, out: str | Path | None) -> Estimate:
+def relate_cost(
+    model: Model, concept: str, attributes: Attributes, n: int, out: str | Path | None, workers: int | None = None
+) -> Estimate:
     """What `relate` would take."""
     there = _run_there(Path(out) if out else None)
-    return model.estimate(n * (len(settle_attributes(attributes, concept)) + (there is None)), model.calls)
+    return model.estimate(n * (len(settle_attributes(attributes, concept)) + (there is None)), model.calls, workers)
 
 
 def _run_there(place: Path | None) -> RunContent | None:

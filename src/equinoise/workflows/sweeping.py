@@ -72,6 +72,8 @@ def sweep(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     """
     (concept,) = require_concepts(concept)
     asked = Sweeping.asking(directions, towards, steps, weights, axis, how)
+    for entry in asked.missing:
+        warn(f"step {entry.step} is left out: {entry.reason}")
     wanted = wanted_shares(target, asked.axis)
     model, seeds = model.reading_with(detector, [asked.axis]), seed_range(seed, n)
     check_interventions(model, [change for _, _, change in asked.cells(beside)], seeds)
@@ -115,9 +117,9 @@ def sweep(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     return result.with_run(run.finish([job.id for job in jobs], result.to_json(), model.world_json(), role))
 
 
-def sweep_cost(model: Model, asked: Sweeping, n: int) -> Estimate:
+def sweep_cost(model: Model, asked: Sweeping, n: int, workers: int | None = None) -> Estimate:
     """What a sweep would take."""
-    return model.estimate((1 + len(asked.steps) * len(asked.weights)) * n, model.calls)
+    return model.estimate((1 + len(asked.steps) * len(asked.weights)) * n, model.calls, workers)
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,6 @@ class Sweeping:
         missing = tuple(MissingStep(step=step, reason=reason) for step in wanted if step not in known)
         if len(missing) == len(wanted):
             raise EquinoiseError(f"no direction at step {missing[0].step}: {reason}")
-        for entry in missing:
-            warn(f"step {entry.step} is left out: {reason}")
         own = axis if isinstance(axis, Axis) else load_axis(axis or _axis_towards(directions, towards))
         there = tuple(step for step in wanted if step in known)
         return cls(directions, towards, own, there, tuple(weights), way, missing)

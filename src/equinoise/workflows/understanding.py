@@ -186,6 +186,8 @@ def understand(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     ).with_run(read_run(folder))
 
 
-def understand_cost(model: Model, concept: str, attributes: Attributes, n: int, each: int) -> Estimate:
+def understand_cost(
+    model: Model, concept: str, attributes: Attributes, n: int, each: int, workers: int | None = None
+) -> Estimate:
     """What `understand` would take."""
-    return model.estimate(n + each * len(settle_attributes(attributes, concept)), model.calls)
+    return model.estimate(n + each * len(settle_attributes(attributes, concept)), model.calls, workers)
