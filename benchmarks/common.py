@@ -36,7 +36,7 @@ RUNS = Path("runs") / "benchmarks"
 
 
 def fit_quickly(traces: Traces, estimator: str = "paired", steps: Sequence[Step] | None = None) -> DirectionSet:
-    """As `equinoise.fit`, without p-values and warnings: how well classes are told apart is not what is measured here."""
+    """As `equinoise.fit`, without p-values and warnings: how well classes are told apart is not measured here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EquinoiseWarning)
         return estimators.fit(traces, estimator, steps, permutations=0)

@@ -29,9 +29,9 @@ from equinoise.models import Sampling
 from equinoise.models.base import NOISE, Step, draw_noise
 from equinoise.models.mixture import MixtureDetector, MixtureModel, best_direction, detected_cosine, shares
 from equinoise.models.mixture import formulas as theory
+from equinoise.runtime.model import Session, open_session
 from equinoise.seeds import COLLECT, DETECTED, VERIFY, seed_range
 from equinoise.workflows.collecting import collect, collect_detected
-from equinoise.workflows.settings import Session, open_session
 
 Array = NDArray[np.float64]
 Rows = list[dict[str, Any]]

@@ -27,14 +27,14 @@ from equinoise.engine import Engine, Job
 from equinoise.errors import EquinoiseWarning
 from equinoise.models.base import step_at
 from equinoise.run import Record, RunFolder, read_records
+from equinoise.runtime.making import Maker
+from equinoise.runtime.model import Model, load
+from equinoise.runtime.reading_images import open_image
 from equinoise.seeds import COLLECT, seed_range
 from equinoise.steering.intervention import Intervention
 from equinoise.understanding.targets import parse_targets
 from equinoise.workflows.auditing import audit
-from equinoise.workflows.making import Maker
 from equinoise.workflows.planning import plan
-from equinoise.workflows.reading_images import open_image
-from equinoise.workflows.settings import Model, load
 
 PAIRS = 32
 PART = 256

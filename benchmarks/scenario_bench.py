@@ -17,10 +17,10 @@ from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
 from equinoise.progress import progress
 from equinoise.run import Record, RunFolder
+from equinoise.runtime.model import Session
 from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
 from equinoise.steering.intervention import Intervention, Shift
 from equinoise.understanding.targets import parse_target
-from equinoise.workflows.settings import Session
 from equinoise.workflows.sweeping import Cell, sweep
 from equinoise.workflows.sweeping import best as nearest
 

@@ -24,9 +24,9 @@ from benchmarks.scenario_table import SCENARIOS, Scenario, as_markdown, axes_of
 from emoji_world.contact import sheet
 from equinoise.engine import Engine
 from equinoise.run import Record
+from equinoise.runtime.model import Session, open_session
 from equinoise.statistics import paired_difference, wilson
 from equinoise.steering.intervention import Intervention
-from equinoise.workflows.settings import Session, open_session
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from equinoise.detectors import load_detector, read_label
 from equinoise.models.base import draw_noise
 from equinoise.models.pipeline import require_pipeline
 from equinoise.run import Record, RunFolder
+from equinoise.runtime.model import Model
 from equinoise.steering.intervention import Intervention
-from equinoise.workflows.settings import Model
 
 
 def without(

@@ -26,9 +26,9 @@ from emoji_world.tables import Row, show
 from emoji_world.world import all_people, is_held_out
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.detectors import load_detector, read_label
+from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
 from equinoise.statistics import Confusion, correct, share_intervals
 from equinoise.understanding.calibration import confuse
-from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
 
 EYE = Path(__file__).parent / "eye"
 SEED = 7_500_000

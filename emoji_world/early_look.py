@@ -32,8 +32,8 @@ from equinoise.engine import Job
 from equinoise.models.base import NOISE, Step
 from equinoise.models.pipeline import require_pipeline
 from equinoise.progress import progress
+from equinoise.runtime.making import making
 from equinoise.statistics import wilson
-from equinoise.workflows.making import making
 
 SEED = 8_000_000
 STEPS = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45)

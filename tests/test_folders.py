@@ -16,12 +16,12 @@ from PIL import Image
 from emoji_world.by_eye import EYE, by_eye
 from emoji_world.labels import SCENE_AXES
 from equinoise import Confusion, Sampling, draw_noise, load_axis, read_records
-from equinoise.models import load_model
 from equinoise.detectors.loading import detector_folder
+from equinoise.models import load_model
 from equinoise.models.worlds import emoji_size
+from equinoise.runtime.reading_images import open_image
 from equinoise.understanding.calibration import Calibration, kept_calibrations, read_calibration, save_calibration
 from equinoise.understanding.counts import cross
-from equinoise.workflows.reading_images import open_image
 
 Cli = Callable[..., Any]
 EMOJI = ("--detector", "emoji")
@@ -115,9 +115,8 @@ def test_images_of_the_emoji_worlds_size_are_read_by_its_detector_and_it_says_so
         Image.open(file).resize(emoji_size()).save(file)
     done = cli("audit", tmp_path / "x", "--axis", "gender", "--json")
     assert "×".join(map(str, emoji_size())) in done.err
-    (image,) = (
-        load_model("emoji").generate(["a photo of a man"], draw_noise([0], load_model("emoji").latent_shape), Sampling(1)).images
-    )
+    emoji = load_model("emoji")
+    (image,) = emoji.generate(["a photo of a man"], draw_noise([0], emoji.latent_shape), Sampling(1)).images
     assert image.size == emoji_size()
     assert done.json["detector"]["name"] == "emoji"
 

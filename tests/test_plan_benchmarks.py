@@ -19,9 +19,9 @@ from equinoise.axes import load_axis
 from equinoise.models import load_model
 from equinoise.models.base import Sampling
 from equinoise.models.pipeline import require_pipeline
+from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
 from equinoise.statistics import sampling_floor
 from equinoise.steering.prompt_filter import PromptFilter, class_words
-from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
 
 
 def test_all_methods_move_the_noise_by_the_same_nats() -> None:

@@ -27,11 +27,11 @@ from equinoise.planning.response import fit_joint_response
 from equinoise.planning.solver import Choice
 from equinoise.results.audits import Audit, ClassShare
 from equinoise.results.plans import PlanResult, TargetVerdict
+from equinoise.runtime.applying import apply_plan
 from equinoise.seeds import PILOT, VERIFY
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import Counts
 from equinoise.understanding.targets import parse_targets
-from equinoise.workflows.applying import apply_plan
 from equinoise.workflows.planning import plan
 
 DOCTOR = "a photo of a doctor"

@@ -30,11 +30,11 @@ from equinoise.results.directions import DirectionsResult
 from equinoise.results.reading import Source, read_result
 from equinoise.results.sweeps import SweepResult
 from equinoise.run import Record, RunContent
+from equinoise.runtime.model import Model
 from equinoise.statistics import Confusion
 from equinoise.understanding.audit import Measures
 from equinoise.workflows import reporting
 from equinoise.workflows.demo import demo
-from equinoise.workflows.settings import Model
 
 pytestmark = pytest.mark.filterwarnings("ignore::equinoise.errors.EquinoiseWarning")  # few seeds, small budgets
 

@@ -13,8 +13,8 @@ from benchmarks.text_edit import hidden, without
 from equinoise.axes import load_axis
 from equinoise.models.pipeline import require_pipeline
 from equinoise.run import RunFolder
+from equinoise.runtime.model import open_session
 from equinoise.steering.intervention import Intervention
-from equinoise.workflows.settings import open_session
 
 
 def test_every_scenario_names_axes_and_classes_that_exist() -> None:

@@ -255,17 +255,17 @@ from typing import TYPE_CHECKING
 from equinoise import errors, statistics
 from .. import files
 if TYPE_CHECKING:
-    from equinoise.workflows.settings import Model
+    from equinoise.runtime.model import Model
 def f():
     import equinoise.page.assembly
     from ..planning import solver
     import_module("equinoise.cli.app")
 """
-    made = {"workflows.settings": "class Model: ...", "page.assembly": "", "planning.solver": "", "cli.app": ""}
+    made = {"runtime.model": "class Model: ...", "page.assembly": "", "planning.solver": "", "cli.app": ""}
     low = {"errors": "", "statistics.init": "", "files": ""}
     tree = write(**in_src(**{"engine.local": text, "engine.init": ""}, **made, **low))
     assert list(against_floors(tree.code, "equinoise", structure.FLOORS)) == [
-        "equinoise.engine.local:6 (engine) imports equinoise.workflows.settings",
+        "equinoise.engine.local:6 (engine) imports equinoise.runtime.model",
         "equinoise.engine.local:8 (engine) imports equinoise.page.assembly",
         "equinoise.engine.local:9 (engine) imports equinoise.planning.solver",
         "equinoise.engine.local:10 (engine) imports equinoise.cli.app",

@@ -10,9 +10,9 @@ from equinoise.detectors import role_axis
 from equinoise.engine import Job
 from equinoise.results.base import Value
 from equinoise.run import MemoryRun, Record
+from equinoise.runtime.making import making
+from equinoise.runtime.model import Model
 from equinoise.statistics import spearman
-from equinoise.workflows.making import making
-from equinoise.workflows.settings import Model
 
 SEED = 7_000_000
 NAMES = ("gender", "tone", "age", "house", "wedding", "bird", "ground", "place")

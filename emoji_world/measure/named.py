@@ -10,8 +10,8 @@ from emoji_world.measure.common import SEED, Counted, Settings, likeliest, make,
 from emoji_world.prompts import called
 from emoji_world.world import STYLES, Person, classes, genders, is_held_out, roles, tones, world
 from equinoise.run import Record
+from equinoise.runtime.model import Model
 from equinoise.statistics import wilson
-from equinoise.workflows.settings import Model
 
 Asked = Mapping[str, str]
 HERS = {"woman": "her", "man": "his"}

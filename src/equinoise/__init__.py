@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from equinoise.results.reading import read_result
     from equinoise.results.sweeps import SweepResult
     from equinoise.run import Record, read_records
+    from equinoise.runtime.detector import DetectorSettings
+    from equinoise.runtime.model import Model, load
     from equinoise.statistics import Confusion
     from equinoise.steering.attach import Attachment, attach
     from equinoise.steering.intervention import Intervention, Shift
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
     from equinoise.workflows.collecting import collect
     from equinoise.workflows.comparing import compare_runs
     from equinoise.workflows.demo import demo
-    from equinoise.workflows.detector import DetectorSettings
     from equinoise.workflows.fitting import fit
     from equinoise.workflows.generating import generate
     from equinoise.workflows.objects import Merging, detect_objects
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from equinoise.workflows.quality import interactions, quality
     from equinoise.workflows.relating import relate
     from equinoise.workflows.reporting import figures, report
-    from equinoise.workflows.settings import Model, load
     from equinoise.workflows.sweeping import sweep
     from equinoise.workflows.understanding import ObjectSearch, disagreements, understand
 
@@ -144,7 +144,7 @@ _HOMES = {
     "workflows.collecting": ("collect",),
     "workflows.comparing": ("compare_runs",),
     "workflows.demo": ("demo",),
-    "workflows.detector": ("DetectorSettings",),
+    "runtime.detector": ("DetectorSettings",),
     "workflows.fitting": ("fit",),
     "workflows.generating": ("generate",),
     "workflows.objects": (
@@ -161,7 +161,7 @@ _HOMES = {
         "figures",
         "report",
     ),
-    "workflows.settings": (
+    "runtime.model": (
         "Model",
         "load",
     ),

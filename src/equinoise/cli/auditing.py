@@ -98,8 +98,8 @@ def audit(
         )  # fmt: skip
         show(found, json)
         return
+    from equinoise.runtime.question import Question
     from equinoise.workflows import auditing
-    from equinoise.workflows.question import Question
 
     if not concept:
         raise EquinoiseError("give a neutral prompt, such as --concept 'a photo of a doctor'")
@@ -156,8 +156,8 @@ def _targets(
     """`AXIS=…` of `--target` as shares by axis, intersections by a name such as `gender*tone`."""
     if not texts:
         return {}
+    from equinoise.runtime.question import Question
     from equinoise.understanding.targets import parse_shares
-    from equinoise.workflows.question import Question
 
     known = {axis.name: axis for axis in Question.asking(axes, crosses, classes=classes).all_axes}
     return parse_shares(texts, known)

@@ -15,8 +15,8 @@ from equinoise.cli import arguments
 
 if TYPE_CHECKING:
     from equinoise.engine import Engine
-    from equinoise.workflows.detector import DetectorSettings
-    from equinoise.workflows.settings import Model as LoadedModel
+    from equinoise.runtime.detector import DetectorSettings
+    from equinoise.runtime.model import Model as LoadedModel
 
 Model = Annotated[str, typer.Argument(help="emoji, mixture, a pipeline folder, or a hub name")]
 Concept = Annotated[str, typer.Option("--concept", help="neutral prompt")]
@@ -89,7 +89,7 @@ class ModelOptions:
 
     def load(self, model: str, detector: DetectorSettings | None = None) -> LoadedModel:
         """The model with these settings."""
-        from equinoise.workflows.settings import load
+        from equinoise.runtime.model import load
 
         return load(
             model,
@@ -118,7 +118,7 @@ def detector_settings(
     detector: str | None, unclear_below: float | None = None, confusion: Sequence[Path] | None = None
 ) -> DetectorSettings | None:
     """What the flags of a detector ask for; None where none is given."""
-    from equinoise.workflows.detector import DetectorSettings
+    from equinoise.runtime.detector import DetectorSettings
 
     if detector is None and unclear_below is None and not confusion:
         return None

@@ -28,8 +28,8 @@ class ObjectSpec:
 
     Attributes:
         name: `emoji`, a folder, or a hub name.
-        phrases: what to look for, for a detector that is told.
-        threshold: a find has at least this score; None leaves it to the kind of detector.
+        phrases: the phrases to look for, for a detector of given phrases.
+        threshold: least score of an object; None for the default of the kind of detector.
     """
 
     name: str
@@ -79,11 +79,11 @@ def _load(spec: ObjectSpec, folder: str) -> ObjectDetector:
     kind = AutoConfig.from_pretrained(folder).model_type
     if kind in auto.MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES:
         if not spec.phrases:
-            raise EquinoiseError(f"{spec.name} looks for what it is told; give --phrases, such as 'a house,a hut'")
+            raise EquinoiseError(f"{spec.name} looks for given phrases; give --phrases, such as 'a house,a hut'")
         threshold = THRESHOLDS["phrases"] if spec.threshold is None else spec.threshold
         return PhraseDetector(_pipeline("zero-shot-object-detection", folder, spec.device), spec.phrases, threshold)
     if spec.phrases:
-        raise EquinoiseError(f"{spec.name} says what it sees; --phrases is for OWLv2 or Grounding DINO")
+        raise EquinoiseError(f"{spec.name} takes no phrases; leave out --phrases, or give OWLv2 or Grounding DINO")
     if kind in auto.MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES:
         threshold = THRESHOLDS["labels"] if spec.threshold is None else spec.threshold
         return LabelDetector(_pipeline("object-detection", folder, spec.device), threshold)

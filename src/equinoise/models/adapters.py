@@ -39,9 +39,9 @@ def load_adapters(pipeline: Any, names: Sequence[str]) -> None:
                 )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:160]
-            raise EquinoiseError(f"cannot load adapter '{name}': {reason} (give a LoRA of this very model)") from error
+            raise EquinoiseError(f"cannot load adapter '{name}': {reason} (give a LoRA of this model)") from error
         if label not in {adapter["name"] for adapter in active_adapters(pipeline)}:
-            raise EquinoiseError(f"adapter '{name}' holds nothing for this model; give a LoRA of this very model")
+            raise EquinoiseError(f"adapter '{name}' has no weights for this model; give a LoRA of this model")
     if names:
         pipeline.set_adapters(labels)
 

@@ -11,15 +11,15 @@ from equinoise.engine import Engine, Job
 from equinoise.errors import EquinoiseError
 from equinoise.results.audits import AuditResult, Sequential
 from equinoise.run import MemoryRun, Record, RunFolder, start_run
+from equinoise.runtime.applying import AppliedPlan, PlanLike, apply_plan
+from equinoise.runtime.detector import DetectorSettings
+from equinoise.runtime.making import Maker, making
+from equinoise.runtime.model import Estimate, Model, require_concepts
+from equinoise.runtime.question import Axes, Question
 from equinoise.seeds import AUDIT, seed_range
 from equinoise.statistics import horizon_for, share_intervals, share_sequences
 from equinoise.understanding.audit import Intervals, Measures
 from equinoise.understanding.targets import Wanted
-from equinoise.workflows.applying import AppliedPlan, PlanLike, apply_plan
-from equinoise.workflows.detector import DetectorSettings
-from equinoise.workflows.making import Maker, making
-from equinoise.workflows.question import Axes, Question
-from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 DEFAULT_N = 128
 LOOK_EVERY = 32

@@ -12,12 +12,12 @@ from equinoise.errors import EquinoiseError
 from equinoise.files import describe_file
 from equinoise.results.audits import AuditResult
 from equinoise.run import start_run
+from equinoise.runtime.question import Axes, Question
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.counts import Counts, merged
 from equinoise.understanding.labels import LabelTable
 from equinoise.understanding.targets import Wanted
-from equinoise.workflows.question import Axes, Question
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,13 +12,13 @@ from equinoise.files import describe_file
 from equinoise.progress import progress as progress_bar
 from equinoise.results.audits import AuditResult, DetectorInfo
 from equinoise.run import Json, MemoryRun, Record, start_run
+from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
+from equinoise.runtime.question import Axes, Question
+from equinoise.runtime.reading_images import choose_detector, open_image, read_images
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.calibration import calibrations_for
 from equinoise.understanding.folders import ImageFolder, read_folder
 from equinoise.understanding.targets import Wanted
-from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
-from equinoise.workflows.question import Axes, Question
-from equinoise.workflows.reading_images import choose_detector, open_image, read_images
 
 ALIKE = ("model", "sampling", "detector")
 """What runs must share to be shards of one."""

@@ -13,6 +13,8 @@ from equinoise.detectors import read_label
 from equinoise.errors import EquinoiseError
 from equinoise.progress import progress as progress_bar
 from equinoise.results.checks import Bold, CalibrationResult
+from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
+from equinoise.runtime.reading_images import choose_detector, read_images
 from equinoise.statistics import Confusion
 from equinoise.understanding.calibration import (
     Calibration,
@@ -23,8 +25,6 @@ from equinoise.understanding.calibration import (
     save_calibration,
 )
 from equinoise.understanding.folders import ImageFolder, read_folder
-from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
-from equinoise.workflows.reading_images import choose_detector, read_images
 
 
 def calibrate_detector(

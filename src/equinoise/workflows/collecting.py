@@ -20,10 +20,10 @@ from equinoise.models.base import NOISE, Step, default_capture, require_steps, s
 from equinoise.progress import progress as progress_bar
 from equinoise.prompts import ClassPrompts, class_prompts
 from equinoise.run import environment, read_run_file, require_empty, require_same, run_file, write_run_file
+from equinoise.runtime.detector import DetectorSettings
+from equinoise.runtime.making import Maker, making
+from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.seeds import COLLECT, DETECTED, seed_range
-from equinoise.workflows.detector import DetectorSettings
-from equinoise.workflows.making import Maker, making
-from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 
 def collect(  # noqa: PLR0913 (a public verb: every option is keyword-only)

@@ -15,6 +15,9 @@ from equinoise.results.audits import AuditResult
 from equinoise.results.demo import Applied, AppliedShift, DemoResult, Difference, RecipeResult
 from equinoise.results.directions import DirectionsResult
 from equinoise.run import UNTOUCHED, Record, RunFolder
+from equinoise.runtime.making import making
+from equinoise.runtime.model import Model, load
+from equinoise.runtime.reading_images import open_image
 from equinoise.seeds import PILOT, VERIFY, seed_range
 from equinoise.steering.intervention import Intervention, Shift
 from equinoise.understanding.audit import Measures
@@ -22,10 +25,7 @@ from equinoise.understanding.counts import tally
 from equinoise.understanding.pairing import paired_changes
 from equinoise.workflows.collecting import collect
 from equinoise.workflows.fitting import fit
-from equinoise.workflows.making import making
 from equinoise.workflows.planning import plan
-from equinoise.workflows.reading_images import open_image
-from equinoise.workflows.settings import Model, load
 
 CONCEPT = "a photo of a doctor"
 TOWARDS, AXES = "woman", ("gender", "tone")

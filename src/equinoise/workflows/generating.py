@@ -9,11 +9,11 @@ from equinoise.engine import Engine
 from equinoise.errors import EquinoiseError
 from equinoise.results.images import ImagesResult, MadeImage
 from equinoise.run import MemoryRun, RunFolder
+from equinoise.runtime.applying import PlanLike, apply_plan
+from equinoise.runtime.making import check_interventions, making
+from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.seeds import GENERATE, seed_range
 from equinoise.steering.intervention import Intervention, Shift
-from equinoise.workflows.applying import PlanLike, apply_plan
-from equinoise.workflows.making import check_interventions, making
-from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 
 def generate(  # noqa: PLR0913 (a public verb: every option is keyword-only)

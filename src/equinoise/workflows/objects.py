@@ -20,11 +20,11 @@ from equinoise.results.objects import MergingInfo, ObjectDetectorInfo, ObjectsRe
 from equinoise.results.parts import read_part, write_part
 from equinoise.results.reading import Source, read_run
 from equinoise.run import Record, RunContent, rewrite_records
+from equinoise.runtime.reading_images import open_image
 from equinoise.understanding.objects import count_objects, spellings
 from equinoise.understanding.phrases import Merge, merge, to_encode
 from equinoise.understanding.relations import encode_texts
 from equinoise.understanding.tables import read_table
-from equinoise.workflows.reading_images import open_image
 
 BATCH = 16
 

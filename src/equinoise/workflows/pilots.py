@@ -27,9 +27,9 @@ from equinoise.planning.optimise import Problem, Solution
 from equinoise.planning.pilots import Pilot
 from equinoise.progress import Tick, progress
 from equinoise.run import ROLE, Record, RunFolder
+from equinoise.runtime.making import Maker
+from equinoise.runtime.model import Model
 from equinoise.understanding.counts import likeliest
-from equinoise.workflows.making import Maker
-from equinoise.workflows.settings import Model
 
 EARLY_CHECKS = (0.1, 0.2, 0.3)
 """Fractions of a run at which pilots are read: steps 5, 10 and 15 of 50."""

@@ -33,18 +33,18 @@ from equinoise.results.plans import (
     TargetVerdict,
 )
 from equinoise.run import RunFolder, start_run
+from equinoise.runtime.applying import apply_plan
+from equinoise.runtime.detector import DetectorSettings
+from equinoise.runtime.making import Maker, check_interventions, making
+from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.steering.intervention import Intervention, Shift
 from equinoise.steering.plan import Plan
 from equinoise.steering.prompt_filter import class_words
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import cross, tally
 from equinoise.understanding.targets import WantedTargets, plan_targets
-from equinoise.workflows.applying import apply_plan
 from equinoise.workflows.collecting import Collecting, TraceFolder, prompts_for
-from equinoise.workflows.detector import DetectorSettings
-from equinoise.workflows.making import Maker, check_interventions, making
 from equinoise.workflows.pilots import PilotRun
-from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 PLANNED = "plan"
 """The intervention of a verification's images, all of a mixture taken together."""

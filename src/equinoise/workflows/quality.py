@@ -17,6 +17,7 @@ from equinoise.results.interactions import InteractionsResult
 from equinoise.results.quality import QualityResult
 from equinoise.results.reading import Source, read_run
 from equinoise.run import ROLE, Record, RunContent
+from equinoise.runtime.reading_images import open_image
 from equinoise.understanding.frequency import classes_read
 from equinoise.understanding.interactions import compared_classes, measure_effects
 from equinoise.understanding.quality import (
@@ -28,7 +29,6 @@ from equinoise.understanding.quality import (
     off_target,
 )
 from equinoise.understanding.relations import ReadsImages, encode_images
-from equinoise.workflows.reading_images import open_image
 
 
 def interactions(runs: Source | Sequence[Source], *, objects: Sequence[str] = ()) -> InteractionsResult:

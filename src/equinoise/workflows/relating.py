@@ -27,6 +27,11 @@ from equinoise.progress import progress as progress_bar
 from equinoise.results.parts import write_part
 from equinoise.results.relations import RelationsResult
 from equinoise.run import PREVIEWS, UNTOUCHED, RunContent, RunFolder, read_content
+from equinoise.runtime.detector import DetectorSettings
+from equinoise.runtime.making import Maker, making
+from equinoise.runtime.model import Estimate, Model, require_concepts
+from equinoise.runtime.question import Axes, Question
+from equinoise.runtime.reading_images import open_image
 from equinoise.seeds import ATTRIBUTES, RELATE, seed_range
 from equinoise.understanding import wordings
 from equinoise.understanding.audit import Measures
@@ -40,11 +45,6 @@ from equinoise.understanding.relations import (
 )
 from equinoise.understanding.relations_file import write_relations
 from equinoise.understanding.wordings import Attribute, Attributes, settle_attributes
-from equinoise.workflows.detector import DetectorSettings
-from equinoise.workflows.making import Maker, making
-from equinoise.workflows.question import Axes, Question
-from equinoise.workflows.reading_images import open_image
-from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 
 def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)

@@ -15,15 +15,15 @@ from equinoise.models.base import Step
 from equinoise.results.audits import Audit
 from equinoise.results.sweeps import Cell, MissingStep, SweepResult
 from equinoise.run import Record, start_run
+from equinoise.runtime.detector import DetectorSettings
+from equinoise.runtime.making import check_interventions, making
+from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.seeds import PILOT, seed_range
 from equinoise.statistics import total_variation
 from equinoise.steering.intervention import HOWS, How, Intervention, Shift
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import tally
 from equinoise.understanding.targets import Wanted, wanted_shares
-from equinoise.workflows.detector import DetectorSettings
-from equinoise.workflows.making import check_interventions, making
-from equinoise.workflows.settings import Estimate, Model, require_concepts
 
 WEIGHTS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 FAITHFUL = 0.95

@@ -17,6 +17,10 @@ from equinoise.results.parts import read_part, write_part
 from equinoise.results.reading import Source, read_run
 from equinoise.results.understand import UnderstandResult
 from equinoise.run import UNTOUCHED
+from equinoise.runtime.detector import DetectorSettings
+from equinoise.runtime.making import making
+from equinoise.runtime.model import Estimate, Model
+from equinoise.runtime.question import Axes, Question
 from equinoise.seeds import ATTRIBUTES, AUDIT, seed_range
 from equinoise.understanding.disagreements import ALPHA, Relation, find_disagreements
 from equinoise.understanding.frequency import classes_read, frequencies
@@ -24,12 +28,8 @@ from equinoise.understanding.relations import Relations, TextRelation, VisionRel
 from equinoise.understanding.relations_file import read_relations
 from equinoise.understanding.wordings import Attributes, settle_attributes
 from equinoise.workflows.auditing import audit
-from equinoise.workflows.detector import DetectorSettings
-from equinoise.workflows.making import making
 from equinoise.workflows.objects import detect_objects
-from equinoise.workflows.question import Axes, Question
 from equinoise.workflows.relating import relate
-from equinoise.workflows.settings import Estimate, Model
 
 SPACES = ("text", "text-raw", "vision")
 PAGE = "report.html"

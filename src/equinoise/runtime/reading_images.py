@@ -15,8 +15,8 @@ from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError, warn
 from equinoise.models.worlds import emoji_size
 from equinoise.run import Record
+from equinoise.runtime.detector import CalibratedDetector
 from equinoise.understanding.folders import ImageFolder
-from equinoise.workflows.detector import CalibratedDetector
 
 BATCH = 64
 

@@ -22,7 +22,7 @@ from equinoise.models.loading import require_device
 from equinoise.models.memory import find_batch_size
 from equinoise.models.worlds import World, world
 from equinoise.results.base import Value
-from equinoise.workflows.detector import CalibratedDetector, DetectorSettings
+from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline

@@ -16,14 +16,14 @@ from equinoise.models.pipeline import require_pipeline
 from equinoise.results.audits import Attempts, FilterDecision, PlanInfo
 from equinoise.results.plans import PlanResult
 from equinoise.run import Record
+from equinoise.runtime.making import check_interventions
+from equinoise.runtime.model import Model
 from equinoise.seeds import overlap
 from equinoise.steering.compatibility import check_plan
 from equinoise.steering.early_classifier import EarlyClassifier
 from equinoise.steering.intervention import Intervention
 from equinoise.steering.plan import Plan
 from equinoise.steering.prompt_filter import Decision
-from equinoise.workflows.making import check_interventions
-from equinoise.workflows.settings import Model
 
 PlanLike = Plan | PlanResult | str | Path
 """A plan, what the verb `plan` returned, or the file of a plan."""

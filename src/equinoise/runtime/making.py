@@ -13,11 +13,11 @@ from equinoise.engine.images import make_images
 from equinoise.errors import warn
 from equinoise.progress import progress
 from equinoise.run import MemoryRun, Record, RunFolder
+from equinoise.runtime.model import Model
 from equinoise.seeds import overlap
 from equinoise.steering.compatibility import check_fit
 from equinoise.steering.early_classifier import EarlyClassifier
 from equinoise.steering.intervention import Intervention
-from equinoise.workflows.settings import Model
 
 
 @dataclass(frozen=True)
