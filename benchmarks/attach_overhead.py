@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from benchmarks.common import keep, tabulate
+from benchmarks.common import keep
+from emoji_world.tables import Row, show
 from equinoise import attach
 from equinoise.directions.direction import Direction, Origin
 from equinoise.models import ModelSpec, load_model
@@ -29,6 +30,7 @@ from equinoise.models.pipeline import require_pipeline
 from equinoise.steering.pipeline_info import pipeline_info
 
 CONCEPT, GUIDANCE, WEIGHT = "a photo of a doctor", 5.0, 3.0
+Tensors = dict[str, torch.Tensor]
 BARE, ATTACHED, CAPTURED = KINDS = ("bare", "attached", "attached, captured")
 
 
@@ -56,7 +58,7 @@ def main() -> None:
     for pair in range(args.pairs):
         for kind in KINDS if pair % 2 == 0 else KINDS[::-1]:
             seconds[kind].append(timed(pipe, direction, kind, args.steps, args.batch, pair))
-    rows = [
+    rows: list[Row] = [
         {
             "call": kind,
             "pairs": args.pairs,
@@ -69,7 +71,7 @@ def main() -> None:
     started = time.perf_counter()
     attach(pipe, direction, weight=WEIGHT).detach()
     attaching = time.perf_counter() - started
-    tabulate(rows)
+    show(rows)
     print(f"attaching and detaching, where the weights are known already: {attaching:.4f} s")
     asked = {key: value for key, value in vars(args).items() if key not in ("pairs", "name")}
     hardware = torch.cuda.get_device_name() if args.device.startswith("cuda") else f"{torch.get_num_threads()} threads"
@@ -97,11 +99,11 @@ def timed(pipe: Any, direction: Direction, kind: str, steps: int, batch: int, pa
         return call()
 
 
-def capturing() -> Callable[..., dict[str, Any]]:
+def capturing() -> Callable[..., Tensors]:
     """A callback that takes the latents of every fifth step to the CPU, as `collect` does."""
     taken: dict[int, torch.Tensor] = {}
 
-    def on_step_end(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def on_step_end(pipe: Any, step: int, timestep: Any, tensors: Tensors) -> Tensors:
         if step % 5 == 0:
             taken[step] = tensors["latents"].detach().float().cpu().clone()
         return {}

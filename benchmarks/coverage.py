@@ -13,7 +13,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,9 @@ from rich.progress import track
 from scipy import stats
 from statsmodels.stats.proportion import multinomial_proportions_confint
 
-from benchmarks.common import RESULTS, tell
+from benchmarks.common import tell
+from emoji_world.tables import RESULTS
+from emoji_world.tables import Row as TableRow
 from equinoise import statistics
 from equinoise.statistics import Confusion, Interval
 
@@ -261,7 +263,7 @@ def _all_hold(intervals: Any, truth: Any) -> bool:
     return all(_holds(interval, p) for interval, p in zip(intervals, truth, strict=True))
 
 
-def measure(row: Row, repetitions: int) -> dict[str, Any]:
+def measure(row: Row, repetitions: int) -> TableRow:
     """Coverage of a row, with Wilson's interval of the coverage itself."""
     trials = [row.trial(np.random.default_rng((index, repetitions))) for index in range(repetitions)]
     names = dict.fromkeys(name for t in trials for name in t)
@@ -269,7 +271,8 @@ def measure(row: Row, repetitions: int) -> dict[str, Any]:
     ours = held.pop("ours")
     low, high = _wilson(round(ours * repetitions), repetitions)
     return {
-        **{key: value for key, value in asdict(row).items() if key in ("family", "setting")},
+        "family": row.family,
+        "setting": row.setting,
         "repetitions": repetitions,
         "coverage": ours,
         "interval": f"{low:.3f}–{high:.3f}",

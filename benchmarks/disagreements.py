@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.common import RESULTS, keep, tabulate
+from benchmarks.common import keep
+from emoji_world.tables import RESULTS, Row, show
 from equinoise.axes import load_axis
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.mixture.detector import classes
@@ -201,7 +202,7 @@ class Tally:
         self.found += len(reported & looked_for)
         self.wanted += len(looked_for)
 
-    def row(self, worlds: int, prefix: str = "") -> dict[str, Any]:
+    def row(self, worlds: int, prefix: str = "") -> Row:
         """Shares with their 95% intervals; pairs of one world are not independent, so many of them have none."""
         power = _share(self.found, self.wanted) if self.wanted == worlds else _alone(self.found, self.wanted)
         return {
@@ -219,7 +220,7 @@ def _alone(count: int, n: int) -> str:
     return f"{count / n:.3f} of {n}" if n else "–"
 
 
-def measure(s: Setting, worlds: int) -> dict[str, Any]:
+def measure(s: Setting, worlds: int) -> Row:
     """One row of the table."""
     ours, theirs, tested = Tally(), Tally(), 0
     for seed in range(worlds):
@@ -232,7 +233,7 @@ def measure(s: Setting, worlds: int) -> dict[str, Any]:
         ours.add(reported(result), world, looked_for)
         theirs.add(reported_by(result), world, looked_for)
         tested = len(result.pairs)
-    about = {"world": s.name, "on": s.on, "pairs": tested, "n": s.n}
+    about: Row = {"world": s.name, "on": s.on, "pairs": tested, "n": s.n}
     return {**about, **ours.row(worlds), **theirs.row(worlds, "BY: "), "worlds": worlds}
 
 
@@ -295,7 +296,7 @@ def main() -> None:
         if s.key not in done:
             done[s.key] = measure(s, args.worlds)
             keep([done[other.key] for other in wanted if other.key in done], "disagreements")  # it takes minutes
-    tabulate([done[s.key] for s in wanted])
+    show([done[s.key] for s in wanted])
 
 
 if __name__ == "__main__":

@@ -11,30 +11,26 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy import stats
 
-from benchmarks.common import keep, tabulate
+from benchmarks.common import keep
 from benchmarks.estimators import rows_of
-from equinoise.axes import Axis, load_axis
+from emoji_world.tables import Row, show
+from equinoise import Engine, EquinoiseWarning, Model, Sampling, Traces, collect, draw_noise, load, load_axis
 from equinoise.directions.estimators import ESTIMATORS
-from equinoise.directions.traces import Traces
-from equinoise.engine import Engine
-from equinoise.errors import EquinoiseWarning
-from equinoise.models import Sampling
-from equinoise.models.base import NOISE, Step, draw_noise
+from equinoise.models.base import NOISE, Step
 from equinoise.models.mixture import MixtureDetector, MixtureModel, best_direction, detected_cosine, shares
 from equinoise.models.mixture import formulas as theory
-from equinoise.runtime.model import Session, open_session
-from equinoise.seeds import COLLECT, DETECTED, VERIFY, seed_range
-from equinoise.workflows.collecting import collect, collect_detected
+from equinoise.results.base import Value
+from equinoise.seeds import VERIFY, seed_range
 
 Array = NDArray[np.float64]
-Rows = list[dict[str, Any]]
+Counts = NDArray[np.int64]
 PERSON, DOCTOR = "a photo of a person", "a photo of a doctor"
 ENGINEER, FARMER, BUILDING = "a photo of an engineer", "a photo of a farmer", "a photo of a building"
 EXPLICIT = (
@@ -50,9 +46,44 @@ WEIGHTS = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)
 UNCLEAR_BELOW = 0.6
 
 
-def counts(prompt: str, axes: Sequence[str], seeds: Sequence[int], guidance: float, shift: Array) -> dict[str, Any]:
+class Compared(Value):
+    """The share of a class as measured and by formula, and the p-value of an exact binomial test."""
+
+    label: str = Field(alias="class")
+    measured: float
+    formula: float
+    p: float
+    clear: int
+
+
+class AskedPrompt(Value):
+    """A prompt at a guidance scale, an axis, and whether its shares are by formula or by quadrature."""
+
+    prompt: str
+    axis: str
+    guidance: float
+    how: str
+
+
+class ByPrompt(Compared, AskedPrompt):
+    """A class of a prompt."""
+
+
+class Shifted(Value):
+    """A prompt, a direction and a weight along it."""
+
+    case: str
+    along: str
+    w: float
+
+
+class ByWeight(Compared, Shifted):
+    """A class under a shift."""
+
+
+def counts(prompt: str, axes: Sequence[str], seeds: Sequence[int], guidance: float, shift: Array) -> dict[str, Counts]:
     """Axis → images of each class, and those that are unclear; in parts, so that pictures need little memory."""
-    found: dict[str, Any] = {axis: np.zeros(len(load_axis(axis).classes) + 1, int) for axis in axes}
+    found = {axis: np.zeros(len(load_axis(axis).classes) + 1, np.int64) for axis in axes}
     for part in (seeds[start : start + 512] for start in range(0, len(seeds), 512)):
         noise = draw_noise(part, shift.shape) + torch.from_numpy(shift).float()
         made = MixtureModel().generate([prompt] * len(part), noise, Sampling(50, guidance))
@@ -63,23 +94,22 @@ def counts(prompt: str, axes: Sequence[str], seeds: Sequence[int], guidance: flo
     return found
 
 
-def compared(found: Array, expected: Mapping[str, float], only: str | None = None) -> Rows:
-    """Measured and expected share of each class, and the p-value of an exact binomial test."""
+def compared(found: Counts, expected: Mapping[str, float]) -> list[Compared]:
+    """Measured and expected share of each class."""
     clear = int(found[:-1].sum())
     return [
-        {
-            "class": name,
-            "measured": int(count) / clear,
-            "formula": share,
-            "p": float(stats.binomtest(int(count), clear, min(max(share, 0.0), 1.0)).pvalue),
-            "clear": clear,
-        }
+        Compared(
+            label=name,
+            measured=int(count) / clear,
+            formula=share,
+            p=float(stats.binomtest(int(count), clear, min(max(share, 0.0), 1.0)).pvalue),
+            clear=clear,
+        )
         for name, count, share in zip(expected, found[:-1], expected.values(), strict=True)
-        if only in (None, name)
     ]
 
 
-def by_prompt(n: int) -> Rows:
+def by_prompt(n: int) -> list[ByPrompt]:
     people = [PERSON, DOCTOR, "a photo of a teacher", ENGINEER, FARMER]
     neutral = [*((prompt, ("gender", "tone")) for prompt in people), (BUILDING, ("house",))]
     asked = [(prompt, axes, 1.0) for prompt, axes in [("", ("gender", "tone")), *neutral, *EXPLICIT]]
@@ -90,8 +120,8 @@ def by_prompt(n: int) -> Rows:
         for axis in axes:
             expected = shares(prompt, axis, guidance=guidance, unclear_below=UNCLEAR_BELOW)
             how = "formula" if theory.on_a_line(theory.planted(prompt, axis)) else "quadrature"
-            about = {"prompt": prompt, "axis": axis, "guidance": guidance, "how": how}
-            rows += [{**about, **row} for row in compared(found[axis], expected)]
+            about = AskedPrompt(prompt=prompt, axis=axis, guidance=guidance, how=how)
+            rows += [ByPrompt(**dict(about), **dict(one)) for one in compared(found[axis], expected)]
     return rows
 
 
@@ -111,16 +141,14 @@ CASES: tuple[tuple[str, str, str, str, Mapping[str, str]], ...] = (
 )
 
 
-def by_estimator(session: Session, engine: Engine, n: int) -> Rows:
+def by_estimator(model: Model, engine: Engine, n: int) -> list[Row]:
     """n images in all; the SVM and the mean with other seeds are of as many."""
-    rows: Rows = []
+    rows: list[Row] = []
     for case, name, neutral, label, prompts in CASES:
         axis = load_axis(name)
         best = best_direction(neutral, name, label)
         each = n // len(axis.classes)
-        given = prompts or {c: axis.generate[c][0] for c in axis.classes}
-        seeds = seed_range(COLLECT, 2 * each)
-        traces = collect(engine, session.request([axis], STEPS), axis, given, seeds, session.model.provenance)
+        traces = collect(model, axis, prompts=prompts, n=2 * each, capture=STEPS, engine=engine)
         same = rows_of(traces, range(each), range(each))
         tried = [("mean", "same", same), ("paired", "same", same), ("svm", "same", same)]
         if len(axis.classes) == 2:
@@ -145,14 +173,11 @@ def _cosine(traces: Traces, estimator: str, step: Step, label: str, best: Array)
     return float(found @ best.ravel() / np.linalg.norm(found))
 
 
-def by_detection(session: Session, engine: Engine, n: int) -> Rows:
+def by_detection(model: Model, engine: Engine, n: int) -> list[Row]:
     """Directions in the noise itself, from n images of the neutral prompt with detected labels."""
-    rows: Rows = []
-    gender: Axis = load_axis("gender")
+    rows: list[Row] = []
     for prompt in (PERSON, DOCTOR, ENGINEER, FARMER):
-        request = session.request([gender], [NOISE])
-        seeds = seed_range(DETECTED, n)
-        traces = collect_detected(engine, request, gender, prompt, seeds, session.model.provenance)
+        traces = collect(model, "gender", concept=prompt, labels="detected", n=n, capture=[NOISE], engine=engine)
         best, women = best_direction(prompt, "gender", "woman"), shares(prompt, "gender")["woman"]
         exact = theory.on_a_line(theory.planted(prompt, "gender"))
         rows.append(
@@ -166,7 +191,7 @@ def by_detection(session: Session, engine: Engine, n: int) -> Rows:
     return rows
 
 
-def by_weight(n: int) -> Rows:
+def by_weight(n: int) -> list[ByWeight]:
     gender = best_direction(DOCTOR, "gender", "woman")
     rng = np.random.default_rng(0)
     chance = rng.standard_normal(gender.shape)
@@ -183,12 +208,13 @@ def by_weight(n: int) -> Rows:
         ("farmer, anisotropic", FARMER, "gender", "woman", "mean difference", gender),
         ("building, simplex", BUILDING, "house", "hut", "best", best_direction(BUILDING, "house", "hut")),
     )
-    rows: Rows = []
+    rows = []
     for case, prompt, axis, label, along, d in cases:
         for w in WEIGHTS:
             found = counts(prompt, [axis], seed_range(VERIFY, n), 1.0, w * d)[axis]
             expected = shares(prompt, axis, w * d, 1.0, UNCLEAR_BELOW)
-            rows += [{"case": case, "along": along, "w": w, **row} for row in compared(found, expected, label)]
+            about = Shifted(case=case, along=along, w=w)
+            rows += [ByWeight(**dict(about), **dict(one)) for one in compared(found, expected) if one.label == label]
     return rows
 
 
@@ -198,21 +224,21 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2_000, help="images a direction")
     args = parser.parse_args()
     warnings.simplefilter("ignore", EquinoiseWarning)
-    session = open_session("mixture", batch_size=256)
-    results: dict[str, Rows] = {"shares": by_prompt(args.n)}
-    tabulate(results["shares"])
-    with Engine(session.workers) as engine:
-        results["cosines"] = by_estimator(session, engine, args.images)
-        results["cosines_detected"] = by_detection(session, engine, args.images)
-    tabulate(results["cosines"])
-    tabulate(results["cosines_detected"])
-    results["weights"] = by_weight(args.n)
-    tabulate(results["weights"])
-    for name in ("shares", "weights"):
-        p = np.array([row["p"] for row in results[name]])
+    model = load("mixture", batch_size=256)
+    by_share = by_prompt(args.n)
+    show(by_share)
+    with Engine() as engine:
+        prompted, detected = by_estimator(model, engine, args.images), by_detection(model, engine, args.images)
+    show(prompted)
+    show(detected)
+    weighted = by_weight(args.n)
+    show(weighted)
+    tests = {"shares": [row.p for row in by_share], "weights": [row.p for row in weighted]}
+    for name, found in tests.items():
+        p = np.array(found)
         print(f"{name}: {len(p)} exact binomial tests, smallest p {p.min():.4f} (with Bonferroni "
               f"{min(1.0, len(p) * p.min()):.2f}), {np.mean(p < 0.05):.1%} below 0.05")  # fmt: skip
-    keep(results, "mixture")
+    keep({"shares": by_share, "cosines": prompted, "cosines_detected": detected, "weights": weighted}, "mixture")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def _autoencoder() -> Any:
     )
 
 
-def _texts() -> dict[str, Any]:
+def _texts() -> dict[str, CLIPTextModel | CLIPTextModelWithProjection]:
     first = CLIPTextConfig(
         hidden_size=TEXT[0],
         num_hidden_layers=12,
@@ -81,7 +81,7 @@ def _texts() -> dict[str, Any]:
     return {"text_encoder": CLIPTextModel(first), "text_encoder_2": CLIPTextModelWithProjection(second)}
 
 
-def _tokenizers() -> dict[str, Any]:
+def _tokenizers() -> dict[str, CLIPTokenizer]:
     """Letters only: what the prompt says makes no difference to the time."""
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
     tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]

@@ -21,18 +21,18 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.common import RESULTS, keep, tabulate
+from benchmarks.common import keep
+from emoji_world.tables import RESULTS, Row, show
 from equinoise.encoders import ClipEncoder, Encoder, ImageEncoder, TextEncoder
 from equinoise.models.worlds import EMOJI
 from equinoise.prompts import subject
@@ -111,7 +111,7 @@ def authors(work: Work, load: Load) -> Cosines:
 WAYS = {"authors": authors, "pairs": pairs, "one at a time": one_at_a_time, "equinoise": equinoise}
 
 
-def _pair_by_pair(work: Work, loaded: Any) -> Cosines:
+def _pair_by_pair(work: Work, loaded: Iterable[tuple[Encoder, ImageEncoder]]) -> Cosines:
     text, vision = [], []
     for phrase, part, (texts, images) in zip(work.attributes, work.of_attributes, loaded, strict=True):
         text.append([_text(texts, w, work.concept) @ _text(texts, w, phrase) for w in WORDINGS])
@@ -181,7 +181,7 @@ def timed(way: Callable[[Work, Load], Cosines], work: Work, load: Load, device: 
     return time.perf_counter() - started, found
 
 
-def measure(model: str, device: str, m: int, repeats: int) -> list[dict[str, Any]]:
+def measure(model: str, device: str, m: int, repeats: int) -> list[Row]:
     """A row a way; the slowest is run once, the others take turns."""
     work = the_work(m, 64)
     with loader(model, device) as load:
@@ -196,9 +196,7 @@ def measure(model: str, device: str, m: int, repeats: int) -> list[dict[str, Any
     return [_row(name, model, device, m, seconds, found) for name in WAYS]
 
 
-def _row(
-    name: str, model: str, device: str, m: int, seconds: dict[str, float], found: dict[str, Cosines]
-) -> dict[str, Any]:
+def _row(name: str, model: str, device: str, m: int, seconds: dict[str, float], found: dict[str, Cosines]) -> Row:
     ours, theirs = found["equinoise"], found[name]
     apart = max(float(np.abs(ours.text - theirs.text).max()), float(np.abs(ours.vision - theirs.vision).max()))
     if apart > 1e-4:
@@ -223,7 +221,7 @@ def main() -> None:
     rows = measure(args.model, args.device, args.images, args.repeats)
     others = [r for r in before if (r["model"], r["device"]) != (args.model, args.device)]
     keep([*others, *rows], "relate_speed")
-    tabulate(rows)
+    show(rows)
 
 
 if __name__ == "__main__":

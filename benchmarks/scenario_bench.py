@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from PIL import Image
 
-from benchmarks.common import RUNS, folder_of, gather, shares
-from benchmarks.own_prompts import own_prompts
+from benchmarks.common import RUNS, audit_under, fit_quickly, folder_of
 from benchmarks.scenario_table import AXES, Scenario, axes_of
 from benchmarks.text_edit import without
-from equinoise.axes import load_axis
-from equinoise.directions.direction import DirectionSet
-from equinoise.directions.estimators import fit
-from equinoise.engine import Engine
-from equinoise.progress import progress
-from equinoise.run import Record, RunFolder
-from equinoise.runtime.model import Session
-from equinoise.seeds import COLLECT, PILOT, VERIFY, seed_range
-from equinoise.steering.intervention import Intervention, Shift
-from equinoise.understanding.targets import parse_target
-from equinoise.workflows.sweeping import Cell, sweep
+from equinoise import DirectionSet, Engine, Intervention, Model, Record, Shift, collect, load_axis, sweep
+from equinoise.results.audits import ClassShare
+from equinoise.results.sweeps import Cell
+from equinoise.run import RunFolder
+from equinoise.seeds import VERIFY, seed_range
 from equinoise.workflows.sweeping import best as nearest
 
 PAPER_STEP, PAPER_WEIGHT, PER_CLASS = 0.2, 10.0, 50
@@ -33,139 +26,113 @@ HALF = 0.5
 """The share that the wanted classes are to have together."""
 
 
+@dataclass(frozen=True)
+class Search:
+    """Where the best shift of a scenario is looked for: steps, weights and estimators, on so many pilot images each."""
+
+    steps: tuple[int, ...]
+    weights: tuple[float, ...]
+    estimators: tuple[str, ...]
+    pilots: int
+
+
 class Bench:
     """One model with its directions; images are kept in a folder of its settings' own and taken from there."""
 
-    def __init__(self, session: Session, engine: Engine, steps: Sequence[int]) -> None:
-        self.session, self.engine = session, engine
-        self.paper_step = round(PAPER_STEP * session.sampling.steps)
-        self.steps = sorted({*steps, self.paper_step})
-        self.home = f"scenarios/{folder_of(session.about(steps=self.steps))}"
+    def __init__(self, model: Model, engine: Engine, search: Search) -> None:
+        self.model, self.engine, self.search = model, engine, search
+        self.paper_step = round(PAPER_STEP * model.sampling.steps)
+        self.steps = sorted({*search.steps, self.paper_step})
+        self.home = f"scenarios/{folder_of({'steps': self.steps, **model.to_json()})}"
         self._found: dict[tuple[str, str, str], DirectionSet] = {}
 
     def directions(self, axis: str, estimator: str, concept: str = "") -> DirectionSet:
         """Of the two ends of an axis, from the same seeds; `own` is paired, on the concept's own prompts."""
-        key = axis, estimator, concept if estimator == OWN else ""
+        own = estimator == OWN
+        key = axis, estimator, concept if own else ""
         if key not in self._found:
-            ours = load_axis(axis)
-            prompts = AXES[axis] or {label: ours.generate[label][0] for label in ours.classes}
-            where = f"{self.home}/{axis}"
-            if estimator == OWN:
-                prompts = {label: text for label, text in own_prompts(ours, concept).items() if label in prompts}
-                where += f"-{concept.replace(' ', '-')}"
-            seeds = seed_range(COLLECT, PER_CLASS)
-            traces = gather(self.session, self.engine, ours, prompts, seeds, self.steps, where)
-            self._found[key] = fit(traces, "paired" if estimator == OWN else estimator, permutations=0)
+            name = f"{axis}-{concept.replace(' ', '-')}" if own else axis
+            traces = collect(
+                self.model,
+                axis,
+                concept=concept if own else None,
+                prompts=None if own else AXES[axis] or None,
+                classes=list(AXES[axis]) or None,
+                n=PER_CLASS,
+                capture=self.steps,
+                out=RUNS / self.home / name,
+                engine=self.engine,
+            )
+            self._found[key] = fit_quickly(traces, "paired" if own else estimator)
         return self._found[key]
 
-    def judge(
-        self,
-        scenario: Scenario,
-        steps: Sequence[int],
-        weights: Sequence[float],
-        estimators: Sequence[str],
-        pilots: int,
-        n: int,
-    ) -> tuple[dict[str, Intervention], dict[str, list[Record]]]:
+    def judge(self, scenario: Scenario, n: int) -> tuple[dict[str, Intervention], dict[str, Sequence[Record]]]:
         """What was done and the images it gave: untouched, the paper's recipe, the best found, the text edit."""
         papers = [
             Shift(self.directions(axis, "svm").find(label, self.paper_step), PAPER_WEIGHT)
             for axis, label in scenario.towards.items()
         ]
         changes = {"untouched": Intervention(), "paper": Intervention(tuple(papers))}
-        if best := self.best(scenario, steps, weights, estimators, pilots):
+        if best := self.best(scenario):
             changes["best"] = best
-        seeds = seed_range(VERIFY, n)
-        made = {name: self.images(scenario, change, seeds, name) for name, change in changes.items()}
+        made = {name: self.images(scenario, change, n, name) for name, change in changes.items()}
         if scenario.axis == "ground":
-            ends = [load_axis("ground").generate[label][0] for label in ("water", "land")]
             edited = {"text edit": Intervention()} | ({"text edit + best": best} if best else {})
             for name, change in edited.items():
-                made[name] = self._edited(scenario, ends, change, seeds, name)
+                made[name] = self._edited(scenario, change, n, name)
             changes |= edited
         return changes, made
 
-    def images(self, scenario: Scenario, change: Intervention, seeds: Sequence[int], name: str) -> list[Record]:
+    def images(self, scenario: Scenario, change: Intervention, n: int, name: str) -> Sequence[Record]:
         """The images of one intervention, with the axes of the scenario detected."""
         where = f"{self.home}/{scenario.folder}-{name}"
-        return shares(self.session, self.engine, scenario.concept, change, seeds, axes_of(scenario), where)[1]
+        return audit_under(self.model, self.engine, scenario.concept, change, n, axes_of(scenario), where).run.records
 
-    def _edited(
-        self, scenario: Scenario, ends: Sequence[str], change: Intervention, seeds: Sequence[int], name: str
-    ) -> list[Record]:
-        """As `images`, with the difference of the ends projected out of the text as well."""
+    def _edited(self, scenario: Scenario, change: Intervention, n: int, name: str) -> Sequence[Record]:
+        """As `images`, with the difference of the ends of the axis projected out of the text as well."""
+        ends, seeds = [load_axis("ground").generate[label][0] for label in ("water", "land")], seed_range(VERIFY, n)
         shifts = {shift.name: shift.direction.digest for shift in change.shifts}
-        about = self.session.about(concept=scenario.concept, without=list(ends), shifts=shifts, n=len(seeds))
+        about = {"concept": scenario.concept, "without": ends, "shifts": shifts, "n": n, **self.model.to_json()}
         run = RunFolder(RUNS / self.home / f"{scenario.folder}-{name}", about)
-        records = without(self.session, scenario.concept, ends, change, seeds, axes_of(scenario), run)
-        run.finish([record.id for record in records], {})
-        return records
+        records = without(self.model, scenario.concept, ends, change, seeds, axes_of(scenario), run)
+        return run.finish([record.id for record in records], {}).records
 
-    def best(
-        self,
-        scenario: Scenario,
-        steps: Sequence[int],
-        weights: Sequence[float],
-        estimators: Sequence[str],
-        pilots: int,
-    ) -> Intervention | None:
+    def best(self, scenario: Scenario) -> Intervention | None:
         """Axis after axis, each with the shifts of those before it in place; None where nothing came nearer to half."""
         shifts: tuple[Shift, ...] = ()
         for axis, label in scenario.towards.items():
-            wanted = scenario.reached(axis)
             found: list[tuple[str, Cell]] = []
-            for estimator in estimators:
-                swept = self._sweep(scenario, axis, label, estimator, steps, weights, pilots, shifts)
-                cells = [_in_two(cell, wanted) for cell in swept]
-                if cell := nearest(cells[0], cells[1:], {WANTED: HALF, OTHERS: 1 - HALF}):
+            for estimator in self.search.estimators:
+                untouched, *cells = self._sweep(scenario, axis, label, estimator, shifts)
+                if cell := nearest(untouched, cells, {WANTED: HALF, OTHERS: 1 - HALF}):
                     found.append((estimator, cell))
             if not found:
                 print(f"{scenario.name}: no pilot cell of {axis} came nearer to half")
                 continue
-            estimator, cell = min(
-                found, key=lambda item: (abs(item[1].audit["classes"][WANTED]["share"] - HALF), item[1].kl_nats)
-            )
+            estimator, cell = min(found, key=lambda item: (_from_half(item[1]), item[1].kl_nats))
             assert cell.step is not None
             direction = self.directions(axis, estimator, scenario.concept).find(label, cell.step)
             shifts += (Shift(direction, cell.weight),)
         return Intervention(shifts) if shifts else None
 
     def _sweep(
-        self,
-        scenario: Scenario,
-        axis: str,
-        label: str,
-        estimator: str,
-        steps: Sequence[int],
-        weights: Sequence[float],
-        pilots: int,
-        beside: tuple[Shift, ...],
+        self, scenario: Scenario, axis: str, label: str, estimator: str, beside: tuple[Shift, ...]
     ) -> list[Cell]:
-        ours, seeds = load_axis(axis), seed_range(PILOT, pilots)
-        directions = self.directions(axis, estimator, scenario.concept)
-        used = {d.name: d.digest for d in directions.directions}
-        about = self.session.about(weights=list(weights), steps=list(steps), n=pilots, directions=used)
-        about |= {"beside": [shift.name for shift in beside], "concept": scenario.concept}
-        run = RunFolder(RUNS / self.home / f"pilots-{scenario.folder}-{axis}-{estimator}", about)
-        with progress(f"{scenario.name}: {estimator}", (1 + len(steps) * len(weights)) * pilots) as tick:
-            made = sweep(
-                self.engine,
-                self.session.request(axes_of(scenario)),
-                scenario.concept,
-                self.session.asked(scenario.concept),
-                directions,
-                label,
-                ours,
-                steps,
-                weights,
-                seeds,
-                parse_target("uniform", ours),
-                run,
-                tick,
-                beside=beside,
-            )
-        run.finish(made.order, {})
-        return [made.untouched, *made.cells]
+        """The untouched cell and the others, the wanted classes counted together."""
+        made = sweep(
+            self.model,
+            scenario.concept,
+            self.directions(axis, estimator, scenario.concept),
+            towards=label,
+            steps=self.search.steps,
+            weights=self.search.weights,
+            axis=axis,
+            n=self.search.pilots,
+            beside=beside,
+            out=RUNS / self.home / f"pilots-{scenario.folder}-{axis}-{estimator}",
+            engine=self.engine,
+        )
+        return [_in_two(cell, scenario.reached(axis)) for cell in (made.untouched, *made.cells)]
 
     def pictured(self, scenario: Scenario, name: str, records: Sequence[Record], n: int = 14) -> list[Image.Image]:
         """The first images of what `Bench.judge` made under a name."""
@@ -173,10 +140,17 @@ class Bench:
         return [Image.open(folder / record.file) for record in records[:n]]
 
 
+def _from_half(cell: Cell) -> float:
+    share = cell.classes[WANTED].share
+    return 1.0 if share is None else abs(share - HALF)
+
+
 def _in_two(cell: Cell, wanted: Sequence[str]) -> Cell:
     """With the wanted classes counted together, and the others."""
-    shares = {name: entry["share"] for name, entry in cell.audit["classes"].items()}
-    if None in shares.values():  # all are unclear
-        return replace(cell, audit={**cell.audit, "classes": {WANTED: {"share": None}, OTHERS: {"share": None}}})
-    share = sum(shares[name] for name in wanted)
-    return replace(cell, audit={**cell.audit, "classes": {WANTED: {"share": share}, OTHERS: {"share": 1 - share}}})
+    count = sum(cell.classes[name].count for name in wanted)
+    counts = {WANTED: count, OTHERS: cell.clear - count}
+    shares = [found.share for found in cell.classes.values()]
+    share = sum(cell.classes[name].share or 0.0 for name in wanted)
+    both: dict[str, float | None] = dict.fromkeys(counts) if None in shares else {WANTED: share, OTHERS: 1 - share}
+    classes = {name: ClassShare(count=counts[name], share=both[name], low=None, high=None) for name in counts}
+    return cell.model_copy(update={"classes": classes})

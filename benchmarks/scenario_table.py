@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from benchmarks.common import markdown
-from equinoise.axes import Axis, load_axis
+from emoji_world.tables import markdown
+from equinoise import Axis, load_axis
+from equinoise.results.base import Value
 
-AXES = {
+AXES: dict[str, dict[str, str]] = {
     "gender": {"woman": "a photo of a woman", "man": "a photo of a man"},
     "tone": {"light": "a photo of a light-skinned person", "dark": "a photo of a dark-skinned person"},
     "house": {"hut": "a photo of a man and his hut", "mansion": "a photo of a man and his mansion"},
@@ -88,8 +88,48 @@ def axes_of(scenario: Scenario) -> list[Axis]:
     return [load_axis(name) for name in names]
 
 
-def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table as the README has it: untouched, the paper's recipe, and what came nearest to half on pilots."""
+class Judged(Value):
+    """One kind of images of a scenario, judged on fresh seeds.
+
+    Attributes:
+        wanted: the classes that should become commoner.
+        shift: `untouched`, `paper`, `best` or `text edit`, and the shifts.
+        n: images with a class of the axis.
+        share, low, high: of the wanted classes, with Wilson's interval.
+        change_low, change_high: the paired interval of the change from the untouched images.
+        right: share of images whose likeliest role is the one asked for.
+        off_target: the class of another axis whose share moved most, and by how much; `-` where there is none.
+        nats: KL divergence of the noise from N(0, I).
+    """
+
+    scenario: str
+    wanted: str
+    shift: str
+    n: int
+    share: float
+    low: float
+    high: float
+    change_low: float
+    change_high: float
+    right: float
+    off_target: str
+    nats: float
+
+    def __str__(self) -> str:
+        """`4% (2–10)`."""
+        return f"{self.share:.0%} ({100 * self.low:.0f}–{100 * self.high:.0f})"
+
+    @property
+    def besides(self) -> str:
+        """How many keep their role, and what else moved."""
+        if self.off_target == "-":
+            return f"{self.right:.0%}"
+        label, moved = self.off_target.rsplit(" ", 1)
+        return f"{self.right:.0%}; {label} {100 * float(moved):+.0f} points"
+
+
+def as_markdown(rows: Sequence[Judged]) -> str:
+    """The table as the docs have it: untouched, the paper's recipe, and what came nearest to half on pilots."""
     heads = (
         "concept: what should be commoner",
         "untouched",
@@ -100,22 +140,11 @@ def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     )
     lines = []
     for scenario in SCENARIOS:
-        found = {row["shift"].split(":")[0]: row for row in rows if row["scenario"] == scenario.name}
+        found = {row.shift.split(":")[0]: row for row in rows if row.scenario == scenario.name}
         if not found:
             continue
         paper, best = found["paper"], found.get("best")
-        cells = [scenario.said, _share(found["untouched"]), f"{_share(paper)}, n = {paper['n']}", _besides(paper)]
-        cells += [f"{_share(best)}, {best['shift'].removeprefix('best: ')}", _besides(best)] if best else ["none", ""]
+        cells = [scenario.said, str(found["untouched"]), f"{paper}, n = {paper.n}", paper.besides]
+        cells += [f"{best}, {best.shift.removeprefix('best: ')}", best.besides] if best else ["none", ""]
         lines.append(cells)
     return markdown(heads, lines)
-
-
-def _share(row: Mapping[str, Any]) -> str:
-    return f"{row['share']:.0%} ({100 * row['low']:.0f}–{100 * row['high']:.0f})"
-
-
-def _besides(row: Mapping[str, Any]) -> str:
-    if row["off_target"] == "-":
-        return f"{row['right']:.0%}"
-    label, moved = row["off_target"].rsplit(" ", 1)
-    return f"{row['right']:.0%}; {label} {100 * float(moved):+.0f} points"

@@ -13,20 +13,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.common import keep, tabulate
-from benchmarks.scenario_bench import Bench
-from benchmarks.scenario_table import SCENARIOS, Scenario, as_markdown, axes_of
+from benchmarks.common import keep
+from benchmarks.scenario_bench import Bench, Search
+from benchmarks.scenario_table import SCENARIOS, Judged, Scenario, as_markdown, axes_of
 from emoji_world.contact import sheet
-from equinoise.engine import Engine
-from equinoise.run import Record
-from equinoise.runtime.model import Session, open_session
+from emoji_world.tables import show
+from equinoise import Engine, Intervention, Record, load
+from equinoise.axes import UNCLEAR
+from equinoise.run import ROLE
 from equinoise.statistics import paired_difference, wilson
-from equinoise.steering.intervention import Intervention
+from equinoise.understanding.counts import likeliest
 
 
 def main() -> None:
@@ -42,70 +42,69 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of scenarios, comma-separated")
     parser.add_argument("--workers", type=int)
     args = parser.parse_args()
-    session = open_session("emoji", workers=args.workers, steps=args.total, dtype=args.dtype)
-    rows: list[dict[str, Any]] = []
+    model = load("emoji", steps=args.total, dtype=args.dtype, device="cpu")
+    rows: list[Judged] = []
     pictures: list[tuple[str, list[Image.Image]]] = []
-    steps = [round(float(part) * args.total) for part in args.steps.split(",")]
-    weights = [float(w) for w in args.weights.split(",")]
+    search = Search(
+        steps=tuple(round(float(part) * args.total) for part in args.steps.split(",")),
+        weights=tuple(float(weight) for weight in args.weights.split(",")),
+        estimators=tuple(args.estimators.split(",")),
+        pilots=args.pilots,
+    )
     only = [name for name in args.only.split(",") if name]
-    with Engine(session.workers) as engine:
-        bench = Bench(session, engine, steps)
+    with Engine(args.workers) as engine:
+        bench = Bench(model, engine, search)
         for scenario in (s for s in SCENARIOS if not only or s.name in only):
-            changes, made = bench.judge(scenario, steps, weights, args.estimators.split(","), args.pilots, args.n)
-            ours = {
-                name: _row(scenario, name, changes[name], found, made["untouched"], session)
-                for name, found in made.items()
-            }
-            rows += ours.values()
-            pictures += [(_caption(row), bench.pictured(scenario, name, made[name])) for name, row in ours.items()]
+            role = model.detector.role(scenario.concept)
+            changes, made = bench.judge(scenario, args.n)
+            for name, records in made.items():
+                row = _judged(scenario, name, changes[name], records, made["untouched"], role)
+                rows.append(row)
+                pictures.append((_caption(row), bench.pictured(scenario, name, records)))
             keep(rows, "scenarios")
-    tabulate(rows)
+    show(rows)
     print(as_markdown(rows))
     if args.page:
         sheet(pictures, 1).save(args.page, quality=90)
 
 
-def _caption(row: dict[str, Any]) -> str:
-    share = f"{row['wanted']} {row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%} of {row['n']})"
-    return f"{row['scenario']} · {row['shift']}: {share}, concept right {row['right']:.0%}"
+def _caption(row: Judged) -> str:
+    share = f"{row.wanted} {row.share:.0%} ({row.low:.0%} to {row.high:.0%} of {row.n})"
+    return f"{row.scenario} · {row.shift}: {share}, concept right {row.right:.0%}"
 
 
-def _row(
+def _judged(
     scenario: Scenario,
     name: str,
     change: Intervention,
     records: Sequence[Record],
     untouched: Sequence[Record],
-    session: Session,
-) -> dict[str, Any]:
+    role: str | None,
+) -> Judged:
     hits, before = (_wanted(scenario, rows) for rows in (records, untouched))
     clear = [hit for hit in hits if hit is not None]
     pairs = [(a, b) for a, b in zip(before, hits, strict=True) if a is not None and b is not None]
     _, moved = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
-    interval, asked = wilson(sum(clear), len(clear)), session.asked(scenario.concept)
-    return {
-        "scenario": scenario.name,
-        "wanted": "/".join(scenario.wanted),
-        "shift": f"{name}: {change.name}" if change.shifts else name,
-        "n": len(clear),
-        "share": sum(clear) / len(clear),
-        "low": interval.low,
-        "high": interval.high,
-        "change_low": moved.low,
-        "change_high": moved.high,
-        "right": float(np.mean([_likeliest(record, "role") == asked for record in records])),
-        "off_target": _off_target(scenario, records, untouched),
-        "nats": change.kl_nats,
-    }
+    interval = wilson(sum(clear), len(clear))
+    return Judged(
+        scenario=scenario.name,
+        wanted="/".join(scenario.wanted),
+        shift=f"{name}: {change.name}" if change.shifts else name,
+        n=len(clear),
+        share=sum(clear) / len(clear),
+        low=interval.low,
+        high=interval.high,
+        change_low=moved.low,
+        change_high=moved.high,
+        right=float(np.mean([likeliest(record, ROLE) == role for record in records])),
+        off_target=_off_target(scenario, records, untouched),
+        nats=change.kl_nats,
+    )
 
 
 def _wanted(scenario: Scenario, records: Iterable[Record]) -> list[bool | None]:
     labels = [record.labels[scenario.axis] for record in records]
-    return [None if label == "unclear" else label in scenario.wanted for label in labels]
-
-
-def _likeliest(record: Record, axis: str) -> str:
-    return max(record.detections[axis], key=lambda name: record.detections[axis][name])
+    return [None if label == UNCLEAR else label in scenario.wanted for label in labels]
 
 
 def _off_target(scenario: Scenario, records: Sequence[Record], untouched: Sequence[Record]) -> str:
@@ -115,9 +114,7 @@ def _off_target(scenario: Scenario, records: Sequence[Record], untouched: Sequen
         if axis.name in scenario.towards:
             continue
         for label in axis.classes:
-            after, before = (
-                np.mean([_likeliest(r, axis.name) == label for r in rows]) for rows in (records, untouched)
-            )
+            after, before = (np.mean([likeliest(r, axis.name) == label for r in rows]) for rows in (records, untouched))
             moved[label] = float(after - before)
     if not moved:
         return "-"

@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from benchmarks.common import tell
+from emoji_world.tables import Row
 from equinoise.statistics import Interval, horizon_for, share_intervals, share_sequences
 from equinoise.workflows.auditing import LOOK_EVERY
 
@@ -59,7 +59,7 @@ def stop(truth: Sequence[float], width: float, intervals: Intervals, rng: np.ran
             return int(counts.sum()), held
 
 
-def measure(truth: Sequence[float], width: float, streams: int) -> dict[str, Any]:
+def measure(truth: Sequence[float], width: float, streams: int) -> Row:
     """One row of the table."""
     most = horizon_for(width, len(truth), LOOK_EVERY)
     looks = most // LOOK_EVERY

@@ -9,9 +9,9 @@ the difference with its interval over wordings. It says what this encoder learnt
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from benchmarks.common import tell
+from emoji_world.tables import Row
 from equinoise.encoders import MINILM, load_encoder
 from equinoise.understanding.relations import TextRelation, relate_texts
 from equinoise.understanding.wordings import REFERENCE, Attribute
@@ -20,9 +20,9 @@ CONCEPTS = ("a doctor", "a nurse", "an engineer", "a teacher")
 ATTRIBUTES = ("man", "woman")
 
 
-def row(concept: str, found: TextRelation) -> dict[str, Any]:
+def row(concept: str, found: TextRelation) -> Row:
     """One line of the table."""
-    result: dict[str, Any] = {"concept": concept}
+    result: Row = {"concept": concept}
     for index, name in enumerate(ATTRIBUTES):
         result[f"{name}, raw"] = found.one(index, centred=False).value
         result[f"{name}, centred"] = found.one(index).value

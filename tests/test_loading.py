@@ -40,6 +40,7 @@ from equinoise.models.adapters import hash_weights
 from equinoise.models.base import default_capture, draw, draw_noise, parse_steps
 from equinoise.models.memory import decode_in_parts, find_batch_size, halve_until_it_fits, place
 from equinoise.models.pipeline import PipelineModel
+from equinoise.models.worlds import world
 from equinoise.steering.compatibility import check_fit
 
 PROMPTS = ["a cat", "a dog"]
@@ -373,3 +374,19 @@ def test_the_verbs_run_on_a_folder_of_another_family(tmp_path: Path) -> None:
     assert len(made.images) == 8
     assert {image.size for image in made.images} == {(16, 16)}
     assert {record.intervention for record in made.run.records} == {"woman@1=3"}
+
+
+def test_a_folder_states_its_world(tmp_path: Path) -> None:
+    file = tmp_path / "world.json"
+    assert world(str(tmp_path)) is None
+    assert world("nobody/nothing") is None
+    file.write_text('{"guidance_scale": 2.5, "roles": {"doctor": {"names": ["doctor"], "detect": []}}, "more": 1}')
+    stated = world(str(tmp_path))
+    assert stated is not None
+    assert (stated.guidance_scale, stated.roles["doctor"].names, stated.note) == (2.5, ("doctor",), None)
+    assert stated.to_json() == {"guidance_scale": 2.5, "roles": {"doctor": {"names": ["doctor"], "detect": []}}}
+    for text, where in [("[]", "it"), ('{"roles": {"doctor": {"names": 3, "detect": []}}}', "roles.doctor.names")]:
+        file.write_text(text)
+        with pytest.raises(EquinoiseError, match=f"world.json is damaged: {where}: ") as refused:
+            world(str(tmp_path))
+        assert "\n" not in str(refused.value)

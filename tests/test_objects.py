@@ -201,7 +201,7 @@ def test_labels_of_an_object_detection_model(yolos: Path) -> None:
             left, top, right, bottom = item.box
             assert 0 <= left < right <= width
             assert 0 <= top < bottom <= height
-    with pytest.raises(EquinoiseError, match="says what it sees"):
+    with pytest.raises(EquinoiseError, match="takes no phrases"):
         load_object_detector(ObjectSpec(str(yolos), ("a hut",)))
 
 

@@ -12,7 +12,7 @@ from equinoise.page import words
 from equinoise.page.articles import Article
 from equinoise.page.chart import Chart
 from equinoise.page.headlines import focus, of
-from equinoise.results.audits import Audit, ClassShare
+from equinoise.results.audits import Audit, audit_bars
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def describe_shares(article: Article, first: Audit, id: str) -> Shares:
     audits = list(known.values())
     corrected = any(found.corrected is not None for audit in audits for found in audit.classes.values())
     label = f"Share of each class of {first.axis} for {first.concept}; the table holds the same numbers"
-    panel = {name: _bars(audit) for name, audit in known.items()}
+    panel = {name: said_bars(audit) for name, audit in known.items()}
     measured = [_measures(audit) for audit in audits]
     return Shares(
         title=first.axis,
@@ -67,15 +67,10 @@ def describe_shares(article: Article, first: Audit, id: str) -> Shares:
     )
 
 
-def _bars(audit: Audit) -> dict[str, Bar]:
-    return {
-        name: replace(_bar(found), target=audit.target[name], text=words.share(found, audit.clear))
-        for name, found in audit.classes.items()
-    }
-
-
-def _bar(found: ClassShare) -> Bar:
-    return Bar(found.share, found.low, found.high)
+def said_bars(audit: Audit) -> dict[str, Bar]:
+    """By class the share with its interval and target, and in words with its count."""
+    bars = audit_bars(audit)
+    return {name: replace(bar, text=words.share(audit.classes[name], audit.clear)) for name, bar in bars.items()}
 
 
 def _class_row(article: Article, name: str, audits: Sequence[Audit], corrected: bool) -> tuple[str, ...]:

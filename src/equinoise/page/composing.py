@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from equinoise.charts.numbers import number
+from equinoise.errors import EquinoiseError
 from equinoise.page.articles import Article, ImageGroup
 from equinoise.results.audits import AuditResult
 from equinoise.results.base import Result
@@ -25,6 +26,8 @@ from equinoise.understanding.pairing import paired_changes
 
 UNTOUCHED_IMAGES, PLANNED, RECIPE, MEASURED = "untouched", "plan", "recipe", "measured"
 """Names of groups."""
+ADDITIONS = (RelationsResult, ObjectsResult, DisagreementsResult)
+"""What is found in the images of a run that is there already."""
 
 
 def compose(sources: Sequence[Source]) -> list[Article]:
@@ -34,7 +37,7 @@ def compose(sources: Sequence[Source]) -> list[Article]:
     and disagreements join the run that they were found in.
 
     Raises:
-        EquinoiseError: a folder that is no finished run, or a damaged one.
+        EquinoiseError: a folder that is no finished run, a damaged one, or a result that a page has no place for.
     """
     bundles: list[list[Result]] = []
     for result in (read_result(source) for source in sources):
@@ -50,7 +53,7 @@ def _belongs(result: Result, bundle: Sequence[Result]) -> bool:
     first = bundle[0]
     if not (result.has_run and first.has_run):
         return False
-    if isinstance(result, RelationsResult | ObjectsResult | DisagreementsResult):
+    if isinstance(result, ADDITIONS):
         return _same_run(result.run, first.run)
     return isinstance(result, AuditResult) and isinstance(first, AuditResult) and comparable(first, result)
 
@@ -106,6 +109,8 @@ def _free(name: str, groups: Sequence[ImageGroup]) -> str:
 
 def _started(result: Result) -> Article:
     """The article of one result alone, with what lies beside its run."""
+    if isinstance(result, ADDITIONS):
+        return _added(_started(read_result(result.run)) if result.has_run else Article(_run(result)), result)
     run = _run(result)
     more = read_additions(run)
     found = Article(run, relations=more.relations, objects=more.objects, disagreements=more.disagreements)
@@ -122,10 +127,11 @@ def _started(result: Result) -> Article:
         case SweepResult():
             return replace(found, sweeps=(result,))
         case ImagesResult():
-            found = replace(found, applied={MEASURED: _images(result, run)} if result.kl_nats else {})
+            applied = {MEASURED: _images(result, run)} if result.kl_nats else {}
+            return replace(found, groups=(ImageGroup(MEASURED, (), (), run),), applied=applied)
         case DirectionsResult():
             return replace(found, directions=result.directions, skipped=result.skipped)
-    return _added(replace(found, groups=(ImageGroup(MEASURED, (), (), run),)), result)
+    raise EquinoiseError(f"a report has no place for {type(result).__name__}; give it the runs that it was made from")
 
 
 def _added(article: Article, result: Result) -> Article:

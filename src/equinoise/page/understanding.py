@@ -14,10 +14,10 @@ from equinoise.charts.rounds import donut, spokes, wheel
 from equinoise.charts.style import BLUE, GREEN, VERMILLION
 from equinoise.page import words
 from equinoise.page.articles import Article
+from equinoise.page.audits import said_bars
 from equinoise.page.chart import Chart
 from equinoise.page.comparing import Panel, compare, planted_object
 from equinoise.page.pictures import Boxed, boxed, with_boxes
-from equinoise.results.audits import Audit
 from equinoise.results.disagreements import Disagreement, DisagreementsResult
 from equinoise.results.objects import CountedShare, ObjectCount, ObjectsResult
 from equinoise.results.relations import AttributeRelation, Kind, RelationsResult
@@ -140,15 +140,17 @@ def _social(article: Article, id: str) -> Panel | None:
     ]  # fmt: skip
     tops = [(audit, max(audit.classes.items(), key=lambda item: item[1].count)) for audit in known]
     most = "; ".join(f"{audit.axis} {name}, {words.share(found, audit.clear)}" for audit, (name, found) in tops)
-    charts = tuple(_ring(audit, f"{id}-chart-social-{index}") for index, audit in enumerate(known))
+    charts = tuple(
+        Chart(
+            f"{id}-chart-social-{index}",
+            f"Shares of {audit.axis}; the table below holds the same numbers",
+            donut(audit.axis, said_bars(audit)),
+        )
+        for index, audit in enumerate(known)
+    )
     heads = ("Class", "Axis", "Images", "Share", "95% interval", *(["Planted"] if more else []))
     sentence = f"Most often perceived: {most}."
     return Panel("Social", sentence, charts, "Shares of perceived classes", heads, tuple(rows))
-
-
-def _ring(audit: Audit, id: str) -> Chart:
-    bars = {name: Bar(f.share, f.low, f.high, text=words.share(f, audit.clear)) for name, f in audit.classes.items()}
-    return Chart(id, f"Shares of {audit.axis}; the table below holds the same numbers", donut(audit.axis, bars))
 
 
 def _of_relations(relations: RelationsResult | None, findings: Sequence[Disagreement], id: str) -> list[Chart]:

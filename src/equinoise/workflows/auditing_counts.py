@@ -49,6 +49,8 @@ def audit_counts(
         EquinoiseError: a table is wrong, or a concept is not in it.
     """
     given: list[Any] = [counts] if isinstance(counts, str | Path) or hasattr(counts, "columns") else list(counts)
+    if not given:
+        raise EquinoiseError("no counts: give CSV files, a DataFrame or Counts")
     tables = [_table(source) for source in given if not isinstance(source, Counts)]
     ready = [source for source in given if isinstance(source, Counts)]
     own = _own_axes(ready) if classes is None else {}

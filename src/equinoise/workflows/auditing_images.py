@@ -52,6 +52,8 @@ def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         EquinoiseError: a folder or image cannot be read, two folders hold the same image, or a concept is not there.
     """
     paths = [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
+    if not paths:
+        raise EquinoiseError("no folder: give one or more folders of images")
     question = Question.asking(axes, crosses, targets, reference)
     settings = DetectorSettings(detector) if isinstance(detector, str) else detector or DetectorSettings()
     wanted = [_only(read_folder(path, question.axes), concepts) for path in paths]

@@ -40,6 +40,8 @@ def fit(
     if permutations < 1:
         raise EquinoiseError(f"--permutations {permutations}: at least one is needed")
     given = [traces] if isinstance(traces, Traces | str | Path) else list(traces)
+    if not given:
+        raise EquinoiseError("no traces: give what collect returned, or the folders it made")
     found = DirectionSet(())
     for source in given:
         read = source if isinstance(source, Traces) else Traces.load(Path(source))

@@ -43,6 +43,8 @@ def interactions(runs: Source | Sequence[Source], *, objects: Sequence[str] = ()
         EquinoiseError: no run, nothing was read off the images, or no images pair.
     """
     given = [runs] if isinstance(runs, str | Path | RunContent | Result) else list(runs)
+    if not given:
+        raise EquinoiseError("no run: give runs with images of the same seeds, untouched and with an intervention")
     contents = [read_run(run) for run in given]
     axes = {axis: names for run in contents for axis, names in classes_read(run).items()}
     records = [record for run in contents for record in run.records]
