@@ -1,9 +1,10 @@
-"""The first figure: how early an image's class can be told, which says whether the noise decides it.
+"""How early in a run the class of the final image can be predicted; at the noise itself, whether the noise decides it.
 
     python -m emoji_world.early_look -n 512
 
-For one neutral prompt: how well the final class is told by a linear classifier on the noise and on the latents at
-each captured step (cross-validated), and by the detector on the model's own prediction of the final image there.
+For one neutral prompt: how well a linear classifier on the noise, and on the latents at each captured step, predicts
+the final class (cross-validated); and how often the detector's answer on the model's own prediction of the final image
+agrees with it.
 """
 
 from __future__ import annotations

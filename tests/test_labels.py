@@ -9,11 +9,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equinoise import Counts, EquinoiseError, audit_counts, load_axis
+from equinoise import Counts, EquinoiseError, audit_counts, load_axis, read_result
 from equinoise.results.audits import Audit
 from equinoise.statistics import Confusion
 from equinoise.understanding.audit import Measures
@@ -370,6 +371,103 @@ def test_relabelling_turns_classes_and_changes_no_measure(counts: list[int], unc
     assert [e["low"] for e in one["classes"].values()] == [e["low"] for e in two["classes"].values()]
     assert one["n"] - one["unclear"] == sum(e["count"] for e in one["classes"].values())
     json.dumps(one, allow_nan=False)
+
+
+def test_a_data_frame_is_as_good_as_a_file(labels: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(labels)
+    known = frame[frame["axis"] == "gender"]
+    whole = audit_counts(labels, axes="gender")
+    assert audit_counts(known) == whole
+    assert audit_counts(frame, axes="gender") == whole
+    assert audit_counts(known.astype({"class": "category", "count": float})) == whole
+    assert audit_counts(known.loc[known.index.repeat(known["count"])].assign(count=1)) == whole
+    assert audit_counts([known.iloc[:2], known.iloc[2:]]) == whole
+    assert audit_counts([labels, known], axes="gender")["a photo of a nurse"]["gender"]["woman"].count == 180
+    both = audit_counts(frame, classes=["long", "short", "none"])
+    assert both.axes == ["gender", "hair"]
+    assert both[DOCTOR]["hair"].classes.keys() == {"long", "short", "none"}
+    assert audit_counts(frame, axes="gender", concepts=[DOCTOR])["gender"]["woman"].count == 20
+    kept = audit_counts(frame, axes="gender", out=tmp_path / "run")
+    assert read_result(tmp_path / "run") == kept == whole
+    assert kept.run.records == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda frame: frame.drop(columns="class"), "needs the columns concept, axis, class, count; it has concept, "),
+        (lambda frame: frame.iloc[:, :0], "it has none"),
+        (lambda frame: frame.assign(count=frame["count"] / 2), "the DataFrame: '52.5' is not a whole number"),
+        (lambda frame: frame.assign(count=-1), "'-1' is not a whole number"),
+        (lambda frame: frame.assign(count=None), "'' is not a whole number"),
+        (lambda frame: frame.assign(concept=None), "the DataFrame has a row without a concept"),
+        (lambda frame: frame.replace({"man": "boy"}), "'boy' (a photo of a doctor) is no class of 'gender'"),
+        (lambda frame: frame.assign(axis="hair"), "no axis 'hair'"),
+        (lambda frame: frame.iloc[:0], "at least one axis"),
+    ],
+)
+def test_bad_frames_are_one_line(change: Callable[[pd.DataFrame], pd.DataFrame], says: str) -> None:
+    rows = [(DOCTOR, "gender", "woman", 20), (DOCTOR, "gender", "man", 105)]
+    with pytest.raises(EquinoiseError) as refused:
+        audit_counts(change(pd.DataFrame(rows, columns=["concept", "axis", "class", "count"])))
+    assert says in str(refused.value)
+
+
+def test_counts_by_hand() -> None:
+    """Classes in any order, those that do not come left out; an axis that is not built in declared by its classes."""
+    found = audit_counts([Counts("x", "tone", {"dark": 3, "light": 1}, 2), Counts("x", "hair", {"long": 1, "none": 0})])
+    assert {name: entry.count for name, entry in found["tone"].classes.items()} == {
+        "light": 1, "medium-light": 0, "medium": 0, "medium-dark": 0, "dark": 3,
+    }  # fmt: skip
+    assert (found["tone"].n, found["tone"].unclear) == (6, 2)
+    assert found["hair"].target == {"long": 0.5, "none": 0.5}
+    wanted = {"light": 0.1, "medium-light": 0.0, "medium": 0.0, "medium-dark": 0.0, "dark": 0.9}
+    aimed = audit_counts([Counts("x", "tone", {"dark": 3, "light": 1})], targets={"tone": wanted})
+    assert aimed["tone"].tv == pytest.approx(0.15)
+    only = audit_counts([Counts("x", "tone", {"dark": 3}), Counts("x", "gender", {"man": 1})], axes="gender")
+    assert only.axes == ["gender"]
+    with pytest.raises(EquinoiseError, match="no class 'girl'"):
+        audit_counts([Counts("x", "gender", {"girl": 3})])
+
+
+def test_files_of_different_axes_add_up(labels: Path, tmp_path: Path) -> None:
+    tones = written(tmp_path / "tones.csv", f"concept,axis,class,count\n{DOCTOR},tone,dark,9\n")
+    found = audit_counts([labels, tones], classes=["long", "short"])
+    assert found.axes == ["gender", "hair", "tone"]
+    assert found[DOCTOR]["tone"]["dark"].count == 9
+    with pytest.raises(EquinoiseError, match=r"tones\.csv has no rows of axis 'gender'"):
+        audit_counts([labels, tones], axes=["gender"])
+
+
+def test_a_run_of_labels_says_what_corrected_it(labels: Path, tmp_path: Path) -> None:
+    matrix = written(tmp_path / "confusion.csv", CONFUSION)
+    audit_counts(labels, axes="gender", confusion=[matrix], out=tmp_path / "run")
+    (file,) = json.loads((tmp_path / "run" / "run.json").read_text())["about"]["confusion"]
+    assert file["file"] == "confusion.csv"
+    other = written(tmp_path / "other.csv", CONFUSION.replace("woman,woman,90", "woman,woman,91"))
+    with pytest.raises(EquinoiseError, match="another confusion"):
+        audit_counts(labels, axes="gender", confusion=[other], out=tmp_path / "run")
+
+
+def test_the_gate_reads_what_commands_print(cli: Cli, labels: Path, tmp_path: Path) -> None:
+    """Of a run that mitigates what came after; and the example of the contract, which has fewer measures than ours."""
+    printed = cli("audit", labels, "--axis", "gender", "--json").json
+    limit = ("--max-spd", "0.95", "--json")
+    plain = cli("check", written(tmp_path / "a.json", json.dumps(printed)), *limit)
+    assert (plain.code, len(plain.json["verdicts"])) == (0, 2)
+    for name in ("after", "verified"):
+        content = {"before": {"audits": []}, name: printed}
+        assert cli("check", written(tmp_path / "b.json", json.dumps(content)), *limit).json == plain.json
+    cli("audit", labels, "--axis", "gender", "-o", tmp_path / "run")
+    copied = written(tmp_path / "copy.json", (tmp_path / "run" / "run.json").read_text())
+    assert cli("check", copied, *limit).json == plain.json
+    assert cli("check", tmp_path / "run" / "run.json", *limit).json == plain.json
+    known = ("concept", "axis", "n", "unclear", "classes", "target", "spd")
+    less = {"audits": [{key: entry[key] for key in known} for entry in printed["audits"]]}
+    assert cli("check", written(tmp_path / "c.json", json.dumps(less)), *limit).json == plain.json
+    nothing = cli("check", written(tmp_path / "d.json", '{"audits": []}'), *limit)
+    assert (nothing.code, nothing.err.count("\n")) == (2, 1)
+    assert "holds no audit" in nothing.err
 
 
 def test_reading_labels_scales(tmp_path: Path) -> None:

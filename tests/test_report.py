@@ -487,3 +487,20 @@ def test_sources_of_every_kind_are_read(story: Story) -> None:
     assert [read_result(source).to_json() for source in sources] == [story.before.to_json()] * 4
     memory = RunContent(run.file, run.records)
     assert read_result(memory).run is memory
+
+
+def test_what_was_found_in_a_run_joins_its_article(story: Story, page: Pages, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hut\nmansion\n")
+    made = {"out": tmp_path / "run", "engine": story.engine, "progress": False}
+    building = "a photo of a building"
+    audited = eq.audit(story.model, building, axes=["house"], n=8, **made)
+    related = eq.relate(story.model, building, attributes=tmp_path / "a.txt", n=2, **made)
+    whole = page(audited)
+    assert {"Text encoder", "Vision encoder", "Social"} <= set(whole.texts)
+    assert page(related).source == whole.source
+    both = page(audited, related)
+    assert len(both.all("article")) == 1
+    texts = eq.relate(story.model, building, attributes=tmp_path / "a.txt", n=0, progress=False)
+    assert "Text encoder" in page(texts).texts
+    with pytest.raises(EquinoiseError, match="no place for ChangesResult"):
+        page(eq.compare_runs(story.before, story.after))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
 
-from equinoise import EquinoiseError, Record, read_records
+from equinoise import Counts, EquinoiseError, Record, read_records
 from equinoise.files import read_arrays, read_json, write_json, write_whole
-from equinoise.run import RunFolder, png
+from equinoise.run import VERSION, MemoryRun, RunFolder, png, read_content
+from equinoise.understanding.audit import Measures
 
 ABOUT = {"command": "audit", "seed": 0, "weights": (1.0, 2.0)}
 
@@ -71,6 +74,118 @@ def test_a_kill_while_finishing_loses_nothing(tmp_path: Path, monkeypatch: pytes
                 make(folder, [0, 1])
         make(folder, [0, 1])
         assert files(folder) == files(tmp_path / "whole")
+
+
+def audited(path: Path) -> None:
+    """A finished audit of two images."""
+    run = RunFolder(path, {"command": "audit", "concepts": ["a photo of a doctor"], "n": 2, "detector": {"name": "x"}})
+    for i in range(2):
+        run.add(record(i), picture(i))
+    counts = Counts("a photo of a doctor", "gender", {"woman": 0, "man": 2})
+    run.finish(["a-0", "a-1"], Measures().audit([counts]).to_json())
+
+
+def test_a_run_says_which_schema_it_is_of_and_comes_back(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "r", ABOUT)
+    run.add(record(0), picture(0))
+    world = {"planted": {"doctor": {"gender": {"woman": 0.2, "man": 0.8}}}}
+    made = run.finish(["a-0"], {"x": 1}, world, "doctor")
+    content = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert list(content) == ["version", "about", "environment", "world", "role", "results"]
+    assert content["version"] == VERSION == 2
+    read = read_content(tmp_path / "r")
+    assert (read.file, read.records, read.folder) == (made.file, made.records, made.folder)
+    assert read.digest == made.digest
+    assert (read.file.command, read.file.world, read.file.role) == ("audit", world, "doctor")
+    held = MemoryRun(ABOUT)
+    held.add(record(0), picture(0))
+    assert held.finish(["a-0"], {"x": 1}, world, "doctor").file == read.file
+
+
+def test_a_run_in_memory_holds_on_to_the_images_that_were_announced_first() -> None:
+    """Whichever is finished first, and shows them in order."""
+    run = MemoryRun(ABOUT, most=3)
+    run.announce(["a-0", "a-1"])
+    run.announce(["a-2", "a-3"])
+    assert [run.takes(f"a-{i}") for i in range(4)] == [True, True, True, False]
+    for i in (3, 2, 0, 1):
+        run.add(record(i), picture(i))
+    made = run.finish([f"a-{i}" for i in range(4)], {})
+    assert list(made.previews) == ["a-0", "a-1", "a-2"]
+    assert [made.shows(one) for one in made.records] == [True, True, True, False]
+
+
+def commands(folder: Path, page: Path) -> list[tuple[object, ...]]:
+    return [
+        ("audit", folder, "--axis", "gender"),
+        ("check", folder, "--max-tv", "0.1"),
+        ("report", folder, "-o", page),
+        ("detect", folder, "--objects", "--detector", "emoji"),
+    ]
+
+
+def test_a_run_of_another_version_is_refused_in_one_line(cli: Callable, tmp_path: Path) -> None:
+    audited(tmp_path / "r")
+    content = json.loads((tmp_path / "r" / "run.json").read_text())
+    del content["version"]  # as 0.1 wrote it
+    content["results"] |= {"model": {"name": "mixture"}, "world": {}, "role": "doctor"}
+    for version, says in ((None, "version 0.1 of equinoise"), (3, "schema version 3")):
+        write_json(tmp_path / "r" / "run.json", content if version is None else {"version": version, **content})
+        for command in commands(tmp_path / "r", tmp_path / "page.html"):
+            ran = cli(*command)
+            assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1), ran.err
+            assert f"{tmp_path / 'r'} was made by {says}; this equinoise reads schema version 2" in ran.err
+        with pytest.raises(EquinoiseError, match="was made by"):
+            RunFolder(tmp_path / "r", content["about"])
+    assert not (tmp_path / "page.html").exists()
+
+
+DAMAGE = [
+    ({"version": "two"}, "schema version two"),
+    ({"about": 3}, "about: "),
+    ({"about": {"command": "audit", "detector": "x"}}, "about: Value error, detector is no object"),
+    ({"environment": None}, "environment: "),
+    ({"environment": {"torch": 2}}, "environment.torch: "),
+    ({"role": ["doctor"]}, "role: "),
+    ({"world": 1}, "world: "),
+    ({"results": []}, "results: "),
+    ({"more": 1}, "more: "),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), DAMAGE, ids=[says for _, says in DAMAGE])
+def test_a_damaged_run_is_one_line_that_says_where(
+    cli: Callable, tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    audited(tmp_path / "r")
+    content = read_json(tmp_path / "r" / "run.json")
+    write_json(tmp_path / "r" / "run.json", {**content, **change})
+    for command in commands(tmp_path / "r", tmp_path / "page.html"):
+        ran = cli(*command)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1), ran.err
+        assert says in ran.err
+
+
+def test_damaged_results_are_one_line_that_says_where(cli: Callable, tmp_path: Path) -> None:
+    audited(tmp_path / "r")
+    whole = (tmp_path / "r" / "run.json").read_text()
+    for right, wrong, says in [
+        ('"n": 2,\n        "unclear"', '"n": "many",\n        "unclear"', "audits.0.n: "),
+        ('"spd": 1.0', '"spd": {}', "audits.0.spd: "),
+        ('"count": 2', '"counts": 2', "audits.0.classes.man.count: Field required"),
+        ('"pooled"', '"pool"', "pooled: Field required"),
+        ('"command": "audit"', '"command": "dance"', "is of the command 'dance'"),
+    ]:
+        assert whole.count(right) == 1
+        (tmp_path / "r" / "run.json").write_text(whole.replace(right, wrong))
+        for command in (("check", tmp_path / "r", "--max-tv", "0.1"), ("report", tmp_path / "r", "-o", tmp_path / "p")):
+            ran = cli(*command)
+            assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1), ran.err
+            assert says in ran.err
+    (tmp_path / "r" / "run.json").write_text(whole[:-40])
+    ran = cli("report", tmp_path / "r", "-o", tmp_path / "p")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "run.json is damaged or of another kind" in ran.err
 
 
 def test_nothing_is_written_before_the_first_image(tmp_path: Path) -> None:

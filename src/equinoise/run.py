@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import append, read_json, write_json, write_whole
@@ -93,6 +93,14 @@ class RunFile(BaseModel):
     world: Json | None = None
     role: str | None = None
     results: Json = Field(default_factory=dict)
+
+    @field_validator("about")
+    @classmethod
+    def _require_tables(cls, about: Json) -> Json:
+        for name in ("model", "sampling", "detector"):
+            if not isinstance(about.get(name), dict | None):
+                raise ValueError(f"{name} is no object")
+        return about
 
     @property
     def command(self) -> str:

@@ -75,6 +75,8 @@ def comparable(before: AuditResult, after: AuditResult) -> bool:
 
 def _article(bundle: Sequence[Result]) -> Article:
     first, *others = [part for result in bundle for part in _parts(result)]
+    if isinstance(first, ADDITIONS) and first.has_run:
+        first, others = read_result(first.run), [first, *others]
     found = _started(first)
     audits = [result for result in others if isinstance(result, AuditResult)]
     if audits and isinstance(first, AuditResult):
@@ -109,29 +111,31 @@ def _free(name: str, groups: Sequence[ImageGroup]) -> str:
 
 def _started(result: Result) -> Article:
     """The article of one result alone, with what lies beside its run."""
-    if isinstance(result, ADDITIONS):
-        return _added(_started(read_result(result.run)) if result.has_run else Article(_run(result)), result)
     run = _run(result)
     more = read_additions(run)
     found = Article(run, relations=more.relations, objects=more.objects, disagreements=more.disagreements)
     match result:
         case AuditResult():
             applied = {PLANNED: result.plan.name} if result.plan else {}
-            return replace(found, groups=_groups(result, run), applied=applied)
+            found = replace(found, groups=_groups(result, run), applied=applied)
         case PlanResult():
             verified = ImageGroup(PLANNED, result.verified.audits, result.verified.pooled, run)
             applied = {PLANNED: _mixture(result)}
-            return replace(found, groups=(verified,), plan=result, warnings=result.warnings, applied=applied)
+            found = replace(found, groups=(verified,), plan=result, warnings=result.warnings, applied=applied)
         case DemoResult():
-            return _demo(result, found)
+            found = _demo(result, found)
         case SweepResult():
-            return replace(found, sweeps=(result,))
+            found = replace(found, sweeps=(result,))
         case ImagesResult():
             applied = {MEASURED: _images(result, run)} if result.kl_nats else {}
-            return replace(found, groups=(ImageGroup(MEASURED, (), (), run),), applied=applied)
+            found = replace(found, groups=(ImageGroup(MEASURED, (), (), run),), applied=applied)
         case DirectionsResult():
-            return replace(found, directions=result.directions, skipped=result.skipped)
-    raise EquinoiseError(f"a report has no place for {type(result).__name__}; give it the runs that it was made from")
+            found = replace(found, directions=result.directions, skipped=result.skipped)
+        case RelationsResult() | ObjectsResult() | DisagreementsResult():
+            found = _added(found, result)
+        case _:
+            raise EquinoiseError(f"a report has no place for {type(result).__name__}; give it the runs it is made from")
+    return found
 
 
 def _added(article: Article, result: Result) -> Article:

@@ -50,9 +50,9 @@ class LabelTable:
         if missing:
             there = ", ".join(map(str, frame.columns)) or "none"
             raise EquinoiseError(f"the DataFrame needs the columns {', '.join(COLUMNS)}; it has {there}")
-        whole = frame.assign(count=frame["count"].convert_dtypes())  # 3.0 is 3: a column with a gap is of floats
-        texts = whole[list(COLUMNS)].astype(object).where(whole[list(COLUMNS)].notna(), "").astype(str)
-        rows = zip(*(texts[name].str.strip() for name in COLUMNS), strict=True)
+        table = frame[list(COLUMNS)]
+        cells = table.astype(object).where(table.notna(), "")
+        rows = zip(*(map(_text, cells[name]) for name in COLUMNS), strict=True)
         return cls("the DataFrame", Counter((concept, axis, label, n) for concept, axis, label, n in rows))
 
     @property
@@ -90,3 +90,8 @@ class LabelTable:
             Counts(c, a, {name: found[c, a, name] for name in known[a].classes}, found[c, a, UNCLEAR])
             for c, a in groups
         ]
+
+
+def _text(value: object) -> str:
+    """A cell of a DataFrame as a CSV file has it; 3.0 is 3, since pandas makes floats of a column with a gap."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
