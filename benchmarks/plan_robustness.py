@@ -9,19 +9,17 @@ says that the settings differ. Prompts that name the class must come out as with
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
+import warnings
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
-from benchmarks.common import RUNS, Journal, Row, keep, tabulate
+from pydantic import Field
+
+from benchmarks.common import Journal, keep
 from benchmarks.plan_bench import Bench, parser
-from equinoise.axes import load_axis
-from equinoise.run import read_records
-from equinoise.seeds import AUDIT, seed_range
-from equinoise.statistics import wilson
-from equinoise.steering.plan import Plan
+from emoji_world.tables import show
+from equinoise import AuditResult, EquinoiseWarning, Plan, load_axis
+from equinoise.results.base import Value
+from equinoise.seeds import AUDIT
 
 CONCEPT, NAMED = "a photo of a doctor", "a photo of a woman doctor"
 VERIFIED = 256
@@ -33,7 +31,7 @@ class Used:
     """Settings and a prompt that the plan is used with; `anyhow`: past its filter, which is for the exact concept."""
 
     concept: str = CONCEPT
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, float | str] = field(default_factory=dict)
     anyhow: bool = False
 
 
@@ -55,69 +53,80 @@ USES = {
 }
 
 
+class Row(Value):
+    """What a use gave.
+
+    Attributes:
+        women_untouched, women, low, high: share of women without and with the plan, and its interval.
+        n: images with a gender.
+        off: how far from half; None where the prompt filter left the images alone.
+        warned: warnings that the settings differ.
+        gated: whether the prompt filter left the images alone.
+        same_bytes: images that are equal with and without the plan.
+    """
+
+    used: str
+    women_untouched: float = Field(alias="women untouched")
+    women: float
+    low: float
+    high: float
+    n: int
+    off: float | None
+    warned: int
+    gated: bool
+    same_bytes: int = Field(alias="same bytes as without")
+
+
 def main() -> None:
     """Measure what is not kept yet, print the table, write the JSON."""
     flags = parser(__doc__, 256)
     flags.add_argument("--pilots", type=int, default=384)
     args = flags.parse_args()
-    gender = load_axis("gender")
     with Bench(args) as bench:
-        about = bench.about(pilots=args.pilots, n=args.n)
-        journal, directions = Journal("plan_robustness", about), bench.directions_file([gender], CONCEPT)
-        bench.plan("robust", CONCEPT, ["gender=uniform"], args.pilots, VERIFIED, directions)
+        about = bench.to_json(pilots=args.pilots, n=args.n)
+        journal, gender = Journal("plan_robustness", about, Row), [load_axis("gender")]
+        made = bench.plan("robust", CONCEPT, gender, {"gender": "uniform"}, args.pilots, VERIFIED).plan
         for name in bench.wanted(list(USES)):
             if name not in journal.rows:
-                journal.add(name, used(bench, name, USES[name], args))
+                journal.add(name, used(made, name, USES[name], args))
     rows = [journal.rows[name] for name in USES if name in journal.rows]
-    tabulate(rows)
+    show(rows)
     keep({"about": about, "rows": rows}, "plan_robustness")
 
 
-def used(bench: Bench, name: str, use: Used, args: argparse.Namespace) -> Row:
+def used(made: Plan, name: str, use: Used, args: argparse.Namespace) -> Row:
     """Images under the plan and without it, on the same seeds and settings."""
     settings = dict(use.settings)
     if "steps" in settings:
-        settings["steps"] = round(settings["steps"] * args.steps)
-    file = _past_the_filter(bench, use.concept) if use.anyhow else bench.plan_file("robust")
-    slug, seeds = name.replace(" ", "-").replace("+", "p"), seed_range(AUDIT, args.n)
-    concept, gender = use.concept.replace(" ", "-"), [load_axis("gender")]
-    with Bench(args, **settings) as place, contextlib.redirect_stderr(io.StringIO()) as said:
-        after = place.under_plan(f"robust-{slug}", file, use.concept, gender, seeds)
-        before = place.draw(f"robust-{concept}-untouched", [use.concept], gender, seeds)
-    share, low, high, n = women(after)
-    warnings = [line for line in said.getvalue().splitlines() if "warning" in line]
-    filtered = any("untouched" in line for line in warnings)
-    return {
-        "used": name,
-        "women untouched": women(before)[0],
-        "women": share,
-        "low": low,
-        "high": high,
-        "n": n,
-        "off": None if filtered else abs(share - 0.5),
-        "warned": sum("made at" in line or "found at" in line for line in warnings),
-        "gated": filtered,
-        "same bytes as without": same(before, after),
-    }
+        settings["steps"] = round(float(settings["steps"]) * args.steps)
+    given = replace(made, concept=use.concept) if use.anyhow else made  # as if it had been made for this wording
+    slug, concept, axes = name.replace(" ", "-").replace("+", "p"), use.concept.replace(" ", "-"), [load_axis("gender")]
+    with Bench(args, **settings) as place, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", EquinoiseWarning)
+        after = place.audit(f"robust-{slug}", use.concept, axes, args.n, AUDIT, given)
+        before = place.audit(f"robust-{concept}-untouched", use.concept, axes, args.n, AUDIT)
+    said = [str(one.message) for one in caught]
+    filtered, women = any("untouched" in text for text in said), after["gender"]["woman"]
+    return Row(
+        used=name,
+        women_untouched=before["gender"]["woman"].share,
+        women=women.share,
+        low=women.low,
+        high=women.high,
+        n=after["gender"].clear,
+        off=None if filtered else abs(women.share - 0.5),
+        warned=sum("made at" in text or "found at" in text for text in said),
+        gated=filtered,
+        same_bytes=same(before, after),
+    )
 
 
-def _past_the_filter(bench: Bench, concept: str) -> Path:
-    """The plan as one for this wording, so that what it does there can be seen."""
-    path = RUNS / bench.home / f"plan-robust-{concept.replace(' ', '-')}.safetensors"
-    replace(Plan.load(bench.plan_file("robust")), concept=concept).save(path)
-    return path
-
-
-def women(run: Path) -> tuple[float, float, float, int]:
-    """Share of women, its interval, and the images with a gender."""
-    labels = [record.labels["gender"] for record in read_records(run)]
-    count, n = labels.count("woman"), sum(label != "unclear" for label in labels)
-    return count / n, *wilson(count, n), n
-
-
-def same(first: Path, second: Path) -> int:
+def same(first: AuditResult, second: AuditResult) -> int:
     """Images of the same seed that are equal to the last byte."""
-    files = [{record.seed: (run / record.file).read_bytes() for record in read_records(run)} for run in (first, second)]
+    files = [
+        {record.seed: (result.run.require_folder() / record.file).read_bytes() for record in result.run.records}
+        for result in (first, second)
+    ]
     return sum(files[0][seed] == files[1].get(seed) for seed in files[0])
 
 

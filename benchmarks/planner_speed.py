@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 from time import perf_counter, process_time
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.common import tell
+from emoji_world.tables import Row
 from equinoise.planning.solver import Goal, choose
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for axes, classes, shifts in ((1, 2, 200), (2, 5, 200), (5, 7, 200), (5, 7, 800)):
         seconds, busy, used = [], [], []
         for seed in range(args.repeats):

@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.common import Journal, keep, tabulate
+from benchmarks.common import Journal, keep
+from emoji_world.tables import Row, show
 from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.directions.direction import Direction, Origin
 from equinoise.engine.worker import start
@@ -36,8 +36,9 @@ from equinoise.planning.optimise import Problem, SearchSettings, Solution
 from equinoise.planning.pilots import Pilot
 from equinoise.planning.solver import REACHED, Goal, choose
 from equinoise.progress import progress
+from equinoise.results.base import Value
 from equinoise.seeds import PILOT, VERIFY
-from equinoise.statistics import Confusion, Interval, correct, share_intervals, wilson
+from equinoise.statistics import Confusion, correct, share_intervals, wilson
 from equinoise.understanding.targets import Target, uniform
 
 Array = NDArray[np.float64]
@@ -140,7 +141,44 @@ def target_of(axis: Axis, rng: np.random.Generator) -> Target:
     return Target((axis,), dict(zip(axis.classes, map(float, shares), strict=True)))
 
 
-def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
+class TargetOutcome(Value):
+    """What became of a target in a world of known truth.
+
+    Attributes:
+        before, off: farthest class from its target by formula, untouched and under the plan.
+        tv: total variation from the target.
+        error: the expected shares' largest distance from the true ones.
+        held, covered: whether each interval of the verification holds the true share, and whether all do.
+        width: mean width of the intervals.
+        on_target: whether every interval lies within the target ± 0.1.
+    """
+
+    axis: str
+    before: float
+    off: float
+    tv: float
+    error: float
+    held: list[bool]
+    covered: bool
+    width: float
+    on_target: bool
+
+
+class WorldOutcome(Value):
+    """A world: how many axes, whether the detector errs, whether its targets can be met; and what was planned."""
+
+    axes: int
+    errs: bool
+    feasible: bool
+    farther: float
+    said_feasible: bool
+    pilots: int
+    nats: float
+    seconds: float
+    targets: list[TargetOutcome]
+
+
+def tried(number: int, pilots: int, n: int) -> WorldOutcome:
     """One world: plan, verify, compare."""
     rng = np.random.default_rng([7, number])
     errs, axes = number % 2 == 1, NAMES if number % 4 > 1 else NAMES[:1]
@@ -162,20 +200,20 @@ def tried(number: int, pilots: int, n: int) -> dict[str, Any]:
     verified = made.seen(solution.weights[parts], range(first, first + n), rng)
     shares = [_compared(made, target, solution, verified) for target in targets]
     nearest = _nearest(made, targets)
-    return {
-        "axes": len(axes),
-        "errs": errs,
-        "feasible": nearest <= REACHED,
-        "farther": sum(target["tv"] for target in shares) - nearest,
-        "said_feasible": solution.choice.feasible,
-        "pilots": len(solution.pilots),
-        "nats": float(solution.choice.mixture @ (solution.weights**2).sum(1) / 2),
-        "seconds": seconds,
-        "targets": shares,
-    }
+    return WorldOutcome(
+        axes=len(axes),
+        errs=errs,
+        feasible=nearest <= REACHED,
+        farther=sum(target.tv for target in shares) - nearest,
+        said_feasible=solution.choice.feasible,
+        pilots=len(solution.pilots),
+        nats=float(solution.choice.mixture @ (solution.weights**2).sum(1) / 2),
+        seconds=seconds,
+        targets=shares,
+    )
 
 
-def _compared(made: World, target: Target, solution: Solution, verified: Sequence[Pilot]) -> dict[str, Any]:
+def _compared(made: World, target: Target, solution: Solution, verified: Sequence[Pilot]) -> TargetOutcome:
     index, wanted = NAMES.index(target.name), np.array(list(target.shares.values()))
     true = solution.choice.mixture @ made.shares(solution.weights, index)
     before = made.shares(np.zeros((1, solution.weights.shape[1])), index)[0]
@@ -184,31 +222,23 @@ def _compared(made: World, target: Target, solution: Solution, verified: Sequenc
     counts = _counts(labels, target)
     known = made.confusions.get(target.name)
     intervals = list(correct(counts, known).intervals) if known else share_intervals(counts[:-1])
-    return {
-        "axis": target.name,
-        "before": float(np.abs(before - wanted).max()),
-        "off": float(np.abs(true - wanted).max()),
-        "tv": float(np.abs(true - wanted).sum() / 2),
-        "error": float(np.abs(expected - true).max()),
-        **_judged(intervals, true, wanted),
-    }
+    held = [bool(low <= share <= high) for (low, high), share in zip(intervals, true, strict=True)]
+    near = [t - MARGIN <= i.low and i.high <= t + MARGIN for i, t in zip(intervals, wanted, strict=True)]
+    return TargetOutcome(
+        axis=target.name,
+        before=float(np.abs(before - wanted).max()),
+        off=float(np.abs(true - wanted).max()),
+        tv=float(np.abs(true - wanted).sum() / 2),
+        error=float(np.abs(expected - true).max()),
+        held=held,
+        covered=all(held),
+        width=float(np.mean([high - low for low, high in intervals])),
+        on_target=all(map(bool, near)),
+    )
 
 
 def _counts(labels: NDArray[np.str_], target: Target) -> list[int]:
     return [int((labels == name).sum()) for name in (*target.shares, UNCLEAR)]
-
-
-def _judged(intervals: Sequence[Interval], true: Array, wanted: Array) -> dict[str, Any]:
-    """Do the intervals hold the truth, each by itself and all together; how wide are they; is the target shown?"""
-    held = [bool(low <= share <= high) for (low, high), share in zip(intervals, true, strict=True)]
-    return {
-        "held": held,
-        "covered": all(held),
-        "width": float(np.mean([high - low for low, high in intervals])),
-        "on_target": all(
-            bool(t - MARGIN <= i.low and i.high <= t + MARGIN) for i, t in zip(intervals, wanted, strict=True)
-        ),
-    }
 
 
 def _nearest(made: World, targets: Sequence[Target]) -> float:
@@ -221,36 +251,36 @@ def _nearest(made: World, targets: Sequence[Target]) -> float:
     return choose(goals, np.zeros(len(weights)), 0.0).reach
 
 
-def table(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def table(rows: Sequence[WorldOutcome]) -> list[Row]:
     """A line for each kind of world."""
     lines = []
     for axes in (1, 2):
         for errs in (False, True):
             for feasible in (True, False):
-                group = [r for r in rows if (r["axes"], r["errs"], r["feasible"]) == (axes, errs, feasible)]
+                group = [r for r in rows if (r.axes, r.errs, r.feasible) == (axes, errs, feasible)]
                 if group:
                     lines.append(_line(group, axes, errs, feasible))
     return lines
 
 
-def _line(group: Sequence[dict[str, Any]], axes: int, errs: bool, feasible: bool) -> dict[str, Any]:
-    targets = [target for row in group for target in row["targets"]]
+def _line(group: Sequence[WorldOutcome], axes: int, errs: bool, feasible: bool) -> Row:
+    targets = [target for row in group for target in row.targets]
     return {
         "targets": "gender" if axes == 1 else "gender and tone",
         "detector": "errs" if errs else "exact",
         "feasible": feasible,
         "worlds": len(group),
-        "said so": float(np.mean([row["said_feasible"] == feasible for row in group])),
-        "off before": float(np.mean([target["before"] for target in targets])),
-        "off after": float(np.mean([target["off"] for target in targets])),
-        "farther than need be": float(np.mean([row["farther"] for row in group])),
-        "expected against true": float(np.mean([target["error"] for target in targets])),
-        "missed": float(np.mean([any(t["off"] > MARGIN for t in row["targets"]) for row in group])),
-        "on target": float(np.mean([all(t["on_target"] for t in row["targets"]) for row in group])),
-        "covered": float(np.mean([target["covered"] for target in targets])),
-        "pilots": float(np.mean([row["pilots"] for row in group])),
-        "nats": float(np.mean([row["nats"] for row in group])),
-        "seconds": float(np.median([row["seconds"] for row in group])),
+        "said so": float(np.mean([row.said_feasible == feasible for row in group])),
+        "off before": float(np.mean([target.before for target in targets])),
+        "off after": float(np.mean([target.off for target in targets])),
+        "farther than need be": float(np.mean([row.farther for row in group])),
+        "expected against true": float(np.mean([target.error for target in targets])),
+        "missed": float(np.mean([any(t.off > MARGIN for t in row.targets) for row in group])),
+        "on target": float(np.mean([all(t.on_target for t in row.targets) for row in group])),
+        "covered": float(np.mean([target.covered for target in targets])),
+        "pilots": float(np.mean([row.pilots for row in group])),
+        "nats": float(np.mean([row.nats for row in group])),
+        "seconds": float(np.median([row.seconds for row in group])),
     }
 
 
@@ -262,15 +292,16 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=384, help="images of the verification")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    lines = summarise(measured(args))
-    tabulate(lines["table"])
-    tabulate(lines["intervals"])
-    keep({"arguments": vars(args), **lines}, "plans_on_mixture")
+    rows = measured(args)
+    lines, intervals = table(rows), [_held(rows, name) for name in NAMES]
+    show(lines)
+    show(intervals)
+    keep({"arguments": vars(args), "table": lines, "intervals": intervals}, "plans_on_mixture")
 
 
-def measured(args: argparse.Namespace) -> list[dict[str, Any]]:
+def measured(args: argparse.Namespace) -> list[WorldOutcome]:
     """All worlds, in processes of one thread; those that are kept are not made again."""
-    journal = Journal("plans_on_mixture", {"pilots": args.pilots, "n": args.n})
+    journal = Journal("plans_on_mixture", {"pilots": args.pilots, "n": args.n}, WorldOutcome)
     numbers = range(args.first, args.first + args.worlds)
     lacking = [number for number in numbers if str(number) not in journal.rows]
     pool = ProcessPoolExecutor(args.workers, get_context("forkserver"), start, (1,))
@@ -282,28 +313,21 @@ def measured(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [journal.rows[str(number)] for number in numbers]
 
 
-def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The table, and how often intervals hold, by kind of target and over all."""
-    return {"table": table(rows), "intervals": [_held(rows, name) for name in NAMES]}
-
-
-def _held(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
-    found = [t for row in rows for t in row["targets"] if t["axis"] == name]
-    together, each = [f["covered"] for f in found], [held for f in found for held in f["held"]]
+def _held(rows: Sequence[WorldOutcome], name: str) -> Row:
+    """How often the intervals of an axis hold."""
+    found = [target for row in rows for target in row.targets if target.axis == name]
+    together, each = [f.covered for f in found], [held for f in found for held in f.held]
+    low, high = wilson(sum(together), len(together))
     return {
         "axis": name,
         "targets": len(found),
         "all at once": float(np.mean(together)),
-        **_ends("all at once", sum(together), len(together)),
+        "all at once, low": low,
+        "all at once, high": high,
         "one by one": float(np.mean(each)),
-        "width": float(np.mean([f["width"] for f in found])),
-        "on target": float(np.mean([f["on_target"] for f in found])),
+        "width": float(np.mean([f.width for f in found])),
+        "on target": float(np.mean([f.on_target for f in found])),
     }
-
-
-def _ends(name: str, count: int, n: int) -> dict[str, float]:
-    low, high = wilson(count, n)
-    return {f"{name}, low": low, f"{name}, high": high}
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ import argparse
 import json
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, keep, tabulate
+from benchmarks.common import keep
 from benchmarks.plans_on_mixture import MARGIN, NAMES, World, target_of, world
+from emoji_world.tables import RESULTS, Row, show
 from equinoise.axes import load_axis
 from equinoise.planning.candidates import RunCalls
 from equinoise.planning.early_stopping import EarlyStopping
@@ -29,6 +29,7 @@ from equinoise.planning.optimise import Problem, RejectionSettings, SearchSettin
 from equinoise.planning.pilots import Pilot
 from equinoise.planning.response import Array
 from equinoise.progress import progress
+from equinoise.results.base import Value
 from equinoise.seeds import PILOT
 from equinoise.steering.plan import Part
 from equinoise.understanding.targets import Target
@@ -40,18 +41,41 @@ RIGHT = {5: (0.92, 0.64), 10: (0.97, 0.78), 15: (0.99, 0.88)}
 POSITIONS = 200_000
 
 
-def tried(number: int, pilots: int) -> dict[str, Any]:
-    """One world: a plan of shifts alone, and one that may use rejection sampling."""
+class PlanOutcome(Value):
+    """How far the truth of a plan is from its targets, in the class that is farthest, and what it costs.
+
+    `extra`, `expected_extra`: denoiser calls beyond those of whole runs, as a share of these.
+    """
+
+    off: float
+    said_feasible: bool
+    nats: float
+    expected_extra: float
+    extra: float
+    pilots: int
+
+
+class WorldOutcome(Value):
+    """One world: a plan of shifts alone, and one that may use rejection sampling (`selection`)."""
+
+    world: int
+    shifts: PlanOutcome
+    selection: PlanOutcome
+
+
+def tried(number: int, pilots: int) -> WorldOutcome:
+    """Both plans of a world."""
     rng = np.random.default_rng([11, number])
     made = world(rng, errs=False)
     targets = [target_of(load_axis(name), rng) for name in NAMES]
     generate, seeds = partial(checked, made, np.random.default_rng([12, number])), range(PILOT, PILOT + pilots)
-    row: dict[str, Any] = {"world": number}
-    for kind, rejection in (("shifts", None), ("selection", RejectionSettings(RunCalls(CALLS, True), "known"))):
+
+    def planned(rejection: RejectionSettings | None) -> PlanOutcome:
         problem = Problem(targets, made.basis, SearchSettings(pilots, rejection=rejection))
-        solution = explore(problem, generate, seeds)
-        row[kind] = judged(made, targets, solution, np.random.default_rng([13, number]))
-    return row
+        return judged(made, targets, explore(problem, generate, seeds), np.random.default_rng([13, number]))
+
+    shifts, selection = planned(None), planned(RejectionSettings(RunCalls(CALLS, True), "known"))
+    return WorldOutcome(world=number, shifts=shifts, selection=selection)
 
 
 def checked(
@@ -82,8 +106,8 @@ def predicted(final: Labels, index: int, step: int, rng: np.random.Generator) ->
     return np.where(rng.random(len(final)) < RIGHT[step][index], final, other)
 
 
-def judged(made: World, targets: Sequence[Target], solution: Solution, rng: np.random.Generator) -> dict[str, Any]:
-    """How far the truth of a plan is from its targets, in the class that is farthest, and what it costs."""
+def judged(made: World, targets: Sequence[Target], solution: Solution, rng: np.random.Generator) -> PlanOutcome:
+    """The truth of a plan, by simulation."""
     mixture = Mixture.rounded(solution, made.basis)
     table, attempts = np.zeros((2, 5)), 0.0
     for weights, part in zip(mixture.candidates.weights, mixture.parts, strict=True):
@@ -91,14 +115,14 @@ def judged(made: World, targets: Sequence[Target], solution: Solution, rng: np.r
         table, attempts = table + part.share * shares, attempts + part.share * each
     off = [float(np.abs(table.sum(1 - i) - list(t.shares.values())).max()) for i, t in enumerate(targets)]
     step = solution.early_classifier.step if solution.early_classifier else 0
-    return {
-        "off": max(off),
-        "said_feasible": solution.choice.feasible,
-        "nats": sum(part.share * part.intervention.kl_nats for part in mixture.parts),
-        "expected_extra": mixture.extra_calls_per_image,
-        "extra": (attempts - 1) * (step + 1) / CALLS,
-        "pilots": len(solution.pilots),
-    }
+    return PlanOutcome(
+        off=max(off),
+        said_feasible=solution.choice.feasible,
+        nats=sum(part.share * part.intervention.kl_nats for part in mixture.parts),
+        expected_extra=mixture.extra_calls_per_image,
+        extra=(attempts - 1) * (step + 1) / CALLS,
+        pilots=len(solution.pilots),
+    )
 
 
 def simulated(
@@ -121,25 +145,24 @@ def simulated(
     return (1 - missed) * own + missed * all_, (1 - (1 - accepted.mean()) ** most) / accepted.mean()
 
 
-def table(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def table(rows: Sequence[WorldOutcome]) -> list[Row]:
     """A line for each kind of plan."""
-    return [_line(kind, [row[kind] for row in rows]) for kind in ("shifts", "selection")]
+    return [_line("shifts", [row.shifts for row in rows]), _line("selection", [row.selection for row in rows])]
 
 
-def _line(kind: str, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    off = np.array([row["off"] for row in found])
-    extra = np.array([row["extra"] for row in found])
-    error = np.array([row["extra"] - row["expected_extra"] for row in found])
+def _line(kind: str, found: Sequence[PlanOutcome]) -> Row:
+    off, extra = (np.array([getattr(row, name) for row in found]) for name in ("off", "extra"))
+    error = extra - np.array([row.expected_extra for row in found])
     return {
         "plans": kind,
         "worlds": len(found),
-        "farthest class off, mean": 100 * off.mean(),
+        "farthest class off, mean": 100 * float(off.mean()),
         f"off by more than {100 * MARGIN:.0f} points": int((off > MARGIN).sum()),
-        "nats": float(np.mean([row["nats"] for row in found])),
-        "more calls, mean %": 100 * extra.mean(),
-        "largest %": 100 * extra.max(),
+        "nats": float(np.mean([row.nats for row in found])),
+        "more calls, mean %": 100 * float(extra.mean()),
+        "largest %": 100 * float(extra.max()),
         "expected against true, points of calls": 100 * float(np.abs(error).mean()),
-        "pilots": float(np.mean([row["pilots"] for row in found])),
+        "pilots": float(np.mean([row.pilots for row in found])),
     }
 
 
@@ -150,14 +173,15 @@ def main() -> None:
     args = parser.parse_args()
     file = RESULTS / "selection.json"
     kept = json.loads(file.read_text()) if file.exists() else {}
-    rows = kept["rows"] if kept.get("pilots") == args.pilots else []
+    known = kept["rows"] if kept.get("pilots") == args.pilots else []
+    rows = [WorldOutcome.from_json(row, str(file)) for row in known]
     with progress("worlds", args.worlds) as tick:
         tick(min(len(rows), args.worlds))
         for number in range(len(rows), args.worlds):
             rows.append(tried(number, args.pilots))
             keep({"pilots": args.pilots, "rows": rows}, "selection")
             tick(1)
-    tabulate(table(rows[: args.worlds]))
+    show(table(rows[: args.worlds]))
 
 
 if __name__ == "__main__":

@@ -17,19 +17,27 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 from torch import Tensor
 
-from benchmarks.common import RUNS
-from benchmarks.own_prompts import own_prompts
-from benchmarks.plan_bench import Bench, concept_of
-from equinoise.axes import Axis, load_axis
-from equinoise.directions.direction import Direction, DirectionSet
-from equinoise.directions.estimators import fit
-from equinoise.models.base import NOISE, Generated, HeldLatents, Sampling, Step, draw_noise, step_at
+from benchmarks.common import fit_quickly
+from benchmarks.plan_bench import PAIRS, Bench, concept_of
+from equinoise import (
+    Axis,
+    Direction,
+    DirectionSet,
+    Intervention,
+    Sampling,
+    Shift,
+    class_prompts,
+    collect,
+    draw_noise,
+    load_axis,
+    step_at,
+)
+from equinoise.models.base import NOISE, Generated, HeldLatents, Step
 from equinoise.models.pipeline import PipelineModel, require_pipeline
 from equinoise.seeds import COLLECT, seed_range
-from equinoise.steering.intervention import Intervention, Shift
-from equinoise.workflows.collecting import collect
 
-PAIRS, DETECTED_N = 32, 256
+DETECTED_N = 256
+Tensors = dict[str, Tensor]
 LATER = "0.4"
 """Of the run, where a direction is not from the first call."""
 RIDGE = 1.0
@@ -45,15 +53,15 @@ def directions(bench: Bench, axis: Axis, label: str, role: str) -> dict[str, Dir
     def of(found: DirectionSet, step: int) -> Direction:
         return found.find(label if not axis.ordered else axis.classes[-1], step)
 
-    own = of(bench.own_directions(axis, concept, step=bench.step), bench.step)
-    beside = bench.own_directions(other, concept, step=bench.step).find(other.classes[-1], bench.step)
+    own = of(bench.directions(axis, concept), bench.step)
+    beside = bench.directions(other, concept).find(other.classes[-1], bench.step)
     return {
         "own prompts": own,
-        "own prompts, later": of(bench.own_directions(axis, concept, step=late), late),
-        "own prompts, later, svm": of(bench.own_directions(axis, concept, "svm", step=late), late),
+        "own prompts, later": of(bench.directions(axis, concept, step=late), late),
+        "own prompts, later, svm": of(bench.directions(axis, concept, "svm", late), late),
         "own prompts, later, shrunk": shrunk(bench, axis, label, role, late),
         "own prompts, orthogonalised": own.orthogonal_to([beside]),
-        "general": of(bench.directions(axis, step=bench.step), bench.step),
+        "general": of(bench.directions(axis), bench.step),
         "general, later": of(bench.directions(axis, step=late), late),
         "general, later, svm": of(bench.directions(axis, estimator="svm", step=late), late),
         "conditional, later": conditional(bench, axis, label, role, late),
@@ -82,7 +90,7 @@ def reflected(found: Mapping[str, Direction]) -> dict[str, Intervention]:
 
 def shrunk(bench: Bench, axis: Axis, label: str, role: str, step: int) -> Direction:
     """Ridge regression of the score on the latents, in the dual, seeds centred: α = (K + λI)⁻¹ y."""
-    traces = bench.own_traces(axis, concept_of(role), step=step)
+    traces = bench.traces(axis, concept_of(role), step)
     x = traces.latents[step].reshape(len(traces.labels), -1).astype(np.float64)
     towards = np.where(np.arange(len(axis.classes)) == axis.classes.index(label), 1.0, -1.0)
     scores = (np.linspace(-1, 1, len(axis.classes)) if axis.ordered else towards)[traces.labels]
@@ -98,7 +106,7 @@ def shrunk(bench: Bench, axis: Axis, label: str, role: str, step: int) -> Direct
 
 def _like(bench: Bench, axis: Axis, label: str, role: str, vector: NDArray[np.float64]) -> Direction:
     """A vector as a direction with the provenance of the concept's own one."""
-    own = bench.own_directions(axis, concept_of(role), step=bench.step)
+    own = bench.directions(axis, concept_of(role))
     like = own.find(label if not axis.ordered else axis.classes[-1], bench.step)
     return Direction.unit(vector.reshape(like.vector.shape), like.origin)
 
@@ -108,9 +116,9 @@ def detected(bench: Bench, axis: Axis, label: str, role: str, step: Step) -> Dir
     steps = (NOISE, step_at(LATER, bench.model.sampling.steps))
     traces = collect(
         bench.model, axis, concept=concept_of(role), labels="detected", n=DETECTED_N, capture=steps,
-        out=RUNS / bench.home / f"detected-{axis.name}-{role}", engine=bench.engine,
+        out=bench.home / f"detected-{axis.name}-{role}", engine=bench.engine,
     )  # fmt: skip
-    return fit(traces, "mean", [step], permutations=0).find(label if not axis.ordered else axis.classes[-1], step)
+    return fit_quickly(traces, "mean", [step]).find(label if not axis.ordered else axis.classes[-1], step)
 
 
 @torch.inference_mode()
@@ -120,7 +128,7 @@ def conditional(bench: Bench, axis: Axis, label: str, role: str, step: int) -> D
     The sampler subtracts the predicted noise, so the latents go the other way than the difference of predictions does.
     """
     model, sampling = require_pipeline(bench.model.backend), bench.model.sampling
-    said = own_prompts(axis, concept_of(role))
+    said = class_prompts(concept_of(role), axis).prompts
     ends = (axis.classes[-1], axis.classes[0]) if axis.ordered else (label, next(c for c in axis.classes if c != label))
     seeds, total = seed_range(COLLECT, PAIRS), np.zeros(model.latent_shape)
     for start in range(0, len(seeds), PART):
@@ -177,7 +185,7 @@ class Midway:
         """As of `TextToImage`; nothing can be captured or predicted, and no run goes on from held latents."""
         pipe: Any = self._model.pipeline
 
-        def move(_: Any, step: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        def move(_: Any, step: int, time: Any, tensors: Tensors) -> Tensors:
             if step not in self._steps:
                 return {}
             latents, times = tensors["latents"], pipe.scheduler.timesteps

@@ -9,21 +9,25 @@ by the detector. Gender: towards the rarer; tone: the two darkest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.common import Journal, Row, keep, tabulate
-from benchmarks.plan_bench import Bench, concept_of, parser, people
+from pydantic import Field
+
+from benchmarks.common import Journal, keep, people
+from benchmarks.plan_bench import Bench, concept_of, parser
 from benchmarks.shift_methods import Midway, directions, reflected, shifts
-from equinoise.axes import UNCLEAR, load_axis
-from equinoise.engine import Engine, Job
-from equinoise.engine.images import make_images
+from emoji_world.tables import show
+from equinoise import Engine, Intervention, load_axis
+from equinoise.axes import UNCLEAR
+from equinoise.engine import Job
 from equinoise.models.base import step_at
 from equinoise.models.pipeline import require_pipeline
-from equinoise.progress import progress
+from equinoise.results.base import Value
+from equinoise.run import ROLE, MemoryRun
+from equinoise.runtime.making import Maker
 from equinoise.seeds import VERIFY, seed_range
-from equinoise.statistics import paired_difference
-from equinoise.steering.intervention import Intervention
+from equinoise.statistics import Interval, paired_difference
 from equinoise.understanding.counts import likeliest
 
 CASES = (
@@ -42,6 +46,40 @@ MIDWAY = {
 }
 
 
+class Seen(Value):
+    """By seed the labels of every axis, and whether the role is right."""
+
+    labels: dict[str, list[str]]
+    right: list[bool]
+
+
+class Method(Value):
+    """Axis, role and wanted classes; how the noise was moved; KL divergence from N(0, I)."""
+
+    case: list[str]
+    method: str
+    nats: float
+
+
+class Moved(Seen, Method):
+    """What a method gave."""
+
+
+class Line(Value):
+    """A method on all concepts of an axis: how much commoner the wanted classes became, paired, and what it cost."""
+
+    axis: str
+    nats: float
+    method: str
+    concepts: int
+    commoner: float
+    low: float
+    high: float
+    role_kept: float = Field(alias="role kept")
+    role_low: float = Field(alias="role low")
+    moved_besides: float = Field(alias="moved besides")
+
+
 def main() -> None:
     """Measure what is not kept yet, print the table, write the JSON."""
     flags = parser(__doc__, 128)
@@ -49,28 +87,25 @@ def main() -> None:
     args = flags.parse_args()
     budgets = [float(part) for part in args.nats.split(",")]
     with Bench(args) as bench:
-        about = bench.about(n=args.n)
-        journal = Journal("shifts", about)
+        about = bench.to_json(n=args.n)
+        journal = Journal("shifts", about, Moved)
         for axis, role, wanted in CASES:
             if bench.wanted([f"{axis}/{role}"]):
-                measure(bench, journal, axis, role, wanted, budgets, args.n)
+                measure(bench, journal, [axis, role, *wanted], budgets, args.n)
     rows = table(journal.rows)
-    tabulate(rows)
+    show(rows)
     keep({"about": about, "table": rows, "rows": journal.rows}, "shifts")
 
 
-def measure(
-    bench: Bench, journal: Journal, axis: str, role: str, wanted: Sequence[str], budgets: Sequence[float], n: int
-) -> None:
-    """All methods on one concept; what the journal has is not made again."""
+def measure(bench: Bench, journal: Journal[Moved], case: Sequence[str], budgets: Sequence[float], n: int) -> None:
+    """All methods on one concept (axis, role, wanted classes); what the journal has is not made again."""
+    axis, role, *wanted = case
 
     def made(name: str, nats: float, change: Intervention | None, midway: Sequence[str] = ()) -> None:
         key = f"{axis}/{role}/{name}/{nats:.2f}"
         if key not in journal.rows:
-            journal.add(
-                key,
-                {"case": [axis, role, *wanted], "method": name, "nats": nats, **seen(bench, role, change, n, midway)},
-            )
+            found = seen(bench, role, change, n, midway)
+            journal.add(key, Moved(case=list(case), method=name, nats=nats, **dict(found)))
 
     made("untouched", 0.0, None)
     units = directions(bench, load_axis(axis), wanted[-1], role)
@@ -84,76 +119,75 @@ def measure(
             made(name, nats, changes["own prompts"], steps)
 
 
-def seen(bench: Bench, role: str, change: Intervention | None, n: int, midway: Sequence[str] = ()) -> Row:
-    """Labels of every axis and whether the role is right, by seed; `midway`: where the shift is added instead."""
-    used, concept = bench.model, concept_of(role)
-    total, moved = used.sampling.steps, change if not midway else None
-    jobs = [Job(str(seed), concept, seed, moved) for seed in seed_range(VERIFY, n)]
-    engine = bench.engine
+def seen(bench: Bench, role: str, change: Intervention | None, n: int, midway: Sequence[str] = ()) -> Seen:
+    """Fresh images of a role, which are not kept; `midway`: where the shift is added instead of to the noise."""
+    model, concept, engine = bench.model, concept_of(role), bench.engine
+    jobs = [Job(str(seed), concept, seed, None if midway else change) for seed in seed_range(VERIFY, n)]
     if midway and change:
         (shift,) = change.shifts
-        steps = [step_at(part, total) for part in midway]
-        model: Any = Midway(require_pipeline(used.backend), shift.added, steps)  # less than a model: it only generates
-        engine = Engine(model=model)
-    with progress(role, n) as tick:
-        records = make_images(engine, used.request(people()), jobs, None, tick)
-    labels = {axis.name: [record.labels[axis.name] for record in records] for axis in people()}
-    asked = used.detector.role(concept)
-    return {"labels": labels, "right": [likeliest(record, "role") == asked for record in records]}
-
-
-def table(rows: dict[str, Row]) -> list[Row]:
-    """A line an axis, nats and method, over the concepts; the strongest first."""
-    groups: dict[tuple[str, float, str], list[tuple[Row, Row]]] = {}
-    for row in rows.values():
-        axis, role, *_ = row["case"]
-        if row["method"] != "untouched" and f"{axis}/{role}/untouched/0.00" in rows:
-            key = axis, round(row["nats"], 2), row["method"]
-            groups.setdefault(key, []).append((rows[f"{axis}/{role}/untouched/0.00"], row))
-    lines = [_line(*key, pairs) for key, pairs in groups.items()]
-    return sorted(lines, key=lambda line: (line["axis"], line["nats"], -line["commoner"]))
-
-
-def _line(axis: str, nats: float, method: str, pairs: Sequence[tuple[Row, Row]]) -> Row:
-    value, ends = _change(pairs, axis, [row["case"][2:] for _, row in pairs])
-    kept, kept_ends = paired_difference(
-        [right for first, _ in pairs for right in first["right"]],
-        [right for _, row in pairs for right in row["right"]],
+        steps = [step_at(part, model.sampling.steps) for part in midway]
+        moving: Any = Midway(
+            require_pipeline(model.backend), shift.added, steps
+        )  # less than a model: it generates only
+        engine = Engine(model=moving)
+    records = Maker(model, engine).make(role, jobs, people(), MemoryRun({}, most=0))
+    labels, asked = (
+        {axis.name: [record.labels[axis.name] for record in records] for axis in people()},
+        model.detector.role,
     )
-    return {
-        "axis": axis,
-        "nats": nats,
-        "method": method,
-        "concepts": len(pairs),
-        "commoner": value,
-        "low": ends.low,
-        "high": ends.high,
-        "role kept": kept,
-        "role low": kept_ends.low,
-        "moved besides": max(_largest(pair, "tone" if axis == "gender" else "gender") for pair in pairs),
-    }
+    return Seen(labels=labels, right=[likeliest(record, ROLE) == asked(concept) for record in records])
 
 
-def _change(pairs: Sequence[tuple[Row, Row]], axis: str, wanted: Sequence[Sequence[str]]) -> Any:
+def table(rows: Mapping[str, Moved]) -> list[Line]:
+    """A line an axis, nats and method, over the concepts; the strongest first."""
+    groups: dict[tuple[str, float, str], list[tuple[Moved, Moved]]] = {}
+    for row in rows.values():
+        axis, role, *_ = row.case
+        first = rows.get(f"{axis}/{role}/untouched/0.00")
+        if row.method != "untouched" and first:
+            groups.setdefault((axis, round(row.nats, 2), row.method), []).append((first, row))
+    lines = [_line(*key, pairs) for key, pairs in groups.items()]
+    return sorted(lines, key=lambda line: (line.axis, line.nats, -line.commoner))
+
+
+def _line(axis: str, nats: float, method: str, pairs: Sequence[tuple[Moved, Moved]]) -> Line:
+    value, ends = _change(pairs, axis)
+    kept, kept_ends = paired_difference(
+        [right for first, _ in pairs for right in first.right], [right for _, row in pairs for right in row.right]
+    )
+    other = "tone" if axis == "gender" else "gender"
+    return Line(
+        axis=axis,
+        nats=nats,
+        method=method,
+        concepts=len(pairs),
+        commoner=value,
+        low=ends.low,
+        high=ends.high,
+        role_kept=kept,
+        role_low=kept_ends.low,
+        moved_besides=max(_largest(first.labels[other], row.labels[other], other) for first, row in pairs),
+    )
+
+
+def _change(pairs: Sequence[tuple[Moved, Moved]], axis: str) -> tuple[float, Interval]:
     """The paired change of the wanted classes' share over all concepts' seeds that are clear both times."""
     both = [
-        (a in ours, b in ours)
-        for (first, row), ours in zip(pairs, wanted, strict=True)
-        for a, b in zip(first["labels"][axis], row["labels"][axis], strict=True)
+        (a in row.case[2:], b in row.case[2:])
+        for first, row in pairs
+        for a, b in zip(first.labels[axis], row.labels[axis], strict=True)
         if UNCLEAR not in (a, b)
     ]
     return paired_difference([a for a, _ in both], [b for _, b in both])
 
 
-def _largest(pair: tuple[Row, Row], axis: str) -> float:
+def _largest(before: Sequence[str], after: Sequence[str], axis: str) -> float:
     """The largest change of a class's share on another axis, over clear images."""
-    sides = [[label for label in row["labels"][axis] if label != UNCLEAR] for row in pair]
+    sides = [[label for label in labels if label != UNCLEAR] for labels in (before, after)]
     if not all(sides):
         return float("nan")
-    return max(
-        abs(sides[1].count(label) / len(sides[1]) - sides[0].count(label) / len(sides[0]))
-        for label in load_axis(axis).classes
-    )
+    shares = [[side.count(label) / len(side) for label in load_axis(axis).classes] for side in sides]
+    return max(abs(b - a) for a, b in zip(shares[0], shares[1], strict=True))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from equinoise import DirectionSet, Intervention, Part, Plan, Shift
+from equinoise.cli.app import app
 from equinoise.engine import JobResult
 from equinoise.workflows.collecting import TraceFolder
 
 CONCEPT = "a photo of a doctor"
-FAST = ("--steps", 6, "--workers", 2, "--batch-size", 4)
+FAST = ("--steps", "6", "--workers", "2", "--batch-size", "4")
 
 
 @pytest.fixture(scope="session")
@@ -71,17 +74,17 @@ def test_audit_prints_the_audit_object_and_keeps_nothing(
         "--target",
         "gender=woman:0.4,man:0.6",
         "-n",
-        5,
+        3,
         "--json",
         *FAST,
     )
     assert ran.code == 0, ran.err
     audits = ran.json["audits"]
     assert [(a["concept"], a["axis"], a["n"]) for a in audits] == [
-        (CONCEPT, "gender", 5),
-        (CONCEPT, "tone", 5),
-        ("a photo of a judge", "gender", 5),
-        ("a photo of a judge", "tone", 5),
+        (CONCEPT, "gender", 3),
+        (CONCEPT, "tone", 3),
+        ("a photo of a judge", "gender", 3),
+        ("a photo of a judge", "tone", 3),
     ]
     assert audits[0]["target"] == {"woman": 0.4, "man": 0.6}
     assert 0 <= audits[0]["concept_fidelity"] <= 1
@@ -337,7 +340,7 @@ BAD = [
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "--detector", "/nowhere"], "cannot load detector"),
     (["audit", "emoji", "--concept", CONCEPT, "--axis", "gender", "-o", "/dev/null"], "not a folder"),
     # this is noticed when the first image is kept
-    (["audit", "emoji", "--concept", CONCEPT, "--axis", "age", "-o", "/proc/nope", *map(str, FAST)], "cannot write"),
+    (["audit", "emoji", "--concept", CONCEPT, "--axis", "age", "-n", "1", "-o", "/proc/nope", *FAST], "cannot write"),
     (["audit", "/nowhere/model", "--concept", CONCEPT, "--axis", "gender"], "cannot load model"),
     (["collect", "emoji", "--axis", "gender", "--capture", "0,50", "-o", "x"], "step 50 does not exist"),
     (["collect", "emoji", "--axis", "gender", "--prompt", "women=a", "-o", "x"], "no class 'women'"),
@@ -416,5 +419,143 @@ def test_orthogonal_fit(cli: Callable, traces: Path, directions: Path, tmp_path:
 def test_help_names_every_command(cli: Callable) -> None:
     ran = cli()
     assert ran.code == 2
-    for name in ("audit", "collect", "fit", "sweep", "generate", "demo", "report"):
-        assert name in ran.out
+    for name in {*OPTIONS, "disagreements"} - {"misalign"}:  # its name until version 0.2, hidden
+        assert f"\n  {name}  " in ran.out
+
+
+OF_A_MODEL = (
+    "--adapter --batch-size --concept --device --dry-run --dtype --guidance-scale --json --offload -o --out --revision "
+    "--scheduler --size --steps --variant --workers"
+)
+OPTIONS = {
+    "audit": (
+        f"{OF_A_MODEL} -n --axis --classes --confusion --cross --detector "
+        "--plan --reference --seed --target --unclear-below --until-width"
+    ),
+    "calibrate-detector": "-o --axis --detector --device --json --out --unclear-below --wrong-cost",
+    "check": "--json --junit --max-spd --max-tv --strict",
+    "collect": f"{OF_A_MODEL} -n --axis --capture --classes --detector --labels --prompt --seed --unclear-below",
+    "demo": "-n -o --batch-size --json --out --pairs --pilots --workers",
+    "detect": "--detector --device --encoder --json --merge --objects --phrases --similar --table --threshold",
+    "export-direction": "-o --json --out",
+    "figures": "-o --formats --json --out",
+    "fit": "-o --estimator --json --orthogonal-to --out --permutations",
+    "generate": f"{OF_A_MODEL} -n --direction --plan --seed",
+    "import-direction": "-o --against --axis --class --json --model --out --step",
+    "interactions": "--json --object",
+    "misalign": "--alpha --encoder --json --space",
+    "plan": (
+        f"{OF_A_MODEL} --budget --confusion --detector --direction --margin --no-selection --pairs "
+        "--prompt --round --selection --step --target --unclear-below --verify"
+    ),
+    "quality": "--against --axis --before --device --encoder --json",
+    "relate": f"{OF_A_MODEL} -n --attributes --axis --detector --encoder --pooling --reference --seed",
+    "report": "-o --json --out",
+    "sweep": (
+        f"{OF_A_MODEL} -n --axis --detector --direction --how --seed --steps-from --target --unclear-below --weights"
+    ),
+    "understand": (
+        f"{OF_A_MODEL} -n --attributes --axis --cross --detector "
+        "--each --encoder --objects --phrases --seed --threshold"
+    ),
+}
+"""Command → its options, as they have been since version 0.1; more are welcome."""
+
+
+def test_every_command_and_option_stays() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert set(commands) >= {*OPTIONS, "disagreements"}
+    for name, options in OPTIONS.items():
+        here = {text for one in commands[name].params for text in (*one.opts, *one.secondary_opts)}
+        assert set(options.split()) <= here, name
+    for name in ("compare", "sensitivity", "policy", "studio", "serve"):  # of later versions: absent, not stubs
+        assert name not in commands
+
+
+COUNTED = {"count", "share", "low", "high", "corrected", "corrected_low", "corrected_high"}
+AUDITED = {
+    "concept", "axis", "n", "unclear", "target", "spd", "spd_low", "spd_high", "tv", "tv_low", "tv_high", "kl_bits",
+    "entropy_bits", "mean_pairwise_gap", "heim_imbalance", "floor", "gap_squared_unbiased", "concept_fidelity",
+    "classes.woman",
+}  # fmt: skip
+CELL = {
+    "step", "weight", "n", "unclear", "share", "low", "high", "tv", "concept_fidelity", "intrusion_nats",
+    "classes.woman",
+}  # fmt: skip
+KEYS = {
+    "audit": {
+        "": {"audits", "pooled", "sequential", "detector", "corrected_by.gender"},
+        "audits": {*AUDITED, "amplification.woman", "bias_amplification"},
+        "audits.classes.woman": COUNTED,
+        "pooled": {"axis", "prompts", "n", "classes.woman", "bias_amplification", "bias_amplification_low"}
+        | {"bias_amplification_high", "bias_amplification_prompts"},
+        "pooled.classes.woman": {"share", "low", "high"},
+        "sequential": {"concept", "until_width", "looks", "n", "reached"},
+        "detector": {"name", "weights", "unclear_below", "thresholds"},
+    },
+    "collect": {"": {"images", "denoiser_calls", "captured", "labelled"}},
+    "fit": {
+        "": {"directions", "skipped"},
+        "directions": {"axis", "class", "against", "step", "estimator", "accuracy", "low", "high", "p"},
+        "skipped": {"axis", "step", "reason"},
+    },
+    "sweep": {
+        "": {"axis", "class", "target", "untouched", "cells", "best", "concept", "n", "skipped"},
+        "cells": CELL,
+        "untouched": CELL,
+        "cells.classes.woman": COUNTED,
+        "skipped": {"step", "reason"},
+    },
+    "generate": {"": {"images", "intrusion_nats"}, "images": {"file", "seed", "intervention", "draws"}},
+    "generate --plan": {
+        "": {"images", "intrusion_nats", "plan", "drawn"},
+        "plan": {"name", "digest", "gate"},
+        "drawn": {"images", "denoiser_calls", "extra_calls_per_image", "selected", "draws", "kept_without_a_match"},
+    },
+    "check": {
+        "": {"verdicts", "passed", "strict"},
+        "verdicts": {"concept", "axis", "measure", "value", "limit", "basis", "verdict", "sentence", "low", "high"},
+    },
+    "--dry-run": {"": {"dry_run", "images", "denoiser_calls", "estimated_seconds", "workers"}},
+}
+"""Command → place in its JSON → keys that have been there since version 0.1; more are welcome."""
+
+
+def keys(value: object, place: str) -> set[str]:
+    """The keys at a place of a JSON object, of the first entry of each list; a key of a key has a dot."""
+    for name in filter(None, place.split(".")):
+        value = value[name]  # type: ignore[index]
+        value = value[0] if isinstance(value, list) else value
+    assert isinstance(value, dict)
+    return {*value, *(f"{key}.{name}" for key, part in value.items() if isinstance(part, dict) for name in part)}
+
+
+def test_json_keeps_its_keys(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("confusion.csv").write_text("true,predicted,count\nwoman,woman,9\nwoman,man,1\nman,man,9\nman,woman,1\n")
+    Path("published.csv").write_text(
+        f"concept,axis,class,share\n{CONCEPT},gender,woman,0.3\n{CONCEPT},gender,man,0.7\n"
+    )
+    model = ("mixture", "--steps", 6, "--workers", 1)
+    audit = ("audit", *model, "--concept", CONCEPT, "--axis", "gender")
+    known = ("--confusion", "confusion.csv", "--reference", "published.csv")
+    collect = ("collect", *model, "--axis", "gender", "-n", 6, "--capture", "T,2", "-o", "traces")
+    sweep = ("--direction", "d:woman", "--steps-from", "T,2", "--weights", "2", "-n", 4)
+    generate = ("generate", *model, "--concept", CONCEPT, "-n", 2)
+    for name, command in {
+        "audit": (*audit, "--until-width", 0.5, "-n", 32, *known, "-o", "run"),
+        "check": ("check", "run", "--max-tv", 1),
+        "--dry-run": (*audit, "--dry-run"),
+        "collect": collect,
+        "fit": ("fit", "traces", "-o", "d", "--estimator", "paired", "--permutations", 1),
+        "sweep": ("sweep", *model, "--concept", CONCEPT, *sweep),
+        "generate": (*generate, "--direction", "d:woman@2=3", "-o", "plain"),
+        "generate --plan": (*generate, "--plan", "plan", "-o", "planned"),
+    }.items():
+        ran = cli(*command, "--json")
+        assert ran.code == 0, ran.err
+        for place, expected in KEYS[name].items():
+            assert expected - keys(ran.json, place) == set(), (name, place)
+        if name == "fit":
+            shift = Shift(DirectionSet.load(Path("d")).find("woman", 2), 1.0)
+            Plan(CONCEPT, {}, (Part(Intervention((shift,)), 1.0),)).save(Path("plan"))

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from factories import direction
 
-from benchmarks.own_prompts import own_prompts
+from benchmarks import common, plan_robustness
+from benchmarks.common import Journal
 from benchmarks.plan_bench import concept_of, explicit_of
-from benchmarks.plan_targets import DEPENDENT, ROWS
+from benchmarks.plan_targets import CELLS, DEPENDENT, ROWS, WEALTHY
+from benchmarks.plan_transfer import Transfer
 from benchmarks.plans_on_emoji import ROLES, parity_floor
 from benchmarks.shift_methods import Midway, reflected, shifts
-from equinoise import draw_noise
+from benchmarks.shifts import Line, Moved, table
+from equinoise import class_prompts, draw_noise
 from equinoise.axes import load_axis
 from equinoise.models import load_model
 from equinoise.models.base import Sampling
 from equinoise.models.pipeline import require_pipeline
+from equinoise.results.base import Value
 from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
 from equinoise.statistics import sampling_floor
 from equinoise.steering.prompt_filter import PromptFilter, class_words
+from equinoise.understanding.counts import crossed
+from equinoise.understanding.targets import plan_targets
 
 
 def test_all_methods_move_the_noise_by_the_same_nats() -> None:
@@ -64,26 +72,22 @@ def test_prompts_name_the_role_and_the_classes_and_neutral_ones_do_not() -> None
         assert not any(prompt_filter.decide(prompt).touch for prompt in named)
 
 
-def test_own_prompts_name_the_class_and_what_the_concept_names() -> None:
+def test_prompts_made_from_a_concept_name_the_class_and_what_the_concept_names() -> None:
     detector = CalibratedDetector.open(DetectorSettings("emoji"))
     wanted = {
         ("gender", "a photo of a doctor", "woman"): "a photo of a woman doctor",
         ("gender", "a photo of a person", "man"): "a photo of a man",
         ("tone", "a photo of an engineer", "dark"): "a photo of a dark-skinned engineer",
         ("tone", "a photo of a man", "light"): "a photo of a light-skinned man",
-        (
-            "tone",
-            "a photo of a wealthy man and his house",
-            "dark",
-        ): "a photo of a wealthy dark-skinned man and his house",
+        ("tone", WEALTHY, "dark"): "a photo of a wealthy dark-skinned man and his house",
         ("house", "a photo of a poor man and his house", "mansion"): "a photo of a poor man and his mansion",
         ("ground", "a picture of a waterbird", "land"): "a picture of a waterbird on land",
         ("bird", "a picture of a waterbird", "landbird"): "a picture of a landbird",
     }
     for (axis, concept, label), text in wanted.items():
-        assert own_prompts(load_axis(axis), concept)[label] == text
+        assert class_prompts(concept, load_axis(axis)).prompts[label] == text
         assert detector.role(text) == detector.role(concept)
-    weddings = own_prompts(load_axis("wedding"), "a picture of a wedding")
+    weddings = class_prompts("a picture of a wedding", load_axis("wedding")).prompts
     assert weddings["white-veil"] == "a picture of a wedding with a white veil and a tuxedo"
 
 
@@ -92,12 +96,52 @@ def test_the_dependent_table_has_even_margins_and_every_row_its_axes() -> None:
     assert rates.sum() == pytest.approx(1)
     assert rates.sum(1) == pytest.approx([0.5, 0.5])
     assert rates.sum(0) == pytest.approx([0.2] * 5)
+    joint = crossed([load_axis("gender"), load_axis("tone")])
+    assert list(CELLS) == list(joint.classes)
     for asked in ROWS.values():
         assert not set(asked.axes) & set(asked.besides)
         assert asked.kept is None or asked.kept in asked.axes
+        targets = plan_targets(asked.targets, asked.concept)
+        assert {axis.name for target in targets for axis in target.axes} | {asked.kept or ""} >= set(asked.axes)
 
 
 def test_an_even_models_parity_gap() -> None:
     floor = sampling_floor([0.5, 0.5], 128)
     assert floor is not None
     assert parity_floor(2, 128) == pytest.approx(2 * floor, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("plan_transfer", Transfer), ("plan_robustness", plan_robustness.Row), ("shifts", Line)]
+)
+def test_rows_have_the_keys_of_the_results_that_are_kept(name: str, kind: type[Value]) -> None:
+    kept = json.loads((common.RESULTS / f"{name}.json").read_text())
+    for row in kept.get("table", kept["rows"]):
+        assert kind.from_json(row, name).to_json() == row
+
+
+def test_a_journal_goes_on_with_the_rows_that_were_made_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "RUNS", tmp_path)
+    row = Moved(
+        case=["gender", "doctor", "woman"], method="general", nats=2.0, labels={"gender": ["man"]}, right=[True]
+    )
+    Journal("trial", {"n": 1}, Moved).add("one", row)
+    assert Journal("trial", {"n": 1}, Moved).rows == {"one": row}
+    assert Journal("trial", {"n": 2}, Moved).rows == {}
+
+
+def test_shifts_are_compared_on_the_seeds_that_are_clear_both_times() -> None:
+    case, tones = ["gender", "doctor", "woman"], ["light", "dark", "dark", "light"]
+    before = Moved(
+        case=case, method="untouched", nats=0.0, right=[True] * 4,
+        labels={"gender": ["man", "man", "woman", "unclear"], "tone": tones},
+    )  # fmt: skip
+    after = Moved(
+        case=case, method="general", nats=2.0, right=[True, True, True, False],
+        labels={"gender": ["woman", "man", "woman", "woman"], "tone": ["dark", "dark", "dark", "light"]},
+    )  # fmt: skip
+    rows = {"gender/doctor/untouched/0.00": before, "gender/doctor/general/2.00": after}
+    (line,) = table(rows)
+    assert line.commoner == pytest.approx(1 / 3)
+    assert line.role_kept == pytest.approx(-1 / 4)
+    assert line.moved_besides == pytest.approx(1 / 4)

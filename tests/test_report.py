@@ -158,7 +158,10 @@ def test_the_demo_has_every_section_with_the_plan_as_headline(told: DemoResult, 
     assert found.sections == [name for name in SECTIONS if name != "sweeps"]
     before, recipe, after = (a["gender"] for a in (told.before, told.recipe.audit, told.after))
     shares = [words.share(audit["woman"], audit.clear) for audit in (before, recipe, after)]
-    assert f"Women: {shares[0]} untouched, {shares[1]} with the recipe, {shares[2]} with the plan, on the" in found.text
+    assert (
+        f"Women: {shares[0]} untouched, {shares[1]} with the paper's recipe, {shares[2]} with the plan, on the"
+        in found.text
+    )
     assert f"{percent(before['woman'].share)} → {percent(after['woman'].share)}" in found.text
     change = told.differences["gender"]["woman"]
     assert f"Change with the plan: {points(change.difference)} points" in found.text

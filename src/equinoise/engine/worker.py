@@ -47,6 +47,8 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
     """
     padded = [*jobs, *[jobs[-1]] * (request.batch_size - len(jobs))]
     model = model or load_once(request.model)
+    reads = request.detector if request.decode and request.axes else None
+    detector = load_detector_once(reads) if reads else None  # first: one that is not there costs no images
     noise, generators = draw([job.noise_seed for job in padded], model.latent_shape)
     changed = [job.change.apply(z[None])[0] if job.change else z for job, z in zip(padded, noise, strict=True)]
     try:
@@ -66,8 +68,8 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
             "--offload model"
         ) from error
     detections: list[dict[str, dict[str, float]]] = [{} for _ in padded]
-    if made.images and request.detector and request.axes:
-        detections = detect(load_detector_once(request.detector), made.images, request.axes)
+    if made.images and detector:
+        detections = detect(detector, made.images, request.axes)
     previews = _previews(request.preview, model, made) if request.preview else {}
     precision = np.float32 if request.exact else np.float16
     return [

@@ -17,7 +17,12 @@ from equinoise.results.audits import Audit, audit_bars
 
 @dataclass(frozen=True)
 class Shares:
-    """One concept on one axis, a column of `rows` and of `measures` for each group of images."""
+    """One concept on one axis.
+
+    Attributes:
+        heads: of the columns that `rows` have for each group of images.
+        measures: name, meaning, and a value for each group.
+    """
 
     title: str
     concept: str
@@ -25,11 +30,16 @@ class Shares:
     sentence: str
     chart: Chart
     groups: tuple[str, ...]
+    heads: tuple[str, ...]
     corrected: bool
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     measures: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
+APART, TOGETHER = ("Count", "Share", "95% interval"), ("Share (95%), count",)
+CORRECTED = "Corrected for the detector"
+FEW = 3
+"""From so many groups on a share, its interval and its count stand in one column."""
 MEASURES = (
     ("Parity difference", "largest share − smallest share; 0 is even"),
     ("Distance to target", "total variation: the part of the images that would have to change class"),
@@ -48,6 +58,7 @@ def describe_shares(article: Article, first: Audit, id: str) -> Shares:
     known = {group.name: a for group in article.groups if (a := group.audit(first.concept, first.axis)) is not None}
     audits = list(known.values())
     corrected = any(found.corrected is not None for audit in audits for found in audit.classes.values())
+    heads = (*(APART if len(audits) < FEW else TOGETHER), *([CORRECTED] if corrected else []))
     label = f"Share of each class of {first.axis} for {first.concept}; the table holds the same numbers"
     panel = {name: said_bars(audit) for name, audit in known.items()}
     measured = [_measures(audit) for audit in audits]
@@ -58,8 +69,9 @@ def describe_shares(article: Article, first: Audit, id: str) -> Shares:
         sentence=_sentence(known, first),
         chart=Chart(id, label, shares_chart([("", panel)])),
         groups=tuple(words.named(name) for name in known),
+        heads=heads,
         corrected=corrected,
-        rows=tuple((name, _class_row(article, name, audits, corrected)) for name in first.classes),
+        rows=tuple((name, _class_row(article, name, audits, heads)) for name in first.classes),
         measures=tuple(
             (name, meaning, values)
             for (name, meaning), values in zip(MEASURES, zip(*measured, strict=True), strict=True)
@@ -73,15 +85,20 @@ def said_bars(audit: Audit) -> dict[str, Bar]:
     return {name: replace(bar, text=words.share(audit.classes[name], audit.clear)) for name, bar in bars.items()}
 
 
-def _class_row(article: Article, name: str, audits: Sequence[Audit], corrected: bool) -> tuple[str, ...]:
+def _class_row(article: Article, name: str, audits: Sequence[Audit], heads: Sequence[str]) -> tuple[str, ...]:
     first = audits[0]
     planted = article.planted(first.concept).get(first.axis)
     cells = [percent(first.target[name]), *([percent(planted.get(name))] if planted else [])]
     for audit in audits:
         found = audit.classes[name]
-        cells += [f"{found.count} of {audit.clear}", percent(found.share), span(found.low, found.high)]
-        if corrected:
-            cells.append(words.corrected(found))
+        known = {
+            "Count": f"{found.count} of {audit.clear}",
+            "Share": percent(found.share),
+            "95% interval": span(found.low, found.high),
+            TOGETHER[0]: f"{percent(found.share)} ({span(found.low, found.high)})\n{found.count} of {audit.clear}",
+            CORRECTED: words.corrected(found),
+        }
+        cells += [known[head] for head in heads]
     return tuple(cells)
 
 

@@ -24,7 +24,7 @@ from equinoise.results.understand import UnderstandResult
 from equinoise.run import UNTOUCHED, Record, RunContent, RunFile
 from equinoise.understanding.pairing import paired_changes
 
-UNTOUCHED_IMAGES, PLANNED, RECIPE, MEASURED = "untouched", "plan", "recipe", "measured"
+UNTOUCHED_IMAGES, PLANNED, RECIPE, MEASURED = "untouched", "plan", "paper's recipe", "measured"
 """Names of groups."""
 ADDITIONS = (RelationsResult, ObjectsResult, DisagreementsResult)
 """What is found in the images of a run that is there already."""
@@ -191,7 +191,9 @@ def _demo(result: DemoResult, found: Article) -> Article:
 
 
 def _mixture(plan: PlanResult) -> str:
-    return _done(" + ".join(f"{part.share:g} {part.name}" for part in plan.interventions), plan.cost.kl_nats)
+    parts = plan.interventions
+    name = parts[0].name if len(parts) == 1 else f"a mixture of {len(parts)}, listed under the plan"
+    return _done(name, plan.cost.kl_nats)
 
 
 def _images(result: ImagesResult, run: RunContent) -> str:

@@ -36,6 +36,7 @@ class Grid:
         groups: name and colour, one for each picture of a card.
         noun: what a card is called.
         kept: where all of them are.
+        redrawn: whether rejection sampling gave some images other noise than their seed's.
     """
 
     concept: str
@@ -45,6 +46,7 @@ class Grid:
     folded: tuple[Card, ...]
     total: int
     kept: str
+    redrawn: bool
 
 
 def grids(article: Article) -> list[Grid]:
@@ -71,6 +73,7 @@ def _grid(article: Article, concept: str, most: int) -> Grid:
         folded=cards[SHOWN:],
         total=len(shots),
         kept=kept,
+        redrawn=any(len(record.draws or ()) > 1 for shot in shots for record in shot),
     )
 
 

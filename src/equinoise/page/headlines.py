@@ -59,11 +59,11 @@ def _headline(article: Article, first: Audit) -> Headline:
 
 
 def of(group: str) -> str:
-    """How a sentence names a group: `untouched`, `with the plan`, `with the recipe`."""
+    """How a sentence names a group: `untouched`, `with the plan`, `with the paper's recipe`."""
     return group if group in {"untouched", "measured"} else f"with the {group}" if group in NOUNS else f"with {group}"
 
 
-NOUNS = frozenset(("plan", "recipe"))
+NOUNS = frozenset(("plan", "paper's recipe"))
 
 
 def _change(article: Article, group: str, first: Audit, name: str) -> str:

@@ -20,8 +20,8 @@ class Planned:
     Attributes:
         prompts: what its directions were collected from, and why; empty where directions were given.
         rejection: whether some attempts are rejected.
-        mixture: a row a part: share of images, intervention, accepted classes, expected shares, nats, more calls.
-        verdicts: a row a class: axis, class, target, expected, verified, verdict.
+        mixture: a row a part, with the heads of `MIXTURE`.
+        verdicts: a row a class, with the heads of `VERDICTS`.
     """
 
     sentences: tuple[str, ...]
@@ -34,13 +34,8 @@ class Planned:
 
 
 MIXTURE = (
-    "Images",
-    "What is done to the noise",
-    "Accepted",
-    "Expected shares",
-    "KL from N(0, I) in nats",
-    "More denoiser calls",
-)
+    "Images", "Shift of the noise", "Accepted", "KL from N(0, I) in nats", "More denoiser calls", "Expected shares",
+)  # fmt: skip
 VERDICTS = ("Axis", "Class", "Target", "Expected (95%)", "Verified (95%)", "Verdict")
 
 
@@ -76,13 +71,14 @@ def _cost(plan: PlanResult) -> str:
 
 
 def _part(part: PlanPart) -> tuple[str, ...]:
+    shift = part.name.partition(", ")[0]  # behind it the name says what is accepted, which has a column of its own
     accepted = "; ".join(f"{axis}: {', '.join(classes)}" for axis, classes in part.accepted.items())
     expected = "; ".join(
         f"{axis}: " + ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
         for axis, shares in part.expected.items()
     )
     taken = f"{percent(part.extra_calls)} ({number(part.attempts, 1)} attempts)" if part.accepted else NONE
-    return (percent(part.share), part.name, accepted or "every image", expected, number(part.kl_nats, 1), taken)
+    return percent(part.share), shift, accepted or "every image", number(part.kl_nats, 1), taken, expected
 
 
 def _verified(plan: PlanResult) -> Rows:
