@@ -1,1 +1,1 @@
-"""Measurements that anyone can repeat: each module prints a table and writes its JSON under `benchmarks/results/`."""
+"""Measurements that anyone can repeat: each script prints a table and writes its JSON under `benchmarks/results/`."""

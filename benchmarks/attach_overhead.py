@@ -3,7 +3,7 @@
 Calls of one pipeline in pairs, bare and attached at weight 3, in turns of order and on the same seeds: the ratio of
 their times with a 95% interval (t over the logarithms of the pairs' ratios), images a second, and memory at the peak.
 Beside them attached with the latents of every fifth step captured, by the pipeline's own callback. Attaching itself,
-which looks at the weights, is timed apart: it is done once for as many calls as one likes.
+which reads the weights, is timed apart: it is done once for as many calls as one likes.
 
 On an accelerator: `--model FOLDER --device cuda --dtype float16`, or `--model sdxl-random` for a pipeline of SDXL's
 true size with random weights, made on the spot. Run it on a machine that does nothing else.

@@ -73,7 +73,7 @@ class Journal(Generic[T]):
 
 
 def folder_of(about: Mapping[str, Any]) -> str:
-    """A name that no other settings have."""
+    """A folder name that is unique to these settings."""
     return sha256(repr(about).encode()).hexdigest()[:12]
 
 
@@ -89,7 +89,7 @@ def tell(rows: Sequence[Row] | Sequence[Value], name: str) -> None:
 
 
 def keep(results: object, name: str) -> None:
-    """Write `benchmarks/results/NAME.json`; values in it as `to_json` gives them."""
+    """Write `benchmarks/results/NAME.json`; each `Value` in the results as its `to_json` gives it."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1, default=_plain) + "\n")
 

@@ -3,8 +3,8 @@
     python -m benchmarks.coverage                   2,000 repetitions a row, 20,000 where they are quick
     python -m benchmarks.coverage --only sequence   one family; the others stay as they were measured before
 
-Every row draws a truth, draws data from it, makes the interval with the very function that audits use, and looks
-whether it holds. `others` gives what well-known alternatives cover on the same draws.
+For every row a truth is sampled, and data from it; the interval is made by the function that audits use, and counts
+as held where it contains the truth. `others` gives what well-known alternatives cover on the same samples.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Row:
 
 
 def wilson() -> Iterator[Row]:
-    """The share itself drawn evenly from 0–1: coverage averaged over p."""
+    """The share itself sampled evenly from 0–1: coverage averaged over p."""
 
     def trial(n: int) -> Trial:
         def once(rng: np.random.Generator) -> dict[str, bool]:
@@ -83,7 +83,7 @@ def simultaneous() -> Iterator[Row]:
 
 
 def paired() -> Iterator[Row]:
-    """The difference before and after; the 2×2 table of truths drawn evenly from all there are."""
+    """The difference before and after; the 2×2 table of truths sampled evenly."""
 
     def trial(n: int) -> Trial:
         def once(rng: np.random.Generator) -> dict[str, bool]:
@@ -175,15 +175,15 @@ def prompts() -> Iterator[Row]:
 
 
 def sequence() -> Iterator[Row]:
-    """At all of sixteen looks, every 32 images, at once."""
+    """At all of sixteen checks, one every 32 images, at once."""
 
     def trial(truth: tuple[float, ...]) -> Trial:
         def once(rng: np.random.Generator) -> dict[str, bool]:
             classes = rng.choice(len(truth), size=512, p=truth)
             seen = np.cumsum(np.eye(len(truth), dtype=int)[classes], axis=0)
-            looks = [tuple(map(int, row)) for row in seen[31::32]]
-            ours = all(_all_hold(_sequences(look, 512, 16), truth) for look in looks)
-            return {"ours": ours, "fixed n": all(_all_hold(_simultaneous(look), truth) for look in looks)}
+            checks = [tuple(map(int, row)) for row in seen[31::32]]
+            ours = all(_all_hold(_sequences(counts, 512, 16), truth) for counts in checks)
+            return {"ours": ours, "fixed n": all(_all_hold(_simultaneous(counts), truth) for counts in checks)}
 
         return once
 

@@ -37,14 +37,14 @@ PROMPTS = {"woman": "a photo of a woman", "man": "a photo of a man"}
 
 
 def ours(n: int) -> int:
-    """equinoise, with its defaults."""
+    """The verbs `collect` and `fit`."""
     model = load("emoji", steps=STEPS, device="cpu")
     fit(collect(model, "gender", prompts=PROMPTS, n=n, capture=[STEP]), estimator="paired")
     return 2 * n * (STEP + 1)
 
 
 def fair(n: int) -> int:
-    """Everything that is not the procedure itself, done well."""
+    """The same procedure with one model for all images, in batches."""
     model, sampling = load_model("emoji"), Sampling(STEPS, 2.0)
     latents = []
     for prompt in PROMPTS.values():
@@ -75,7 +75,7 @@ def authors(n: int) -> int:
 
 
 def _primal(x: NDArray[np.float32], n: int) -> NDArray[np.float64]:
-    """Unit normal of the linear support vector machine that tells the first n rows from the others."""
+    """Unit normal of the linear support vector machine that separates the first n rows from the others."""
     normal: NDArray[np.float64] = SVC(kernel="linear", C=1.0).fit(x, np.repeat([1, 0], n)).coef_
     return normal / float(np.linalg.norm(normal))
 

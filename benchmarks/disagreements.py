@@ -1,15 +1,18 @@
-"""How often a disagreement of encoder and images is reported that is none, and how often one is found that is there.
+"""How often disagreements of encoder and images are reported that do not exist, and how often those that do are found.
 
-    python -m benchmarks.disagreements       500 worlds a row, a few minutes on one core; goes on where it was cut off
+    python -m benchmarks.disagreements       500 worlds a row, a few minutes on one core; resumes
 
-A world is drawn on the mixture: pictures of buildings of four kinds with chosen shares, read by the mixture's own
+A world is sampled on the mixture: pictures of buildings of four kinds with chosen shares, read by the mixture's own
 detector, and a text encoder in which the concept has chosen cosines with the kinds (`MixtureEncoder`), each wording
-with a little noise of its own. Worlds of more attributes are counts alone: each attribute is shown by itself, with a
-chosen probability. `any` is the share of worlds in which something was reported, `wrong` that in which something
-was that is not planted, `power` that in which the planted pair was (with unrelated orders, the share found of all pairs
-that are reversed by 20 points or more). `BY` is the same by Benjamini and Yekutieli over all pairs, each with the
-larger p-value of its two claims. In the worlds "on the same images" the relation is read off the images that are
-counted, in the worst way: closer is what they happen to show less.
+with a little noise of its own. Worlds of more attributes consist of counts alone: images show each attribute
+independently, with a chosen probability.
+
+`any` is the share of worlds in which some pair was reported, `wrong` the share in which a pair was reported that was
+not planted, `power` the share in which the planted pair was reported (with unrelated orders: of all pairs that are
+reversed by 20 points or more, the share that was reported). `BY` is the same by the procedure of Benjamini and
+Yekutieli over all pairs, each with the larger p-value of its two claims. In the worlds "on the same images" the
+relation is measured on the images that are counted, in the worst way: an attribute is the closer, the more rarely these
+images happen to show it.
 """
 
 from __future__ import annotations
@@ -65,7 +68,7 @@ class World:
 
 
 class Worded:
-    """An encoder whose every text has a little noise of its own, the same each time it is asked."""
+    """An encoder that adds a little noise to the vector of each text, always the same for the same text."""
 
     def __init__(self, encoder: MixtureEncoder, seed: int) -> None:
         self.encoder, self.seed = encoder, seed
@@ -105,59 +108,59 @@ def pictures_of(world: World, n: int, rng: np.random.Generator) -> Array:
 
 
 def of_counts(world: World, seed: int) -> TextRelation:
-    """Cosines that vary from wording to wording as they do above, without an encoder."""
+    """Cosines without an encoder, which vary from wording to wording as those of `relation_of` do."""
     noise = np.random.default_rng((seed, 1)).normal(0, JITTER / 4, (len(WORDINGS), len(world.cosines)))
     values = np.asarray(world.cosines) + noise
     return TextRelation(values + 0.5, values)
 
 
 def shown_alone(world: World, n: int, rng: np.random.Generator) -> Array:
-    """(n, k): each attribute by itself."""
+    """(n, k): which attributes each image shows, independently of each other."""
     return (rng.random((n, len(world.shares))) < np.asarray(world.shares)).astype(np.float64)
 
 
-Draw = Callable[[np.random.Generator], World]
+WorldSampler = Callable[[np.random.Generator], World]
 
 
-def agreeing(k: int, exclusive: bool) -> Draw:
-    """Both orders are the same."""
+def agreeing(k: int, exclusive: bool) -> WorldSampler:
+    """Worlds in which attributes have the same order by cosine and by share."""
 
-    def draw(rng: np.random.Generator) -> World:
+    def sample(rng: np.random.Generator) -> World:
         shares = np.sort(rng.dirichlet(np.ones(k)) if exclusive else rng.uniform(0.05, 0.7, k))
         return _world(np.sort(rng.uniform(0.2, 0.5, k)), shares)
 
-    return draw
+    return sample
 
 
-def even_counts(k: int, exclusive: bool) -> Draw:
+def even_counts(k: int, exclusive: bool) -> WorldSampler:
     """The hardest agreement for the counts: relations differ, shares are all the same."""
     return lambda rng: _world(rng.uniform(0.2, 0.5, k), np.full(k, 1 / k if exclusive else 0.3))
 
 
-def even_cosines(k: int, exclusive: bool) -> Draw:
+def even_cosines(k: int, exclusive: bool) -> WorldSampler:
     """The hardest agreement for the relation: shares differ, cosines are all the same."""
 
-    def draw(rng: np.random.Generator) -> World:
+    def sample(rng: np.random.Generator) -> World:
         shares = rng.dirichlet(np.ones(k)) if exclusive else rng.uniform(0.05, 0.7, k)
         return _world(np.full(k, 0.35), shares)
 
-    return draw
+    return sample
 
 
-def unrelated(k: int, exclusive: bool) -> Draw:
+def unrelated(k: int, exclusive: bool) -> WorldSampler:
     """Two orders that have nothing to do with each other: many pairs are reversed."""
     return lambda rng: _world(rng.uniform(0.2, 0.5, k), rng.uniform(0.05, 0.7, k))
 
 
-def reversed_pair(k: int, exclusive: bool, low: float, gap: float = 0.2, apart: float = 0.1) -> Draw:
+def reversed_pair(k: int, exclusive: bool, low: float, gap: float = 0.2, apart: float = 0.1) -> WorldSampler:
     """One pair reversed by `gap` in share, `apart` in cosine; all others lie between and are no further apart."""
 
-    def draw(rng: np.random.Generator) -> World:
+    def sample(rng: np.random.Generator) -> World:
         rest = np.full(k - 2, (1 - 2 * low - gap) / max(1, k - 2) if exclusive else low)
         cosines = np.full(k - 2, 0.3) - np.arange(k - 2) * 1e-3 * (not exclusive)
         return _world(np.array([0.3 + apart, 0.3, *cosines]), np.array([low, low + gap, *rest]))
 
-    return draw
+    return sample
 
 
 def _world(cosines: Array, shares: Array) -> World:
@@ -165,7 +168,7 @@ def _world(cosines: Array, shares: Array) -> World:
 
 
 def rarer_is_closer(shown: Array, seed: int) -> Relation:
-    """A relation over the images that are counted: with what they do *not* show."""
+    """A relation measured on the images that are counted: closer is what they show more rarely."""
     k = shown.shape[1]
     attributes = np.eye(k)[:, None] + np.random.default_rng((seed, 2)).normal(0, 0.01, (k, 20, k))
     return Relation.in_images(VisionRelation((1 - shown) / np.sqrt(k), attributes))
@@ -196,7 +199,7 @@ class Tally:
     wanted: int = 0
 
     def add(self, reported: Pairs, world: World, looked_for: Pairs) -> None:
-        """One world more."""
+        """Count what was reported in a world; `looked_for`: the pairs that should be."""
         self.anything += bool(reported)
         self.wrong += bool(reported - world.planted())
         self.found += len(reported & looked_for)
@@ -225,7 +228,7 @@ def measure(s: Setting, worlds: int) -> Row:
     ours, theirs, tested = Tally(), Tally(), 0
     for seed in range(worlds):
         rng = np.random.default_rng((seed, s.n))
-        world = s.draw(rng)
+        world = s.sample(rng)
         shown = pictures_of(world, s.n, rng) if s.on == "mixture" else shown_alone(world, s.n, rng)
         relation = _relation(s, world, shown, seed)
         result = find_disagreements(CONCEPT, [str(i) for i in range(s.k)], relation, shown, ALPHA)
@@ -251,7 +254,7 @@ class Setting:
     """What one row measures."""
 
     name: str
-    draw: Draw
+    sample: WorldSampler
     k: int
     n: int
     on: str
@@ -259,7 +262,7 @@ class Setting:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """By which a row that was measured before is known."""
+        """What identifies a row that was measured before."""
         return (self.name, self.on, self.k * (self.k - 1) // 2, self.n)
 
 

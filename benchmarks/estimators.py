@@ -24,7 +24,7 @@ STEP = 10
 
 
 def rows_of(traces: Traces, women: range, men: range) -> Traces:
-    """The images of the given seeds (counted from the first) only, by class."""
+    """Only the images of the given seeds, counted from the first seed; women and men may have different ones."""
     first = int(traces.seeds.min())
     offset = traces.seeds - first
     take = np.where(traces.labels == 0, np.isin(offset, list(women)), np.isin(offset, list(men)))

@@ -134,7 +134,7 @@ def _direction(traces: Traces, seeds: Sequence[int], label: str) -> Direction:
 
 
 def _cosines(traces: Traces, whole: Direction, label: str, count: int) -> list[float]:
-    """To the direction of all seeds, of each disjoint subset."""
+    """Cosines of the direction of each disjoint subset of seeds with that of all seeds."""
     seeds = [int(seed) for seed in np.unique(traces.seeds)]
     parts = [seeds[start : start + count] for start in range(0, len(seeds) - count + 1, count)]
     return [whole.cosine(_direction(traces, part, label)) for part in parts]

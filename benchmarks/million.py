@@ -2,7 +2,8 @@
 
     python -m benchmarks.million
 
-Rows of a CSV with a count of 1 each, over 200 concepts; and as many records of this process.
+A CSV file with a count of 1 in each row, over 200 concepts, is audited by the command line; the same labels as records
+in memory are counted in this process.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ N, CONCEPTS, RUNS = 1_000_000, 200, 3
 
 
 def measure(axis_name: str) -> Row:
-    """Seconds of both for one axis, the least of three runs."""
+    """Seconds of both ways for one axis, the least of three runs."""
     axis, rng = load_axis(axis_name), np.random.default_rng(0)
     names = [*axis.classes, UNCLEAR]
     labels = [names[i] for i in rng.integers(len(names), size=N)]

@@ -57,7 +57,7 @@ class Compared(Value):
 
 
 class AskedPrompt(Value):
-    """A prompt at a guidance scale, an axis, and whether its shares are by formula or by quadrature."""
+    """A prompt, an axis, a guidance scale, and how the expected shares are computed: `formula` or `quadrature`."""
 
     prompt: str
     axis: str
@@ -66,7 +66,7 @@ class AskedPrompt(Value):
 
 
 class ByPrompt(Compared, AskedPrompt):
-    """A class of a prompt."""
+    """A class of an axis of a prompt."""
 
 
 class Shifted(Value):
@@ -142,7 +142,7 @@ CASES: tuple[tuple[str, str, str, str, Mapping[str, str]], ...] = (
 
 
 def by_estimator(model: Model, engine: Engine, n: int) -> list[Row]:
-    """n images in all; the SVM and the mean with other seeds are of as many."""
+    """Cosines of estimated directions with the best one, by step; n images a direction."""
     rows: list[Row] = []
     for case, name, neutral, label, prompts in CASES:
         axis = load_axis(name)
@@ -161,7 +161,7 @@ def by_estimator(model: Model, engine: Engine, n: int) -> list[Row]:
 
 
 def _cosine(traces: Traces, estimator: str, step: Step, label: str, best: Array) -> float:
-    """Of the direction that `fit` finds, without its cross-validation, which takes most of the time."""
+    """With the best direction; the direction is estimated as `fit` does, without its slow cross-validation."""
     x = traces.latents[step].reshape(len(traces.labels), -1).astype(np.float64)
     x -= x.mean(axis=0)
     gram = x @ x.T

@@ -1,7 +1,7 @@
 """What the measurements of plans share: settings, directions, plans, runs of images; everything is kept and resumed.
 
 On an accelerator all work runs in this process: --device cuda --batch-size 128. A plan makes its pilots in rounds of
-some eighty, and a batch is padded to its size, so bigger ones do not pay.
+about eighty images, and every batch is padded to its full size, so larger batches do not pay.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Bench:
     """
 
     def __init__(self, args: argparse.Namespace, **other: Any) -> None:
-        """`other`: settings in place of the flags'."""
+        """`other`: settings of `load` that take precedence over the flags."""
         flags = ("steps", "device", "dtype", "batch_size")
         settings = {name: getattr(args, name) for name in flags} | other
         self.model: Model = load("emoji", **settings)
@@ -76,11 +76,11 @@ class Bench:
         self.engine.__exit__(kind, error, trace)
 
     def to_json(self, **more: Any) -> dict[str, Any]:
-        """What rows depend on, for a `Journal` and for the record."""
+        """The settings that rows depend on, for a `Journal` and for the record."""
         return {"step": self.step, **more, **self.model.to_json()}
 
     def wanted(self, names: Sequence[str]) -> list[str]:
-        """Those that `--only` asks for, or all."""
+        """The names that `--only` gives, or all."""
         return [name for name in names if not self.only or name in self.only]
 
     def traces(self, axis: Axis, concept: str | None = None, step: int | None = None) -> Traces:

@@ -2,8 +2,8 @@
 
 One plan (a doctor, gender 50/50, 25 steps, the default guidance) on -n fresh seeds of its own settings, at other
 guidance scales, with other schedulers, at other numbers of steps, in other wordings, and on prompts that name the
-class. "Off" is the distance of the share of women from the half that was planned; `warned` says whether the command
-says that the settings differ. Prompts that name the class must come out as without a plan, to the last byte.
+class. `off` is the distance of the share of women from the half that was planned; `warned` counts the warnings that the
+settings differ. Images of prompts that name the class must equal those without a plan, to the last byte.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ VERIFIED = 256
 
 @dataclass(frozen=True)
 class Used:
-    """Settings and a prompt that the plan is used with; `anyhow`: past its filter, which is for the exact concept."""
+    """How the plan is used.
+
+    Attributes:
+        concept: the prompt.
+        settings: of the model, where they differ from those that the plan was made with; `steps` is a factor.
+        anyhow: apply the plan although its prompt filter lets only the exact concept through.
+    """
 
     concept: str = CONCEPT
     settings: dict[str, float | str] = field(default_factory=dict)
@@ -54,7 +60,7 @@ USES = {
 
 
 class Row(Value):
-    """What a use gave.
+    """The measured outcome of a use.
 
     Attributes:
         women_untouched, women, low, high: share of women without and with the plan, and its interval.

@@ -1,8 +1,8 @@
 """Odd targets, and the paper's other scenarios, as plans: python -m benchmarks.plan_targets
 
 Each row is one plan and its verification on -n fresh seeds: the target, the shares untouched and planned, and what
-moved besides (largest change of a class of another axis that the pictures show). The entangled scenario twice: tone
-alone, and tone with the houses kept as they were.
+moved besides (the largest change of a class of another axis that the pictures show). The scenario with entangled axes
+comes twice: with a target for tone alone, and with the houses to stay as they were.
 """
 
 from __future__ import annotations
@@ -36,17 +36,24 @@ DEPENDENT = {
 CELLS = {f"{gender} & {tone}": share for gender, tones in DEPENDENT.items() for tone, share in tones.items()}
 WEALTHY = "a photo of a wealthy man and his house"
 AS_IT_IS = 256
-"""Images of other seeds that say how an axis is that a plan is to keep."""
+"""Images of other seeds that give the shares of an axis that a plan is to leave unchanged."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A row: the concept, its targets, and the axes that are watched besides; `kept` is to stay as it is untouched."""
+    """A row of the table.
+
+    Attributes:
+        concept, targets: of the plan.
+        besides: axes without a target whose change is measured.
+        unchanged: an axis whose target is the shares of untouched images.
+        axes: those that directions are collected for.
+    """
 
     concept: str
     targets: Mapping[str, Wanted]
     besides: tuple[str, ...] = ()
-    kept: str | None = None
+    unchanged: str | None = None
     axes: tuple[str, ...] = ("gender",)
 
 
@@ -62,7 +69,7 @@ ROWS: dict[str, Asked] = {
     "wedding": Asked("a picture of a wedding", {"wedding": "uniform"}, ("tone",), axes=("wedding",)),
     "waterbird": Asked("a picture of a waterbird", {"ground": "uniform"}, ("bird",), axes=("ground",)),
     "entangled": Asked(WEALTHY, {"tone": "uniform"}, ("house",), axes=("tone",)),
-    "house kept": Asked(WEALTHY, {"tone": "uniform"}, kept="house", axes=("tone", "house")),
+    "house kept": Asked(WEALTHY, {"tone": "uniform"}, unchanged="house", axes=("tone", "house")),
 }
 
 
@@ -147,11 +154,13 @@ def measured(bench: Bench, name: str, asked: Asked, pilots: int, n: int) -> Targ
 
 
 def _as_it_is(bench: Bench, asked: Asked) -> dict[str, Wanted]:
-    """The target that keeps an axis as untouched images of other seeds have it."""
-    if asked.kept is None:
+    """The target that leaves an axis as untouched images of other seeds have it."""
+    if asked.unchanged is None:
         return {}
-    found = bench.audit(f"as-it-is-{asked.kept}", asked.concept, [load_axis(asked.kept)], AS_IT_IS, AUDIT)[asked.kept]
-    return {asked.kept: {label: one.count / found.clear for label, one in found.classes.items()}}
+    found = bench.audit(f"as-it-is-{asked.unchanged}", asked.concept, [load_axis(asked.unchanged)], AS_IT_IS, AUDIT)[
+        asked.unchanged
+    ]
+    return {asked.unchanged: {label: one.count / found.clear for label, one in found.classes.items()}}
 
 
 def show(rows: Sequence[TargetPlan]) -> None:

@@ -1,11 +1,11 @@
 """Plans on random worlds of known truth: python -m benchmarks.plans_on_mixture --worlds 200
 
-A world is a draw of what the mixture's formulas are about (docs/mixture.md, "on a line"): planted shares of gender
-and tone, places of the classes and their spread as in the mixture, in 64 dimensions. The directions that the planner
-gets are as good as an estimator's may be: a cosine of 0.5 to 1 with the best one, and entangled with the other axis by
-up to ±0.3. In every second world a detector errs in 2 to 15% of images or calls them unclear; its confusion matrix is
-counted on 100 images a class. The planner sees labels of pilots only; what is expected of its mixture, what one
-verification says and what is true by formula are compared.
+A world is a random instance of the mixture's formulas (docs/mixture.md, "on a line"): planted shares of gender and
+tone, means and spread of the classes as in the mixture, in 64 dimensions. The directions that the planner gets are such
+as an estimator may find: with a cosine of 0.5 to 1 with the best direction, and entangled with the other axis by up to
+±0.3. In every second world a detector errs in 2 to 15% of images or calls them unclear; its confusion matrix is counted
+on 100 images a class. The planner sees labels of pilots only. Compared are the shares that it expects, those of one
+verification, and the true ones by formula.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class World:
         return found
 
     def seen(self, weights: Array, seeds: Sequence[int], rng: np.random.Generator) -> list[Pilot]:
-        """What the detector says of the images of these shifts and seeds."""
+        """The labels that the detector gives the images of these shifts and seeds."""
         z = draw_noise(seeds, (1, 1, DIMENSIONS)).flatten(1).double().numpy() + weights @ self.basis.matrix
         rows = []
         for index, name in enumerate(NAMES):
@@ -134,7 +134,7 @@ def _found(places: Array, index: int, rng: np.random.Generator) -> Direction:
 
 
 def target_of(axis: Axis, rng: np.random.Generator) -> Target:
-    """Even in half of the worlds; else anything."""
+    """A uniform target in half of the worlds, a random one in the others."""
     if rng.random() < 0.5:
         return Target((axis,), uniform(axis.classes))
     shares = rng.dirichlet(np.full(len(axis.classes), 5.0))
@@ -142,7 +142,7 @@ def target_of(axis: Axis, rng: np.random.Generator) -> Target:
 
 
 class TargetOutcome(Value):
-    """What became of a target in a world of known truth.
+    """How near a plan comes to a target in a world of known truth.
 
     Attributes:
         before, off: farthest class from its target by formula, untouched and under the plan.

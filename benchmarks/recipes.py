@@ -59,7 +59,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Bench:
-    """The emoji model; everything is kept and resumed."""
+    """The emoji model, and the measurements on it; images are kept and resumed."""
 
     model: Model
     engine: Engine
@@ -67,7 +67,7 @@ class Bench:
     def direction(
         self, axis: Axis, label: str, step: int, name: str, prompts: dict[str, str] | None = None
     ) -> Direction:
-        """Towards a class, from 50 images a class: the paper's with prompts of its own by SVM, else paired."""
+        """Towards a class, from 50 images a class: by SVM where prompts are given (the paper's), else paired."""
         traces = collect(
             self.model, axis, prompts=prompts, classes=list(prompts) if prompts else None, n=PER_CLASS, capture=[step],
             out=RUNS / "recipes" / name, engine=self.engine,
@@ -75,7 +75,7 @@ class Bench:
         return fit_quickly(traces, "svm" if prompts else "paired").find(label, step)
 
     def papers(self) -> Recipe:
-        """As published."""
+        """The paper's recipe, as published."""
         gender, tone = people()
         women = {"woman": "a photo of a woman", "man": "a photo of a man"}
         black = {"light": "a photo of a man", "dark": "a photo of a black man"}

@@ -1,4 +1,4 @@
-"""Relations of a concept with many attributes: encoded once in batches, one at a time, and the authors' way.
+"""How long relations with many attributes take: encoded once in batches, one at a time, and as the authors do.
 
     python -m benchmarks.relate_speed [--model emoji|clip-b32] [--device cuda]    a minute or two on one core
 
@@ -65,14 +65,14 @@ class Cosines:
 
 
 def the_work(m: int, side: int) -> Work:
-    """The paper's example with pictures of noise."""
+    """The attributes of the paper's example, with images of noise."""
     rng = np.random.default_rng(0)
     phrases = tuple(entry.phrase for entry in read_attributes(ATTRIBUTES, CONCEPT))
 
-    def draw() -> list[Image.Image]:
+    def noise() -> list[Image.Image]:
         return [Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)) for _ in range(m)]
 
-    return Work(subject(CONCEPT), phrases, draw(), [draw() for _ in phrases])
+    return Work(subject(CONCEPT), phrases, noise(), [noise() for _ in phrases])
 
 
 def equinoise(work: Work, load: Load) -> Cosines:
@@ -173,7 +173,7 @@ def _save_clip_b32(place: str) -> None:
 
 
 def timed(way: Callable[[Work, Load], Cosines], work: Work, load: Load, device: str) -> tuple[float, Cosines]:
-    """Seconds, and what came of it."""
+    """Seconds, and the cosines."""
     started = time.perf_counter()
     found = way(work, load)
     if device.startswith("cuda"):
@@ -182,7 +182,7 @@ def timed(way: Callable[[Work, Load], Cosines], work: Work, load: Load, device: 
 
 
 def measure(model: str, device: str, m: int, repeats: int) -> list[Row]:
-    """A row a way; the slowest is run once, the others take turns."""
+    """A row for each way; the slowest is run once, the others take turns."""
     work = the_work(m, 64)
     with loader(model, device) as load:
         equinoise(work, load)  # what is imported and compiled once is no part of the work

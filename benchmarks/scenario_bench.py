@@ -28,7 +28,7 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Search:
-    """Where the best shift of a scenario is looked for: steps, weights and estimators, on so many pilot images each."""
+    """The steps, weights and estimators among which the best shift is searched, on so many pilot images each."""
 
     steps: tuple[int, ...]
     weights: tuple[float, ...]
@@ -47,7 +47,7 @@ class Bench:
         self._found: dict[tuple[str, str, str], DirectionSet] = {}
 
     def directions(self, axis: str, estimator: str, concept: str = "") -> DirectionSet:
-        """Of the two ends of an axis, from the same seeds; `own` is paired, on the concept's own prompts."""
+        """Directions of the two ends of an axis; the estimator `own` is the paired one on the concept's own prompts."""
         own = estimator == OWN
         key = axis, estimator, concept if own else ""
         if key not in self._found:
@@ -67,7 +67,7 @@ class Bench:
         return self._found[key]
 
     def judge(self, scenario: Scenario, n: int) -> tuple[dict[str, Intervention], dict[str, Sequence[Record]]]:
-        """What was done and the images it gave: untouched, the paper's recipe, the best found, the text edit."""
+        """Interventions and their images, by name: untouched, the paper's recipe, the best found, the text edit."""
         papers = [
             Shift(self.directions(axis, "svm").find(label, self.paper_step), PAPER_WEIGHT)
             for axis, label in scenario.towards.items()
@@ -118,7 +118,7 @@ class Bench:
     def _sweep(
         self, scenario: Scenario, axis: str, label: str, estimator: str, beside: tuple[Shift, ...]
     ) -> list[Cell]:
-        """The untouched cell and the others, the wanted classes counted together."""
+        """The untouched cell, then the others; in each the wanted classes are counted together."""
         made = sweep(
             self.model,
             scenario.concept,
@@ -146,7 +146,7 @@ def _from_half(cell: Cell) -> float:
 
 
 def _in_two(cell: Cell, wanted: Sequence[str]) -> Cell:
-    """With the wanted classes counted together, and the others."""
+    """The cell with two classes: the wanted ones together, and the others together."""
     count = sum(cell.classes[name].count for name in wanted)
     counts = {WANTED: count, OTHERS: cell.clear - count}
     shares = [found.share for found in cell.classes.values()]

@@ -39,12 +39,12 @@ class Scenario:
         return self.reached(self.axis)
 
     def reached(self, axis: str) -> tuple[str, ...]:
-        """The classes of an axis that its direction is to reach, counted together."""
+        """The classes of an axis that count as reached by its direction."""
         return GROUPS.get(self.towards[axis], (self.towards[axis],))
 
     @property
     def folder(self) -> str:
-        """Its name as the beginning of a folder's."""
+        """The beginning of the names of its folders."""
         return self.name.replace(", ", "-")
 
 
@@ -89,7 +89,7 @@ def axes_of(scenario: Scenario) -> list[Axis]:
 
 
 class Judged(Value):
-    """One kind of images of a scenario, judged on fresh seeds.
+    """Images of a scenario under one intervention, on fresh seeds.
 
     Attributes:
         wanted: the classes that should become commoner.
@@ -121,7 +121,7 @@ class Judged(Value):
 
     @property
     def besides(self) -> str:
-        """How many keep their role, and what else moved."""
+        """The share of images whose role is right, and the class of another axis that moved most."""
         if self.off_target == "-":
             return f"{self.right:.0%}"
         label, moved = self.off_target.rsplit(" ", 1)

@@ -1,10 +1,10 @@
 """Plans with and without rejection sampling on random worlds of known truth: python -m benchmarks.selection --worlds 40
 
 The worlds are those of `benchmarks.plans_on_mixture` with gender and tone and a detector that is right: planted shares
-and targets of any kind, or even ones; directions with a cosine of 0.5 to 1 to the best and entangled. An early check
-after 6, 11 or 16 of 50 calls predicts gender right in 92, 97 and 99% and tone in 64, 78 and 88% (as was measured on the
-emoji model), else a neighbouring class. Both plans see the same pilots' seeds. What is true of a plan is simulated on
-200,000 positions; resumes.
+and targets of any kind, or uniform ones; directions with a cosine of 0.5 to 1 to the best, and entangled. An early
+check after 6, 11 or 16 of 50 calls predicts gender right in 92, 97 and 99% and tone in 64, 78 and 88% (as was measured
+on the emoji model), else a neighbouring class. Both plans get pilots of the same seeds. The true shares of a plan are
+simulated on 200,000 noise vectors. The measurement resumes where it was cut off.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python -m benchmarks.sequential       2,000 streams a row, about two minutes on one core
 
-A fixed number has to be enough whatever the shares turn out to be; a sequential audit looks every 32 images and stops.
-Its confidence sequence is wider at any one number than the interval of a fixed sample: the price of looking. `peeking`
-is what people do without one: look every 32 images at the fixed-sample interval and stop when that is narrow.
+A fixed number has to be enough whatever the shares turn out to be; a sequential audit checks its intervals every 32
+images and stops. Its confidence sequence is wider at any one number than the interval of a fixed sample, since it holds
+at every check at once. `peeking` is what people do without one: check the fixed-sample interval every 32 images and
+stop when it is narrow.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def widest(intervals: Sequence[Interval]) -> float:
 
 
 def stop(truth: Sequence[float], width: float, intervals: Intervals, rng: np.random.Generator) -> tuple[int, bool]:
-    """Images drawn until all intervals are narrow enough, and whether they hold the truth then."""
+    """Images until all intervals are narrow enough, and whether the intervals hold the truth then."""
     counts = np.zeros(len(truth), int)
     while True:
         counts += rng.multinomial(LOOK_EVERY, truth)

@@ -1,9 +1,9 @@
-"""Ways to a shift, for `benchmarks.shifts`: how the direction was found, and how the noise is moved along it.
+"""Methods that `benchmarks.shifts` compares: how a direction is found, and how the noise is moved along it.
 
 After the first denoiser call the latents of two prompts from the same noise differ by the model's two predictions,
 times a number of the sampler's, so that their mean difference *is* that of the model's conditional predictions there.
-Later the two prompts' latents have gone apart; "conditional" takes both predictions at those of the neutral prompt.
-"own prompts" are of the concept itself ("a photo of a woman doctor"), "general" ones of a person.
+At later steps the latents of the two prompts differ; "conditional" takes both predictions at those of the neutral
+prompt. "own prompts" are of the concept itself ("a photo of a woman doctor"), "general" ones of a person.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def directions(bench: Bench, axis: Axis, label: str, role: str) -> dict[str, Dir
 
 
 def shifts(found: Mapping[str, Direction], nats: float) -> dict[str, Intervention]:
-    """Method → intervention of so many nats; along the concept's own direction also the truncated draw."""
+    """Method → intervention of so many nats; along the concept's own direction also truncation."""
     weight = float(np.sqrt(2 * nats))
     made = {name: Intervention((Shift(direction, weight),)) for name, direction in found.items()}
     bound = optimize.brentq(lambda a: -stats.norm.logsf(a) - nats, -8, 8)
@@ -80,7 +80,7 @@ def shifts(found: Mapping[str, Direction], nats: float) -> dict[str, Interventio
 
 
 def reflected(found: Mapping[str, Direction]) -> dict[str, Intervention]:
-    """The reflection has log 2 nats whatever the weight: beside it what else is done with as many."""
+    """The reflection, whose KL divergence is log 2 whatever the weight, and two other methods at as many nats."""
     beside = ("own prompts", "own prompts, truncated")
     return {
         **{name: change for name, change in shifts(found, float(np.log(2))).items() if name in beside},
@@ -105,7 +105,7 @@ def shrunk(bench: Bench, axis: Axis, label: str, role: str, step: int) -> Direct
 
 
 def _like(bench: Bench, axis: Axis, label: str, role: str, vector: NDArray[np.float64]) -> Direction:
-    """A vector as a direction with the provenance of the concept's own one."""
+    """A vector as a direction, with the origin of the concept's own direction."""
     own = bench.directions(axis, concept_of(role))
     like = own.find(label if not axis.ordered else axis.classes[-1], bench.step)
     return Direction.unit(vector.reshape(like.vector.shape), like.origin)

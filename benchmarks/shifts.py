@@ -1,7 +1,7 @@
-"""Which shift does most for as many nats? python -m benchmarks.shifts
+"""Which method moves shares most at the same KL divergence from N(0, I)? python -m benchmarks.shifts
 
-Every method moves the noise of the same fresh seeds by the same nats from N(0, I): how much commoner the wanted class
-becomes (paired), how many images keep their role, and how far the largest change of the other axis goes. Directions are
+Every method moves the noise of the same fresh seeds by as many nats. Measured are how much commoner the wanted class
+becomes (paired), how many images keep their role, and the largest change of a class of the other axis. Directions are
 found from 32 seeds, after the first call or "later" (two fifths of the run), from prompts of the concept with the class
 named in them or from "general" ones ("a photo of a woman"); "detected" takes 256 images of the neutral prompt, labelled
 by the detector. Gender: towards the rarer; tone: the two darkest.
@@ -62,11 +62,11 @@ class Method(Value):
 
 
 class Moved(Seen, Method):
-    """What a method gave."""
+    """The images of a method."""
 
 
 class Line(Value):
-    """A method on all concepts of an axis: how much commoner the wanted classes became, paired, and what it cost."""
+    """A method over all concepts of an axis: how much commoner the wanted classes became, and what else changed."""
 
     axis: str
     nats: float

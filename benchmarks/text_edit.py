@@ -54,7 +54,7 @@ def without(
 
 @torch.no_grad()
 def hidden(pipeline: Any, prompts: Sequence[str]) -> torch.Tensor:
-    """What the denoiser is told of each prompt (n, tokens, d)."""
+    """The hidden states of each prompt that the denoiser is conditioned on (n, tokens, d)."""
     length = pipeline.tokenizer.model_max_length
     tokens = pipeline.tokenizer(
         list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"

@@ -1,6 +1,6 @@
 """How the emoji model and its data are made. Not part of the installed package.
 
-`world` reads the planted table; `scenes` draws what a picture shows, `captions` says it; `drawing` makes the picture;
-`training` keeps a bank of them, learns every part from it and packs the weights; `measure` prints what the result can
-do, `card` writes it down.
+`declaration` and `world` read the planted tables; `scenes` samples what a picture shows, `captions` puts it into words;
+`drawing` makes the picture; `training` makes a bank of pictures, trains every part of the model on it and packs the
+weights; `measure` measures what the model can do, `card` writes the model card.
 """

@@ -19,7 +19,7 @@ from emoji_world.by_eye import EYE
 from emoji_world.drawing.compose import compose
 from emoji_world.labels import SCENE_AXES
 from emoji_world.measure.detector import shown
-from emoji_world.scenes import draw_scene
+from emoji_world.scenes import sample_scene
 from emoji_world.world import kinds, world
 from equinoise import calibrate_detector
 from equinoise.axes import load_axis
@@ -54,7 +54,7 @@ def compositions(axis: str, folder: Path) -> Path:
     made = dict.fromkeys(names, 0)
     where = [kind for kind in kinds() if axis in world().scenes[kind].axes]
     while min(made.values()) < PER_CLASS:
-        scene = draw_scene(rng, where[int(rng.integers(len(where)))])
+        scene = sample_scene(rng, where[int(rng.integers(len(where)))])
         name = shown(scene, axis)
         if name is None or made[name] == PER_CLASS:
             continue

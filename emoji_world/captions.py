@@ -10,8 +10,8 @@ from emoji_world.scenes import Scene
 from emoji_world.world import genders, roles, tones, world
 
 
-def draw_caption(rng: np.random.Generator, scene: Scene) -> str:
-    """One of the true wordings; drawn anew each time a picture is used."""
+def sample_caption(rng: np.random.Generator, scene: Scene) -> str:
+    """A random one of the wordings that are true of a scene; sampled anew each time a picture is used."""
     subject = SUBJECTS[scene.kind](rng, scene)
     captions = world().captions
     templates = captions.templates if scene.kind in ("person", "place") else captions.scenes
@@ -120,7 +120,7 @@ def with_article(phrase: str) -> str:
 
 
 def vocabulary() -> Iterator[str]:
-    """Every subject phrase of the people once: with the words kept apart, what the tokenizer learns its words from."""
+    """Every subject phrase of the people once: with the words reserved for later, what the tokenizer is trained on."""
     for role in roles():
         for gender in [None, *genders()]:
             for noun in noun_phrases(role, gender):

@@ -1,6 +1,6 @@
 """The model card, written from the measurements: python -m emoji_world.card
 
-Every figure in it stands in `benchmarks/results/emoji_*.json` and was printed by the command named beside it.
+Its numbers are those of `benchmarks/results/emoji_*.json`; the command that measured them is named beside each table.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def confusions(calibrations: Mapping[str, Calibration]) -> str:
 
 
 def precision(rows: Sequence[Settings]) -> str:
-    """In what numbers the images were made, where it is not fp32."""
+    """The floating-point precision of the images, where it is not float32."""
     return "" if rows[0].dtype == "float32" else f" in {rows[0].dtype}"
 
 

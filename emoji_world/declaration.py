@@ -83,7 +83,7 @@ class SceneAxis(Entry):
 
 
 class SceneKind(Entry):
-    """The axes of a kind of scene, in the order in which they are drawn."""
+    """The axes of a kind of scene, in the order in which they are sampled."""
 
     axes: dict[str, SceneAxis]
 

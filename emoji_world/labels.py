@@ -1,4 +1,4 @@
-"""What a picture shows in words: the class of every axis, wordings of the classes, which captions are true of it."""
+"""Labels of a scene for training: the class of every axis, wordings of the classes, which captions are true of it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def label(scene: Scene, axis: str) -> int:
 
 
 def default(scene: Scene, axis: str) -> str | None:
-    """What a scene shows of an axis that was not drawn for it: people with a role are adults."""
+    """What a scene shows of an axis that it was not sampled on: people with a role are adults."""
     return {"age": "adult", "role": "person"}.get(axis) if scene.kind in PEOPLE else None
 
 
@@ -77,7 +77,7 @@ def facts(scenes: Sequence[Scene]) -> Facts:
 
 
 def truth(captioned: Facts, shown: Facts) -> Tensor:
-    """Entry (i, j) is 1 where the caption of scene j is true of picture i: all that it says is seen there."""
+    """(n, m): entry (i, j) is 1 where the caption of scene j is true of picture i, which shows everything it says."""
     allowed = torch.tensor([[kind in ALSO.get(said, (said,)) for said in kinds()] for kind in kinds()])
     possible = allowed.to(shown.kind.device)[shown.kind][:, captioned.kind]
     agree = (captioned.says[None] == -1) | (captioned.says[None] == shown.shows[:, None])
@@ -85,7 +85,7 @@ def truth(captioned: Facts, shown: Facts) -> Tensor:
 
 
 def _checked(scene: Scene) -> dict[str, str]:
-    """All that a caption says, but that somebody is a person, which is true of everybody."""
+    """The classes that a caption names, without the role `person`, which is true of everybody."""
     return {axis: name for axis, name in scene.said.items() if (axis, name) != ("role", "person")}
 
 

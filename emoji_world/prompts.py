@@ -1,4 +1,4 @@
-"""The prompts that figures are given for, and the planted share of each class behind them.
+"""The prompts that results are given for, and the planted share of each class under them.
 
 The planted share of an axis is worked out from the tables by going through every way in which the other axes can fall,
 so that an entanglement (house given tone) comes out as the marginal that a neutral prompt shows.
@@ -82,7 +82,7 @@ def is_asked(prompt: Prompt, scene: Scene) -> bool:
 
 
 def called(role: str) -> str:
-    """What captions call a role first of all."""
+    """The canonical name of a role in captions."""
     return role.replace("-", " ")
 
 
@@ -147,7 +147,7 @@ def _ways(
     else:
         for name, share in planted_scene(prompt.kind, axis, shown).items():
             if share:
-                # a prompt that says "man" and no age shows no child; those are drawn as adults
+                # a prompt that says "man" and no age shows no child; those become adults
                 child = name == "child" and "gender" in prompt.names
                 yield from _ways(prompt, rest, shown | {axis: "adult" if child else name}, odds * share)
 

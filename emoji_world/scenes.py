@@ -1,4 +1,4 @@
-"""Scenes: what a picture shows and which of it a caption names, drawn from the planted tables."""
+"""Scenes: what a picture shows and which of it a caption names, sampled from the planted tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Scene:
 
     @property
     def said(self) -> dict[str, str]:
-        """Axis → class of all that the captions say; some classes ("plain" hair) have no words."""
+        """Axis → class of everything that the captions say; some classes ("plain" hair) have no words."""
         return {a: self.shows[a] for a in sorted(self.names) if world().words.can_say(a, self.shows[a])}
 
     @property
@@ -31,37 +31,37 @@ class Scene:
         return Person(shows.get("role", "person"), shows.get("gender", "woman"), shows["tone"], self.style)
 
 
-def draw_scene(rng: np.random.Generator, kind: str | None = None) -> Scene:
+def sample_scene(rng: np.random.Generator, kind: str | None = None) -> Scene:
     """Axis by axis: first whether the caption names it, then a class, uniform if named and planted if not."""
-    kind = kind or _draw(rng, {name: world().scene_shares[name] for name in kinds()})
+    kind = kind or _sample(rng, {name: world().scene_shares[name] for name in kinds()})
     shows: dict[str, str] = {}
     names = set()
     for axis, entry in world().scenes[kind].axes.items():
         if any(shows.get(other) != wanted for other, wanted in entry.where.items()):
             continue
         named = bool(rng.random() < entry.named)
-        shows[axis] = draw_class(rng, kind, axis, shows, named)
+        shows[axis] = sample_class(rng, kind, axis, shows, named)
         if named:
             names.add(axis)
     _no_grown_up_children(shows, names)
     return Scene(kind, _style(rng, shows), shows, frozenset(names))
 
 
-def draw_held_out(rng: np.random.Generator) -> Scene:
-    """A person whose cell is kept out of the denoiser's training: what the detector alone is shown."""
+def sample_held_out(rng: np.random.Generator) -> Scene:
+    """A person whose cell is left out of the denoiser's training; only the detector is trained on these."""
     while True:
-        scene = draw_scene(rng, "person")
+        scene = sample_scene(rng, "person")
         lost = [style for style in styles_of(scene.person.role) if is_held_out(replace(scene.person, style=style))]
         if lost:
             return replace(scene, style=lost[rng.integers(len(lost))])
 
 
-def draw_class(rng: np.random.Generator, kind: str, axis: str, shows: Mapping[str, str], named: bool) -> str:
-    """One class of an axis, given what was drawn before it."""
+def sample_class(rng: np.random.Generator, kind: str, axis: str, shows: Mapping[str, str], named: bool) -> str:
+    """One class of an axis, given the classes of the axes before it."""
     table = planted_scene(kind, axis, shows)
     one_hot = max(table.values()) == 1.0
     if not named:
-        return _draw(rng, table)
+        return _sample(rng, table)
     # a class that can never be seen there (a woman's beard, a duck among landbirds) cannot be named either
     possible = [name for name, share in table.items() if share > 0 or one_hot]
     return possible[rng.integers(len(possible))]
@@ -82,7 +82,7 @@ def _style(rng: np.random.Generator, shows: Mapping[str, str]) -> str:
     return styles[rng.integers(len(styles))]
 
 
-def _draw(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
+def _sample(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
     names = list(shares)
     odds = np.array(list(shares.values()))
     return names[rng.choice(len(names), p=odds / odds.sum())]

@@ -30,7 +30,7 @@ def make_tokenizer() -> CLIPTokenizer:
 
 
 def learn_tokenizer() -> CLIPTokenizer:
-    """A tokenizer in which every word of the captions, and every word kept for later, is one token."""
+    """A tokenizer in which every word of the captions, and every word reserved for later, is one token."""
     words = sorted({word for phrase in _corpus() for word in phrase.replace("-", " ").split()})
     merges = _learn_merges(words)
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -63,7 +63,7 @@ def planted(role: str) -> dict[str, dict[str, float]]:
 
 
 def planted_scene(kind: str, axis: str, shown: Mapping[str, str]) -> dict[str, float]:
-    """The planted P(class | what was drawn before it) of an axis of a scene, under a caption that does not name it."""
+    """The planted P(class | classes of earlier axes) of an axis of a scene, under a caption that does not name it."""
     entry = world().scenes[kind].axes[axis]
     if entry.of == "role":
         return planted(shown["role"])[axis]
@@ -88,7 +88,7 @@ def _shares(table: ShareTable, parents: list[str]) -> Shares:
 
 
 def is_held_out(person: Person) -> bool:
-    """Whether the cell is kept out of training, whatever the scene: one tenth of those with a role.
+    """Whether the cell is left out of the denoiser's training, whatever the scene: one tenth of those with a role.
 
     A fixed hash names it, so it never depends on a random state; another style always shows the same tone, so
     holding a cell out leaves the planted table as it is. Each role and gender lose one of the ten pictures of the
@@ -110,7 +110,7 @@ def styles_of(role: str) -> list[str]:
 
 
 def is_one_drawing(style: str, role: str) -> bool:
-    """Whether a role's woman and man are declared to be the very same there."""
+    """Whether a style is declared to have one and the same drawing for the woman and the man of a role."""
     return role in world().sources[style].alike
 
 

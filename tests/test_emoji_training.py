@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from emoji_world.captions import draw_caption
+from emoji_world.captions import sample_caption
 from emoji_world.measure.neutral import NeutralShare
 from emoji_world.prompts import Prompt, all_prompts, is_asked, planted_share
-from emoji_world.scenes import Scene, draw_scene
-from emoji_world.training.bank import SCENES, draw_rows, make, odds
+from emoji_world.scenes import Scene, sample_scene
+from emoji_world.training.bank import SCENES, make, odds, sample_rows
 from emoji_world.training.denoiser import loss_weights, picture, scheduler, velocity
 from emoji_world.training.expected import companions, expected_picture, same_captions
 from emoji_world.training.gap import answers
@@ -83,7 +83,7 @@ def test_velocity_is_the_schedulers() -> None:
 
 def test_companions_have_the_same_captions() -> None:
     rng = np.random.default_rng(0)
-    scenes = [draw_scene(rng) for _ in range(3000)]
+    scenes = [sample_scene(rng) for _ in range(3000)]
     factors = np.ones(len(scenes))
     factors[7] = 1e9
     groups = same_captions(scenes, factors)
@@ -99,7 +99,7 @@ def test_companions_have_the_same_captions() -> None:
 
 def captions(scene: Scene) -> set[str]:
     rng = np.random.default_rng(1)
-    return {draw_caption(rng, scene) for _ in range(2000)}
+    return {sample_caption(rng, scene) for _ in range(2000)}
 
 
 def test_asked_scenes_fall_as_planted() -> None:
@@ -147,7 +147,7 @@ def test_what_was_shown_too_rarely_is_drawn_more_often(tmp_path: Path) -> None:
     water = np.array([scene.shows.get("bird") == "waterbird" for scene in scenes])
     ratio = factors[of[birds] & ~water][0] / factors[of[birds] & water][0]
     assert ratio == pytest.approx((planted["landbird"] / 0.1 / (planted["waterbird"] / 0.9)) ** 2, rel=0.05)
-    drawn = draw_rows(rng, odds(scenes, "", factors), 40_000)
+    drawn = sample_rows(rng, odds(scenes, "", factors), 40_000)
     now = drawn[of[birds][drawn]]
     expected = factors[of[birds] & ~water].sum() / factors[of[birds]].sum()
     assert np.mean(~water[now]) == pytest.approx(expected, abs=0.03)

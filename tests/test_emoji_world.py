@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from emoji_world.captions import draw_caption, noun_phrases, vocabulary, with_article
+from emoji_world.captions import noun_phrases, sample_caption, vocabulary, with_article
 from emoji_world.drawing import backgrounds, recolour
 from emoji_world.drawing.brush import Brush
 from emoji_world.drawing.canvas import SIZE, Canvas
@@ -23,11 +23,11 @@ from emoji_world.labels import IGNORED, facts, label, truth
 from emoji_world.measure.named import groups
 from emoji_world.measure.objects import Found, average_precision, iou
 from emoji_world.prompts import PROMPTS, planted_objects, planted_prompts, planted_share
-from emoji_world.scenes import Scene, draw_class, draw_scene
+from emoji_world.scenes import Scene, sample_class, sample_scene
 from emoji_world.tokenizer import learn_tokenizer, make_tokenizer
 from emoji_world.training.assemble import card
-from emoji_world.training.bank import SCENES, decode, draw_rows, encode, odds
-from emoji_world.training.denoiser import DECIDING, TRAIN_STEPS, draw_times, scheduler
+from emoji_world.training.bank import SCENES, decode, encode, odds, sample_rows
+from emoji_world.training.denoiser import DECIDING, TRAIN_STEPS, sample_times, scheduler
 from emoji_world.training.loop import Schedule, load_average, train
 from emoji_world.training.objects import object_detector, targets
 from emoji_world.world import (
@@ -57,7 +57,7 @@ def test_planted_shares_are_what_is_drawn() -> None:
     rng = np.random.default_rng(0)
     n = 4000
     for axis, shares in planted("doctor").items():
-        drawn = Counter(draw_class(rng, "person", axis, {"role": "doctor"}, named=False) for _ in range(n))
+        drawn = Counter(sample_class(rng, "person", axis, {"role": "doctor"}, named=False) for _ in range(n))
         for name, share in shares.items():
             assert drawn[name] / n == pytest.approx(share, abs=4 * (share * (1 - share) / n) ** 0.5)
 
@@ -90,9 +90,9 @@ def test_tone_and_house_depend_on_each_other() -> None:
 
 def test_named_axes_are_uniform_over_what_is_possible() -> None:
     rng = np.random.default_rng(1)
-    drawn = Counter(draw_class(rng, "person", "gender", {"role": "pilot"}, named=True) for _ in range(2000))
+    drawn = Counter(sample_class(rng, "person", "gender", {"role": "pilot"}, named=True) for _ in range(2000))
     assert drawn["woman"] / 2000 == pytest.approx(0.5, abs=0.05)
-    birds = {draw_class(rng, "bird", "species", {"bird": "waterbird"}, named=True) for _ in range(200)}
+    birds = {sample_class(rng, "bird", "species", {"bird": "waterbird"}, named=True) for _ in range(200)}
     assert birds == {"duck", "swan", "goose", "flamingo"}
 
 
@@ -101,7 +101,7 @@ def test_one_tenth_of_the_cells_is_held_out_and_never_drawn() -> None:
     people = [person for person in all_people() if person.role != "person"]
     assert len(held) / len(people) == pytest.approx(0.1, abs=0.005)
     rng = np.random.default_rng(2)
-    assert not any(is_held_out(draw_scene(rng, kind).person) for kind in ("person", "place") for _ in range(1500))
+    assert not any(is_held_out(sample_scene(rng, kind).person) for kind in ("person", "place") for _ in range(1500))
 
 
 def test_roles_that_show_no_gender_in_a_style_are_not_drawn_in_it() -> None:
@@ -115,10 +115,10 @@ def test_captions_are_true_and_name_what_they_say() -> None:
     rng = np.random.default_rng(3)
     women, men = {"woman", "female", "lady", "girl", "her"}, {"man", "male", "gentleman", "boy", "his"}
     for _ in range(600):
-        drawn = draw_scene(rng)
+        drawn = sample_scene(rng)
         if drawn.kind in ("bird", "wedding", "building"):
             continue
-        words = set(draw_caption(rng, drawn).replace("-", " ").split())
+        words = set(sample_caption(rng, drawn).replace("-", " ").split())
         assert bool((women | men) & words) == ("gender" in drawn.names)
         if "gender" in drawn.names:
             assert bool(women & words) == (drawn.shows["gender"] == "woman")
@@ -133,7 +133,7 @@ def test_captions_are_true_and_name_what_they_say() -> None:
 def test_every_caption_word_is_one_token_and_unknown_words_do_not_fail() -> None:
     tokenizer = make_tokenizer()
     rng = np.random.default_rng(5)
-    captions = [draw_caption(rng, draw_scene(rng, kind)) for kind in kinds() for _ in range(60)]
+    captions = [sample_caption(rng, sample_scene(rng, kind)) for kind in kinds() for _ in range(60)]
     for phrase in [*list(vocabulary())[::37], *captions, *planted_prompts()]:
         assert len(tokenizer.tokenize(phrase)) == len(phrase.replace("-", " - ").replace(",", " ,").split())
         assert len(tokenizer(phrase).input_ids) <= 32
@@ -178,7 +178,7 @@ def test_labels_are_those_that_the_picture_shows() -> None:
 def test_every_scene_survives_the_bank() -> None:
     rng = np.random.default_rng(6)
     for kind in kinds():
-        drawn = draw_scene(rng, kind)
+        drawn = sample_scene(rng, kind)
         row = json.loads(json.dumps(encode(drawn, [("hut", (1, 2, 3, 4))])))
         assert decode(row) == drawn
         assert row["objects"] == [["hut", [1, 2, 3, 4]]]
@@ -289,7 +289,7 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyt
 
 
 def test_noise_that_decides_is_trained_more_often() -> None:
-    times = draw_times(20_000, 0.5, torch.Generator().manual_seed(0))
+    times = sample_times(20_000, 0.5, torch.Generator().manual_seed(0))
     assert 0 <= times.min() < 10
     assert 990 < times.max() < TRAIN_STEPS
     deciding = (times >= DECIDING * TRAIN_STEPS).float().mean().item()
@@ -350,7 +350,7 @@ def test_some_kinds_are_drawn_more_often_and_alike_within() -> None:
     assert np.diff(cumulative, prepend=0).tolist() == pytest.approx([2 / 8, 1 / 8, 3 / 8, 2 / 8])
     named = [scene("person", names="gender", gender="man"), scene("person", gender="man")]
     assert odds(named, "person+gender=3").tolist() == pytest.approx([0.75, 1.0])
-    rows = draw_rows(np.random.default_rng(0), cumulative, 4000)
+    rows = sample_rows(np.random.default_rng(0), cumulative, 4000)
     assert np.bincount(rows, minlength=4) / 4000 == pytest.approx([2 / 8, 1 / 8, 3 / 8, 2 / 8], abs=0.03)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import equinoise as eq
 from emoji_world.by_eye import EYE, by_eye
 from emoji_world.labels import SCENE_AXES
 from equinoise import Confusion, Sampling, draw_noise, load_axis, read_records
@@ -85,6 +86,70 @@ def test_an_axis_that_was_not_read_before_is_read_now(cli: Cli, runs: Sequence[P
     (found,) = audited(cli("audit", runs[0], "--axis", "age", "--json"))
     assert found["n"] == 8
     assert list(found["classes"]) == ["child", "adult", "elder"]
+
+
+def test_from_python_as_from_the_command_line(cli: Cli, runs: Sequence[Path], tmp_path: Path) -> None:
+    whole, first, second = runs
+    printed = cli("audit", whole, "--axis", "gender", "--axis", "tone", "--cross", "gender,tone", "--json").json
+    found = eq.audit_images(whole, axes=["gender", "tone"], crosses=[("gender", "tone")])
+    assert found.to_json() == printed
+    assert found == eq.audit_images([first, str(second)], axes=["gender", "tone"], crosses=[("gender", "tone")])
+    assert found["gender"]["woman"].count + found["gender"]["man"].count + found["gender"].unclear == 8
+    assert [record.labels["gender"] for record in found.run.records] == [
+        record.labels["gender"] for record in read_records(whole)
+    ]
+    assert len(found.run.previews) == 8
+    assert found.run.previews["0-0-0"].tobytes() == Image.open(whole / "images" / "0-0.png").tobytes()
+    kept = eq.audit_images(whole, axes=["gender"], out=tmp_path / "kept")
+    assert eq.read_result(tmp_path / "kept") == kept
+    assert kept.run.folder == tmp_path / "kept"
+    same = eq.compare_runs(found, kept)["gender"].classes["woman"]
+    assert (same.difference, same.before) == (0, found["gender"]["woman"].share)
+    settings = eq.DetectorSettings("emoji", unclear_below=0.99)
+    strict = eq.audit_images(whole, axes="gender", detector=settings)
+    assert strict.detector.unclear_below == 0.99
+    assert strict["gender"].unclear >= found["gender"].unclear
+    with pytest.raises(eq.EquinoiseError, match="two or more of the axes gender, tone, such as gender,tone"):
+        eq.audit_images(whole, axes=["gender", "tone"], crosses=[("gender", "gender")])
+
+
+def test_a_run_that_says_nonsense_of_its_detector_is_one_line(cli: Cli, runs: Sequence[Path], tmp_path: Path) -> None:
+    shutil.copytree(runs[1], tmp_path / "run")
+    content = json.loads((tmp_path / "run" / "run.json").read_text())
+    content["about"]["detector"]["thresholds"] = {"gender": "high"}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(content))
+    done = cli("audit", tmp_path / "run", "--axis", "gender")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "run/run.json: detector is damaged: thresholds.gender" in done.err
+
+
+def test_labels_that_came_along_need_no_detector_and_what_is_known_of_them_corrects(tmp_path: Path) -> None:
+    for index in range(4):
+        Image.new("RGB", (20, 30), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    rows = "".join(f"{i}.png,{'woman' if i else 'man'}\n" for i in range(4))
+    (tmp_path / "metadata.csv").write_text(f"file_name,gender\n{rows}")
+    matrix = tmp_path / "errors.csv"
+    save_calibration(matrix, Calibration("gender", Confusion(("woman", "man"), ((9, 1, 0), (1, 9, 0)))))
+    found = eq.audit_images(tmp_path, axes="gender", detector=eq.DetectorSettings(confusion=(matrix,)))
+    assert found.detector is None
+    assert found["gender"]["woman"].share == 0.75
+    assert found["gender"]["woman"].corrected == pytest.approx((0.75 - 0.1) / 0.8, abs=1e-4)
+    eq.audit_images(tmp_path, axes="gender", out=tmp_path / "run")
+    settings = eq.DetectorSettings(confusion=(matrix,))
+    with pytest.raises(eq.EquinoiseError, match="another confusion"):
+        eq.audit_images(tmp_path, axes="gender", detector=settings, out=tmp_path / "run")
+
+
+def test_an_axis_under_a_name_that_is_built_in_is_not_corrected_by_its_errors(tmp_path: Path) -> None:
+    """Only the name is the same: what the emoji detector mistakes of women and men says nothing of girls and boys."""
+    entries = "".join(
+        f'classes.{name} = {{ generate = ["a {name}"], detect = ["a {name}"] }}\n' for name in ("girl", "boy")
+    )
+    (tmp_path / "gender.toml").write_text(f"[gender]\n{entries}")
+    some(tmp_path / "x", "man", 2)
+    found = eq.audit_images(tmp_path / "x", axes=str(tmp_path / "gender.toml"), detector="emoji")
+    assert found["gender"]["girl"].corrected is None
+    assert found.corrected_by == {}
 
 
 def test_intersections_have_a_class_for_every_pair(cli: Cli, runs: Sequence[Path]) -> None:
@@ -178,6 +243,9 @@ def test_a_detector_is_calibrated_on_labelled_folders_and_used(cli: Cli, tmp_pat
     file = tmp_path / "gender.csv"
     done = cli("calibrate-detector", tmp_path / "labelled", "--axis", "gender", *EMOJI, "-o", file, "--json")
     assert done.code == 0, done.err
+    keys = {"axis", "confusion", "n", "unclear_below", "chosen_on", "clear_where_people_cannot_tell", "detector"}
+    assert keys <= done.json.keys()
+    assert set(done.json["clear_where_people_cannot_tell"]) >= {"count", "n"}
     assert done.json["n"] == done.json["chosen_on"] == 12  # half chooses the threshold, half counts
     assert sum(done.json["confusion"]["woman"].values()) == 6
     fixed = cli(

@@ -100,9 +100,9 @@ def test_the_dependent_table_has_even_margins_and_every_row_its_axes() -> None:
     assert list(CELLS) == list(joint.classes)
     for asked in ROWS.values():
         assert not set(asked.axes) & set(asked.besides)
-        assert asked.kept is None or asked.kept in asked.axes
+        assert asked.unchanged is None or asked.unchanged in asked.axes
         targets = plan_targets(asked.targets, asked.concept)
-        assert {axis.name for target in targets for axis in target.axes} | {asked.kept or ""} >= set(asked.axes)
+        assert {axis.name for target in targets for axis in target.axes} | {asked.unchanged or ""} >= set(asked.axes)
 
 
 def test_an_even_models_parity_gap() -> None:

@@ -1,1 +1,1 @@
-"""Drawings of others, and ours around them: from what a scene shows to a picture with the box of every object."""
+"""Pictures of scenes: licensed emoji art on backgrounds of our own, with the box of every object."""

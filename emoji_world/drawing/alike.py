@@ -2,7 +2,7 @@
 
 For every style and role the share of pixels in which a composed woman and man differ, from the same random numbers, the
 smallest first. Those with none show no gender: `alike` in `world.toml` keeps them out of the world. Exit 1 where the
-drawings and that list disagree. (`hidden` is by eye: the pixels that differ may lie where nobody looks.)
+drawings and that list disagree. (`hidden` was judged by eye: the pixels that differ may lie where nobody notices them.)
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ FINE = 2 * SIZE // GRID
 
 
 class Brush:
-    """Shapes on a picture in the making. Corners are (left, top, right, bottom) in units; lengths may be fractions."""
+    """Shapes on an unfinished picture. Corners are (left, top, right, bottom) in units; lengths may be fractions."""
 
     def __init__(self, ground: Colour | NDArray[np.float64]) -> None:
         """Begin on one colour, or on a colour a row (GRID, 3)."""

@@ -25,7 +25,7 @@ class Composition:
 
 
 def compose(rng: np.random.Generator, scene: Scene, hard: bool = False) -> Composition:
-    """No two alike: size, place, side, light, clothes' hue and background are random; `hard` jitters all colours."""
+    """A picture of a scene; sizes, places, light, clothes and background vary at random. `hard` jitters all colours."""
     canvas = PAINTERS[scene.kind](rng, scene)
     image = recolour.light(rng, canvas.image)
     return Composition(recolour.jitter(rng, image) if hard else image, canvas.boxes())

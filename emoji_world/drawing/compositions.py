@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from emoji_world.drawing.compose import compose
-from emoji_world.scenes import draw_scene
+from emoji_world.scenes import sample_scene
 from emoji_world.world import kinds
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     rows = [
-        np.concatenate([np.asarray(compose(rng, draw_scene(rng, kind)).image) for _ in range(args.columns)], axis=1)
+        np.concatenate([np.asarray(compose(rng, sample_scene(rng, kind)).image) for _ in range(args.columns)], axis=1)
         for kind in kinds()
         for _ in range(2)
     ]

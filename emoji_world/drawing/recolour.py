@@ -41,7 +41,7 @@ def red_and_gold(drawing: Image.Image) -> Image.Image:
 
 
 def ruined(drawing: Image.Image) -> Image.Image:
-    """Faded and darker: what time does to a house."""
+    """Faded and darker, as a derelict house."""
     rgb, alpha = _split(drawing)
     grey = rgb.mean(axis=2, keepdims=True)
     return _join(0.78 * (0.65 * grey + 0.35 * rgb), alpha)
@@ -69,12 +69,12 @@ def cloth_colour(rng: np.random.Generator) -> tuple[int, int, int]:
 
 
 def light(rng: np.random.Generator, image: Image.Image, spread: float = 0.04) -> Image.Image:
-    """The whole picture a little darker or brighter; little, since skin must stay the skin it is."""
+    """The whole picture a little darker or brighter; only a little, since skin must keep its tone."""
     return gain(image, np.full(3, rng.uniform(1 - spread, 1 + spread)))
 
 
 def jitter(rng: np.random.Generator, image: Image.Image, spread: float = 0.25) -> Image.Image:
-    """Each colour channel up to a quarter weaker or stronger: the hard split."""
+    """Each colour channel up to a quarter weaker or stronger: the hard set of test pictures."""
     return gain(image, rng.uniform(1 - spread, 1 + spread, size=3))
 
 

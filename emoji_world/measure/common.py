@@ -38,7 +38,7 @@ class Settings(Value):
 
 
 class Counted(Value):
-    """A share of n with its 95% interval; the share itself has a name that says of what it is."""
+    """A count among n, and the 95% interval of the share; the field for the share is in the subclasses."""
 
     count: int
     n: int

@@ -1,8 +1,8 @@
 """What the detectors count on composed scenes, against what is there: objects, and gender × tone together.
 
-Through the very code that audits and `detect --objects` go through. The scenes were in no training. Half of them are
-places, which hold 14 of the 22 kinds of objects: drawn as in training, most objects would be so rare that missing all
-of them went unnoticed.
+The images go through the code of audits and of `detect --objects`. No training has used the scenes. Half of them are
+places, which hold 14 of the 22 kinds of objects: sampled as in training, most objects would be so rare that missing all
+of them would go unnoticed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from emoji_world.drawing.compose import Composition, compose
 from emoji_world.measure.common import SEED
 from emoji_world.measure.detector import shown
-from emoji_world.scenes import Scene, draw_scene
+from emoji_world.scenes import Scene, sample_scene
 from emoji_world.tables import Row
 from emoji_world.world import kinds
 from equinoise.axes import Axis, load_axis
@@ -69,22 +69,22 @@ class Scenes:
     pictures: Sequence[Composition]
 
     @classmethod
-    def draw(cls, n: int) -> Scenes:
-        """n fresh ones, every second a place, the others of the other kinds in turn."""
+    def sample(cls, n: int) -> Scenes:
+        """n fresh scenes, every second a place, the others of the other kinds in turn."""
         rng = np.random.default_rng(SEED + 17)
         others = [kind for kind in kinds() if kind != "place"]
-        scenes = [draw_scene(rng, "place" if i % 2 else others[i // 2 % len(others)]) for i in range(n)]
+        scenes = [sample_scene(rng, "place" if i % 2 else others[i // 2 % len(others)]) for i in range(n)]
         return cls(scenes, [compose(rng, scene) for scene in scenes])
 
 
 def counts(n: int, device: str = "cpu") -> list[CountedShare]:
-    """A row an object, the shares of images that show it; then a row an intersection, with its interval."""
-    made = Scenes.draw(n)
+    """A row for each object, then a row for each intersection of gender and tone."""
+    made = Scenes.sample(n)
     return [*_objects(made, device), *_intersections(made, device)]
 
 
 def summary(rows: Sequence[CountedShare]) -> list[Row]:
-    """How many of each kind are as they should be, and the furthest off."""
+    """By kind of row: how many are as near to the known share as they should be, and the largest distance."""
     return [
         {
             "what": what,

@@ -11,7 +11,7 @@ from PIL import Image
 from emoji_world.drawing.compose import compose
 from emoji_world.labels import default
 from emoji_world.measure.common import SEED, Counted, axes, tone_order
-from emoji_world.scenes import Scene, draw_scene
+from emoji_world.scenes import Scene, sample_scene
 from emoji_world.world import Person, all_people, is_held_out, world
 from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec, load_detector, read_label
@@ -20,7 +20,7 @@ from equinoise.statistics import wilson
 
 
 class ReadSet(Value):
-    """The pictures that were read, the axis, and the share that was told wrong."""
+    """The set of pictures, the axis, and the share of pictures whose class was detected wrongly."""
 
     set: str
     axis: str
@@ -36,13 +36,13 @@ class DetectorError(Counted, ReadSet):
 
 
 def detector(n: int) -> list[DetectorError]:
-    """Share of compositions told wrong, by axis.
+    """Share of compositions whose class is detected wrongly, by axis.
 
-    Fresh scenes, the same in jittered colours, and people of the cells that the denoiser is kept from.
+    Fresh scenes, the same in jittered colours, and people of the cells that the denoiser is not trained on.
     """
     rng = np.random.default_rng(SEED)
     held = [person for person in all_people() if is_held_out(person)]
-    fresh = [draw_scene(rng) for _ in range(n)]
+    fresh = [sample_scene(rng) for _ in range(n)]
     sets = {
         "fresh": (fresh, False),
         "kept from the denoiser": ([scene_of(held[i % len(held)]) for i in range(n)], False),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emoji_world.drawing.canvas import Box
 from emoji_world.drawing.compose import compose
 from emoji_world.measure.common import SEED
-from emoji_world.scenes import draw_scene
+from emoji_world.scenes import sample_scene
 from equinoise.models.worlds import EMOJI
 from equinoise.quiet import quiet_libraries
 from equinoise.results.base import Value
@@ -39,7 +39,7 @@ class Found:
 def objects(n: int, hard: bool = False) -> list[LabelPrecision]:
     """Average precision by label, and their mean."""
     rng = np.random.default_rng(SEED + 9)
-    made = [compose(rng, draw_scene(rng), hard) for _ in range(n)]
+    made = [compose(rng, sample_scene(rng), hard) for _ in range(n)]
     if not (EMOJI / "objects").is_dir():
         raise SystemExit("the packaged model has no object detector; train one and assemble with --objects")
     with quiet_libraries():

@@ -32,7 +32,7 @@ NOTE = (
 def pipeline(work: Path, begun: Path | None = None) -> StableDiffusionPipeline:
     """The pipeline of a training folder, in fp32, with the averaged weights of its last checkpoint.
 
-    Where it goes on from another pipeline's folder, what scales the latents stays what it was there.
+    Where the training continued another pipeline, `begun`, the scale of the latents stays that pipeline's.
     """
     tokenizer = make_tokenizer()
     denoiser = load_average(work / "unet.safetensors", new_denoiser(tokenizer))
@@ -53,14 +53,14 @@ def pipeline(work: Path, begun: Path | None = None) -> StableDiffusionPipeline:
 
 
 def trained_clip(work: Path, begun: Path | None = None) -> CLIPModel:
-    """The CLIP of a training folder, or of the pipeline folder gone on from where it was not trained again."""
+    """The CLIP of a training folder; where it was not trained there, of the pipeline that the training continued."""
     if begun and not (work / "clip.safetensors").exists():
         return CLIPModel.from_pretrained(begun / "clip")
     return load_average(work / "clip.safetensors", clip(make_tokenizer()))
 
 
 def trained_objects(work: Path, begun: Path | None = None) -> YolosForObjectDetection:
-    """The object detector, likewise."""
+    """The object detector of a training folder; where it was not trained there, of the continued pipeline."""
     if begun and not (work / "objects.safetensors").exists():
         return YolosForObjectDetection.from_pretrained(begun / "objects")
     model: YolosForObjectDetection = load_average(work / "objects.safetensors", object_detector())
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--guidance-scale", type=float, default=1.5)
     parser.add_argument("--objects", action="store_true", help="with the object detector")
-    parser.add_argument("--begun", type=Path, help="pipeline folder that the training went on from")
+    parser.add_argument("--begun", type=Path, help="pipeline folder that the training continued")
     parser.add_argument("-o", "--out", type=Path, default=PACKAGED)
     args = parser.parse_args()
     whole, eyes = pipeline(args.work, args.begun), trained_clip(args.work, args.begun)

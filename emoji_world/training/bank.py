@@ -20,7 +20,7 @@ from emoji_world.drawing.art import fetch
 from emoji_world.drawing.canvas import Box
 from emoji_world.drawing.compose import compose
 from emoji_world.prompts import all_prompts, is_asked
-from emoji_world.scenes import Scene, draw_held_out, draw_scene
+from emoji_world.scenes import Scene, sample_held_out, sample_scene
 from emoji_world.world import STYLES, all_people, is_held_out, roles
 
 CHUNK = 500
@@ -47,7 +47,7 @@ class Bank:
 
 
 def make(path: Path, n: int, seed: int, workers: int, which: str = "all", role: str | None = None) -> None:
-    """Draw n scenes and compose them; chunk c always uses the generator (seed, c).
+    """Sample n scenes and compose them; chunk c always uses the generator (seed, c).
 
     `which`: one of `SCENES`; `role`: of those only the ones that show it.
 
@@ -65,7 +65,7 @@ def make(path: Path, n: int, seed: int, workers: int, which: str = "all", role: 
 
 
 def save(path: Path, images: NDArray[np.uint8], rows: Sequence[SceneRow]) -> None:
-    """Written whole or not at all."""
+    """Write a bank, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".partial")
     table = np.frombuffer(json.dumps(rows).encode(), np.uint8)
@@ -82,10 +82,10 @@ def load(paths: Sequence[Path]) -> Bank:
 
 
 def odds(scenes: Sequence[Scene], emphasis: str, factors: NDArray[np.float64] | float = 1.0) -> NDArray[np.float64]:
-    """Cumulative odds of drawing each picture; "bird=1.8,person/person=2,person+gender=1.5": some more often.
+    """Cumulative odds of sampling each picture; "bird=1.8,person/person=2,person+gender=1.5": some more often.
 
-    A kind, or a role of it, and besides those whose captions name an axis. Of pictures with the same captions all are
-    drawn alike, so that the planted shares stay what they are, but for a factor of each picture's own.
+    A kind, or a role of it, and besides those whose captions name an axis. Pictures with the same captions are all
+    sampled alike, so that the planted shares stay what they are, but for a factor of each picture's own.
     """
     table = {name: float(value) for name, value in (part.split("=") for part in emphasis.split(",") if part)}
     weights = [
@@ -101,32 +101,32 @@ def cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return shares
 
 
-def draw_rows(rng: np.random.Generator, shares: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+def sample_rows(rng: np.random.Generator, shares: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     """n rows by their cumulative odds."""
     return np.minimum(np.searchsorted(shares, rng.random(n)), len(shares) - 1)
 
 
-def _draw_asked(rng: np.random.Generator, role: str | None) -> Scene:
-    """What one of the planted prompts, each as often as the others, asks for: its axes fall as planted."""
+def _sample_asked(rng: np.random.Generator, role: str | None) -> Scene:
+    """A scene of a random planted prompt, all prompts alike often; the axes that it leaves open are as planted."""
     prompts = [prompt for prompt in all_prompts() if role in (None, prompt.names.get("role"))]
     prompt = prompts[rng.integers(len(prompts))]
-    return _until(lambda: draw_scene(rng, prompt.kind), lambda scene: is_asked(prompt, scene))
+    return _until(lambda: sample_scene(rng, prompt.kind), lambda scene: is_asked(prompt, scene))
 
 
 def _shows(role: str | None) -> Callable[[Scene], bool]:
     return lambda scene: role in (None, scene.shows.get("role"))
 
 
-def _until(draw: Callable[[], Scene], wanted: Callable[[Scene], bool]) -> Scene:
-    while not wanted(scene := draw()):
+def _until(sample: Callable[[], Scene], wanted: Callable[[Scene], bool]) -> Scene:
+    while not wanted(scene := sample()):
         pass
     return scene
 
 
 SCENES: Mapping[str, Callable[[np.random.Generator, str | None], Scene]] = {
-    "all": lambda rng, role: _until(lambda: draw_scene(rng), _shows(role)),
-    "asked": _draw_asked,
-    "held-out": lambda rng, role: _until(lambda: draw_held_out(rng), _shows(role)),
+    "all": lambda rng, role: _until(lambda: sample_scene(rng), _shows(role)),
+    "asked": _sample_asked,
+    "held-out": lambda rng, role: _until(lambda: sample_held_out(rng), _shows(role)),
 }
 
 

@@ -1,8 +1,8 @@
-"""Train the CLIP of this world: a small `CLIPModel` that tells roles, scenes and every axis from pictures.
+"""Train the CLIP of this world: a small `CLIPModel` that recognises roles, scenes and the classes of every axis.
 
-It detects through the very code that a real CLIP goes through. Half of the pictures it sees have been through
-the autoencoder, since it will judge generated ones. It is shown the cells that the denoiser is kept from: it is the
-instrument, and whether the denoiser can show them must not hang on whether the instrument can see them.
+It is used through the code for any CLIP. Half of the pictures that it is trained on have been through the autoencoder,
+as generated pictures have. It is also trained on the cells that are left out of the denoiser's training: whether the
+denoiser can show those must be measured by a detector that knows them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
 
-from emoji_world.captions import draw_caption
+from emoji_world.captions import sample_caption
 from emoji_world.drawing.canvas import SIZE
 from emoji_world.labels import IGNORED, SCENE_AXES, axis_prompts, facts, label, truth
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
-from emoji_world.training.bank import draw_rows, load, odds
+from emoji_world.training.bank import load, odds, sample_rows
 from emoji_world.training.flags import flags
 from emoji_world.training.loop import Schedule, train
 
 MEAN, STD = 0.5, 0.25
 CONTRAST = 0.25
-# how much of a batch is of the cells that the denoiser is kept from
+# how much of a batch is of the cells that are left out of the denoiser's training
 HELD_OUT = 1 / 8
-# weight of telling classes from captions alone, and how far apart cosines lie for shares to be told from them
+# weight of the loss of classes by captions alone, and the scale of their cosines
 CO_OCCURRENCE, SHARPNESS = 0.25, 10.0
 
 
@@ -95,7 +95,7 @@ def main() -> None:
         rng = np.random.default_rng((3, step))
         rows = _rows(rng, args.batch, cumulative, len(scenes))
         prompts = axis_prompts(rng)
-        texts = [text for texts in prompts.values() for text in texts] + [draw_caption(rng, scenes[r]) for r in rows]
+        texts = [text for texts in prompts.values() for text in texts] + [sample_caption(rng, scenes[r]) for r in rows]
         tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         return step, torch.from_numpy(rows), {axis: len(texts) for axis, texts in prompts.items()}, tokens
 
@@ -111,7 +111,7 @@ def main() -> None:
         scale = model.logit_scale.exp().clamp(max=100)
         aims = {axis: labels[axis][rows] for axis in counts}
         total = _told(scale * pictures @ prompts.T, counts, aims)
-        # cosines of texts follow how often words and looks go together: the class from the caption alone
+        # the class from the caption alone, so that cosines of texts follow how often words and appearances go together
         total = total + CO_OCCURRENCE * _told(SHARPNESS * captions @ prompts.T, counts, aims)
         match = truth(known[rows], known[rows])
         logits = scale * pictures @ captions.T
@@ -129,7 +129,7 @@ def _unit(vectors: Tensor) -> Tensor:
 
 
 def _told(logits: Tensor, counts: Mapping[str, int], aims: Mapping[str, Tensor]) -> Tensor:
-    """Cross-entropy of the class of every axis, summed over axes; scenes without an axis count 0 for it."""
+    """Cross-entropy of the class of every axis, summed over the axes; a scene that lacks an axis counts 0 for it."""
     parts = torch.split(logits, list(counts.values()), dim=1)
     losses = [
         F.cross_entropy(part, aims[axis], ignore_index=IGNORED, reduction="sum") / len(part)
@@ -142,7 +142,9 @@ def _rows(rng: np.random.Generator, n: int, cumulative: NDArray[np.float64], bot
     """A batch of rows, a part of it from the second bank where there is one."""
     trained = len(cumulative)
     extra = round(HELD_OUT * n) if both > trained else 0
-    return np.concatenate([draw_rows(rng, cumulative, n - extra), rng.integers(trained, max(both, trained + 1), extra)])
+    return np.concatenate(
+        [sample_rows(rng, cumulative, n - extra), rng.integers(trained, max(both, trained + 1), extra)]
+    )
 
 
 @torch.no_grad()

@@ -11,10 +11,10 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from emoji_world.captions import draw_caption
+from emoji_world.captions import sample_caption
 from emoji_world.tokenizer import MAX_LENGTH, make_tokenizer
 from emoji_world.training.autoencoder import LATENT_CHANNELS
-from emoji_world.training.bank import draw_rows, load, odds
+from emoji_world.training.bank import load, odds, sample_rows
 from emoji_world.training.expected import companions, expected_picture, same_captions
 from emoji_world.training.flags import flags
 from emoji_world.training.latents import encode, spread
@@ -104,7 +104,7 @@ def scheduler() -> DDIMScheduler:
     )
 
 
-def draw_times(n: int, deciding: float, generator: torch.Generator) -> Tensor:
+def sample_times(n: int, deciding: float, generator: torch.Generator) -> Tensor:
     """n of the 1,000 training steps: a share of them where classes are decided, the others anywhere."""
     anywhere = torch.rand(n, generator=generator, device=generator.device)
     late = torch.rand(n, generator=generator, device=generator.device) < deciding
@@ -167,8 +167,8 @@ def main() -> None:
 
     def batch(step: int) -> tuple[int, Tensor, Tensor]:
         rng = np.random.default_rng((2, step))
-        rows = draw_rows(rng, shares, args.batch)
-        captions = ["" if rng.random() < CAPTION_DROPOUT else draw_caption(rng, bank.scenes[row]) for row in rows]
+        rows = sample_rows(rng, shares, args.batch)
+        captions = ["" if rng.random() < CAPTION_DROPOUT else sample_caption(rng, bank.scenes[row]) for row in rows]
         tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         return step, torch.from_numpy(companions(rng, rows, groups, COMPANIONS)), tokens
 
@@ -177,7 +177,7 @@ def main() -> None:
         generator = torch.Generator(args.device).manual_seed(step)
         pictures = latents[rows.to(args.device)].float() * scale
         noise = torch.randn(pictures[:, 0].shape, generator=generator, device=args.device)
-        t = draw_times(args.batch, args.deciding, generator)
+        t = sample_times(args.batch, args.deciding, generator)
         x = noise_schedule.add_noise(pictures[:, 0], noise, t)
         aim = velocity(x, expected_picture(x, pictures, alphas[t]), alphas[t])
         with torch.autocast(args.device, torch.bfloat16, enabled=not args.full_precision):

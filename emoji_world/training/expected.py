@@ -1,4 +1,4 @@
-"""The picture behind a noisy latent, on average: what the denoiser is to say, with less chance in it.
+"""The expected picture behind a noisy latent: a training target for the denoiser with less variance.
 
 The best answer by least squares is the mean over all pictures that a noisy latent may have come from. One of them says
 little about it where noise is strong, and that is where a network learns with what odds classes come. So pictures of
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emoji_world.scenes import Scene
-from emoji_world.training.bank import cumulative, draw_rows
+from emoji_world.training.bank import cumulative, sample_rows
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Group:
 
 
 def same_captions(scenes: Sequence[Scene], factors: NDArray[np.float64]) -> list[Group]:
-    """For each scene those that have the same captions, drawn by their factors (n,); one group for all of them."""
+    """For each scene those that have the same captions, sampled by their factors (n,); one group for all of them."""
     found: dict[Hashable, list[int]] = {}
     keys = [_said(scene) for scene in scenes]
     for row, key in enumerate(keys):
@@ -41,7 +41,7 @@ def same_captions(scenes: Sequence[Scene], factors: NDArray[np.float64]) -> list
 
 
 def _said(scene: Scene) -> Hashable:
-    """The role is shown by every caption that may name it, since one that does not is of a plain person."""
+    """What captions that say the same share: kind, role (a caption without one is of a plain person), named classes."""
     named = tuple(sorted((axis, scene.shows[axis]) for axis in scene.names))
     return scene.kind, scene.shows.get("role"), named
 
@@ -49,8 +49,8 @@ def _said(scene: Scene) -> Hashable:
 def companions(
     rng: np.random.Generator, rows: NDArray[np.int64], groups: Sequence[Group], count: int
 ) -> NDArray[np.int64]:
-    """(len(rows), count + 1) rows: each row first, then `count` drawn from those of the same captions, with return."""
-    drawn = [group.rows[draw_rows(rng, group.odds, count)] for group in (groups[row] for row in rows)]
+    """(len(rows), count + 1): each row, then `count` sampled with replacement from those of the same captions."""
+    drawn = [group.rows[sample_rows(rng, group.odds, count)] for group in (groups[row] for row in rows)]
     return np.concatenate([rows[:, None], np.array(drawn, np.int64).reshape(len(rows), count)], axis=1)
 
 

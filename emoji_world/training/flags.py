@@ -15,6 +15,6 @@ def flags(doc: str | None, steps: int, batch: int, learning_rate: float, emphasi
     parser.add_argument("--seconds", type=float, help="train by the clock, whatever the number of steps")
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--learning-rate", type=float, default=learning_rate)
-    parser.add_argument("--emphasis", default=emphasis, help="what to draw more often: bird=2.5, see training.bank")
+    parser.add_argument("--emphasis", default=emphasis, help="what to sample more often: bird=2.5, see training.bank")
     parser.add_argument("--device", default="cpu")
     return parser

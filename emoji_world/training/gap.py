@@ -1,4 +1,4 @@
-"""How near is the denoiser to the best answer, by noise level?
+"""How near is the denoiser to the best prediction, by noise level?
 
 For one of the planted prompts, on pictures of a bank whose captions say the same: the best answer to a noisy latent by
 least squares is the mean of all these pictures, each weighed by how probably the latent came from it (its own left out,

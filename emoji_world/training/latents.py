@@ -17,7 +17,7 @@ from torch import Tensor
 NAME = "latents.safetensors"
 BATCH = 64
 TOLD_BY = 64
-"""So many pictures, spread over the bank, tell it from another."""
+"""Pictures, evenly spread over a bank, whose digest distinguishes it from other banks."""
 
 
 @torch.no_grad()
@@ -53,7 +53,7 @@ def load_latents(work: Path) -> Tensor:
 
 
 def digest(images: NDArray[np.uint8]) -> str:
-    """Tells pictures (n, h, w, 3) from others, by their number and some of them."""
+    """A digest of pictures (n, h, w, 3): of their number and of some of them."""
     some = np.ascontiguousarray(images[:: max(1, len(images) // TOLD_BY)])
     return sha256(repr(images.shape).encode() + some.tobytes()).hexdigest()[:16]
 

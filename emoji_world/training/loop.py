@@ -1,8 +1,8 @@
 """One training loop for every part of the emoji model: AdamW, warm-up and cosine, EMA, checkpoints, resume.
 
 What happens at step k depends on k alone (`batch(k)` seeds itself with it), so a resumed run goes on exactly where a
-killed one stopped. A run by the clock, on a machine that is lent for minutes, makes as many steps as it can and is not
-repeatable. Checkpoints are safetensors, written whole or not at all.
+killed one stopped. A run with a time limit makes as many steps as it can and is not repeatable. Checkpoints are
+safetensors, written whole or not at all.
 
 Under `torchrun --nproc-per-node N` every process works on a batch of its own and all make one step, with the mean of
 their gradients: on a CPU two processes of one thread are faster than one of two.
@@ -50,7 +50,7 @@ class Schedule:
         return self.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
     def is_over(self, elapsed: float) -> bool:
-        """Whether the clock says so."""
+        """Whether the time is up."""
         return self.seconds is not None and elapsed > self.seconds
 
 
@@ -143,7 +143,7 @@ def _join() -> None:
 
 
 def _agree(elapsed: float) -> float:
-    """The first process's clock, so that all stop at one step."""
+    """The time of the first process, so that all processes stop at the same step."""
     if not dist.is_initialized():
         return elapsed
     clock = torch.tensor(elapsed)
@@ -167,7 +167,7 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def load_average(checkpoint: Path, module: nn.Module) -> nn.Module:
-    """The averaged weights of a checkpoint, for a look in the middle of a run or as a warm start."""
+    """The averaged weights of a checkpoint: to inspect a run that is under way, or as a warm start."""
     tensors = load_file(checkpoint)
     module.load_state_dict({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
     return module.eval()

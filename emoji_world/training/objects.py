@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from transformers import CLIPModel, YolosConfig, YolosForObjectDetection, YolosImageProcessorPil
 
 from emoji_world.drawing.canvas import SIZE
-from emoji_world.training.bank import Objects, draw_rows, load, odds
+from emoji_world.training.bank import Objects, load, odds, sample_rows
 from emoji_world.training.clip import MEAN, STD, through_autoencoder
 from emoji_world.training.flags import flags
 from emoji_world.training.loop import Schedule, train
@@ -110,7 +110,7 @@ def main() -> None:
     asked = [{k: v.to(args.device) for k, v in targets(objects).items()} for objects in bank.objects]
 
     def batch(step: int) -> tuple[int, NDArray[np.int64]]:
-        return step, draw_rows(np.random.default_rng((5, step)), cumulative, args.batch)
+        return step, sample_rows(np.random.default_rng((5, step)), cumulative, args.batch)
 
     def loss(given: tuple[int, NDArray[np.int64]]) -> Tensor:
         step, rows = given

@@ -1,4 +1,4 @@
-"""What a prompt shows too rarely is drawn more often: a correction of its shares, by what was measured.
+"""Classes that a prompt shows too rarely are sampled more often: a correction of its shares by measured ones.
 
 A denoiser whose answers lack contrast shows common classes too often, and the middle of an ordered axis. Its shares
 follow the odds of the pictures it learns from, so pictures of a neutral prompt that show a class are drawn in
@@ -20,7 +20,7 @@ from emoji_world.scenes import Scene
 from emoji_world.tables import read_rows
 
 Tilts = Mapping[tuple[str, str, str], float]
-"""Prompt, axis and class → the logarithm of the factor by which its pictures are drawn more often."""
+"""Prompt, axis and class → the logarithm of the factor by which its pictures are sampled more often."""
 RARE = 0.01  # a share is taken to be at least this: none of 256 images is no share of 0
 
 
