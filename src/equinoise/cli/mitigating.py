@@ -198,7 +198,7 @@ def plan(
         int | None, typer.Option("--verify", help="of these, how many verify on untouched seeds; default: half")
     ] = None,
     margin: Annotated[float, typer.Option("--margin", help="on target: a whole interval within ± this")] = 0.1,
-    pairs: Annotated[int, typer.Option("--pairs", help="seeds directions are collected from")] = 32,
+    pairs: Annotated[int, typer.Option("--pairs", help="seeds directions are collected from")] = 8,
     round_: Annotated[int, typer.Option("--round", help="1 to 9: plan again, on seeds never used before")] = 0,
     rejection: Annotated[
         bool,

@@ -47,7 +47,7 @@ class PlanQuestion:
     directions: Directions | None = None
     step: Step | None = None
     prompts: Mapping[str, str] | None = None
-    pairs: int = 32
+    pairs: int = 8
     round: int = 0
     rejection: bool = True
 

@@ -33,6 +33,8 @@ STEPS = 25
 """Half of the default: twice as many pictures in the same time, and the eye hardly sees it on art this flat."""
 FRACTION, WEIGHT, ESTIMATOR = 0.2, 10.0, "svm"
 """The paper's recipe: a support vector machine at step 10 of 50, added with weight 10."""
+PLAN_PAIRS = 8
+"""Seeds that the plan's directions are collected from."""
 GROUPS = 10
 """Pilot images of the plan, in groups of `pilots`."""
 
@@ -83,9 +85,9 @@ def demo(
         directions = fit(traces, estimator=ESTIMATOR, out=folder / "recipe.safetensors")
         recipe = Intervention((Shift(directions.find(TOWARDS, step), WEIGHT),))
         under = maker.make("the paper's recipe", [Job(f"recipe-{s}", CONCEPT, s, recipe) for s in seeds], axes, run)
-        budget = n + GROUPS * pilots + ceil(32 * sum(len(axis.classes) for axis in axes) / model.sampling.steps)
+        budget = n + GROUPS * pilots + ceil(PLAN_PAIRS * sum(len(axis.classes) for axis in axes) / model.sampling.steps)
         made = plan(
-            model, CONCEPT, targets=dict.fromkeys(AXES, "uniform"), budget=budget, verify=n,
+            model, CONCEPT, targets=dict.fromkeys(AXES, "uniform"), budget=budget, verify=n, pairs=PLAN_PAIRS,
             out=folder / "plan", engine=maker.engine, progress=progress,
         )  # fmt: skip
     after = _taken_in(run, folder / "plan" / "verification", made.verified.run.records)

@@ -61,7 +61,7 @@ def plan(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     directions: Directions | None = None,
     step: Step | None = None,
     prompts: Mapping[str, str] | None = None,
-    pairs: int = 32,
+    pairs: int = 8,
     round: int = 0,
     rejection: bool = True,
     detector: str | DetectorSettings | None = None,
