@@ -214,8 +214,8 @@ def show(rows: Sequence[RolePlan], summary: Summary) -> None:
     measures = ("concept right", "over untouched", "diversity", "untouched", "KID × 1000", "untouched")
     table = Table("role", *measures, "extra calls", "nats", "pilots")
     for row in rows:
-        cells = [_right(row), _kept(row), row.diversity.after.text(2), row.diversity.before.text(2)]
-        cells += [row.kid.after.text(2, 1000), row.kid.before.text(2, 1000)]
+        cells = [_right(row), _kept(row), _reach(row.diversity.after), _reach(row.diversity.before)]
+        cells += [_reach(row.kid.after, 1000), _reach(row.kid.before, 1000)]
         cost = (f"{100 * row.extra_calls:+.0f}%", f"{row.cost.kl_nats:.2f}", str(row.cost.pilots.images))
         table.add_row(row.role, *cells, *cost)
     console.print(table)
@@ -238,7 +238,7 @@ def _line(row: RolePlan) -> list[str]:
     return [
         *(row.role, f"{_moved(row, 'gender', 'woman')}%", _judged(row, "gender")),
         *(f"{', '.join(sides[0])} → {', '.join(sides[1])}%", _judged(row, "tone"), _kept(row)),
-        f"{row.diversity.after.text(2)} ({row.diversity.before.value:.2f})",
+        f"{_reach(row.diversity.after)} ({row.diversity.before.value:.2f})",
         *(f"{100 * row.extra_calls:+.0f}%", f"{row.cost.kl_nats:.1f}"),
         f"{row.cost.pilots.images} ({row.pilots_worth:.0f})",
     ]
@@ -249,7 +249,11 @@ def _right(row: RolePlan) -> str:
 
 
 def _kept(row: RolePlan) -> str:
-    return row.fidelity_kept.ratio.text(2) if row.fidelity_kept and row.fidelity_kept.ratio else "–"
+    return _reach(row.fidelity_kept.ratio) if row.fidelity_kept and row.fidelity_kept.ratio else "–"
+
+
+def _reach(found: Measure, scale: float = 1.0) -> str:
+    return f"{scale * found.value:.2f} ({scale * found.low:.2f}–{scale * found.high:.2f})"
 
 
 def _verdict(row: RolePlan, axis: str) -> str:

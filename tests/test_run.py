@@ -188,6 +188,30 @@ def test_damaged_results_are_one_line_that_says_where(cli: Callable, tmp_path: P
     assert "run.json is damaged or of another kind" in ran.err
 
 
+DAMAGED_PARTS = [
+    ({"model": {"name": 3}}, "run.json: model is damaged: name: "),
+    ({"sampling": {"steps": "many"}}, "run.json: sampling is damaged: steps: "),
+    ({"detector": {"thresholds": ["gender"]}}, "run.json: detector is damaged: thresholds: "),
+    ({"sources": [3]}, "run.json: sources is damaged: "),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), DAMAGED_PARTS, ids=[says for _, says in DAMAGED_PARTS])
+def test_a_report_says_which_part_of_a_run_is_damaged(
+    cli: Callable, tmp_path: Path, change: dict[str, object], says: str
+) -> None:
+    audited(tmp_path / "r")
+    content = read_json(tmp_path / "r" / "run.json")
+    write_json(tmp_path / "r" / "run.json", {**content, "about": {**content["about"], **change}})
+    ran = cli("report", tmp_path / "r", "-o", tmp_path / "page.html")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1), ran.err
+    assert says in ran.err
+    write_json(tmp_path / "r" / "run.json", {**content, "world": {"planted": {"doctor": 1}}})
+    ran = cli("report", tmp_path / "r", "-o", tmp_path / "page.html")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "run.json: world is damaged: planted.doctor: " in ran.err
+
+
 def test_nothing_is_written_before_the_first_image(tmp_path: Path) -> None:
     RunFolder(tmp_path / "r", ABOUT)
     assert not (tmp_path / "r").exists()

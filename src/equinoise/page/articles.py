@@ -107,7 +107,8 @@ class Article:
     @cached_property
     def world(self) -> PlantedWorld | None:
         """What was planted, where the model is a test fixture."""
-        return PlantedWorld.model_validate(self.run.file.world) if self.run.file.world else None
+        found = self.run.file.world
+        return PlantedWorld.from_json(found, f"{self.run.name}/run.json: world") if found else None
 
     def planted(self, concept: str) -> Mapping[str, Shares]:
         """Axis → class → the share planted for a concept, of a test fixture; else empty."""

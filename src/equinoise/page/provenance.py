@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from equinoise.charts.numbers import NONE, percent
 from equinoise.page import words
 from equinoise.page.articles import Article
+from equinoise.results.base import Value
 from equinoise.run import RunContent
 
 Rows = list[tuple[str, str]]
 MOST_CONCEPTS, LONG = 12, 200
 
 
-class _Recorded(BaseModel):
+class _Recorded(Value):
     """A part of what a run was asked; what was not recorded is None, and other keys are shown under provenance."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def of(cls, run: RunContent, name: str) -> Self:
+        """The part of that name.
+
+        Raises:
+            EquinoiseError: the run's file is damaged there.
+        """
+        return cls.from_json(run.file.part(name), f"{run.name}/run.json: {name}")
 
 
 class _ModelAsked(_Recorded):
@@ -36,7 +47,7 @@ class _SamplingAsked(_Recorded):
 class _DetectorAsked(_Recorded):
     name: str | None = None
     unclear_below: float | None = None
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, float] = Field(default_factory=dict)
 
 
 class _SourceAsked(_Recorded):
@@ -47,8 +58,7 @@ class _SourceAsked(_Recorded):
 def asked(article: Article) -> Rows:
     """What was asked: name and text."""
     run, concepts = article.run, article.concepts
-    model = _ModelAsked.model_validate(run.file.part("model"))
-    sampling = _SamplingAsked.model_validate(run.file.part("sampling"))
+    model, sampling = _ModelAsked.of(run, "model"), _SamplingAsked.of(run, "sampling")
     seeds = sorted({record.seed for record in run.records})
     named = [text for text in (model.name, model.pipeline, model.dtype) if text]
     rows = [
@@ -65,7 +75,7 @@ def asked(article: Article) -> Rows:
         ("Steps", "" if sampling.steps is None else str(sampling.steps)),
         ("Guidance scale", guidance(run)),
         ("Scheduler", model.scheduler or ""),
-        ("Detector", _detector(_DetectorAsked.model_validate(run.file.part("detector")))),
+        ("Detector", _detector(_DetectorAsked.of(run, "detector"))),
         ("Command", run.file.command),
     ]
     return [(name, text) for name, text in rows if text]
@@ -73,7 +83,7 @@ def asked(article: Article) -> Rows:
 
 def guidance(run: RunContent) -> str:
     """The guidance scale; empty where none was recorded."""
-    scale = _SamplingAsked.model_validate(run.file.part("sampling")).guidance_scale
+    scale = _SamplingAsked.of(run, "sampling").guidance_scale
     return "" if scale is None else f"{scale:g}"
 
 
@@ -88,7 +98,8 @@ def _targets(article: Article) -> list[str]:
 
 def _sources(run: RunContent) -> list[str]:
     given = run.file.about.get("sources")
-    known = [_SourceAsked.model_validate(entry) for entry in given] if isinstance(given, list) else []
+    where = f"{run.name}/run.json: sources"
+    known = [_SourceAsked.from_json(entry, where) for entry in given] if isinstance(given, list) else []
     return [source.folder or source.name or "" for source in known]
 
 

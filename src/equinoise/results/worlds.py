@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from equinoise.results.base import Value
 
 Shares = dict[str, float]
 """Class, or object, → share in 0–1."""
 
 
-class PlantedWorld(BaseModel):
+class PlantedWorld(Value):
     """The part of a model's `world.json` that a report speaks of; other keys are left aside.
 
     Attributes:
@@ -18,7 +20,7 @@ class PlantedWorld(BaseModel):
         objects: prompt → object → share of the training images that show it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
     note: str = ""
     planted: dict[str, dict[str, Shares]] = Field(default_factory=dict)
