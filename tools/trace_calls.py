@@ -8,9 +8,12 @@ whose `src` is used in place of this one's; one of version 0.1 is entered where 
 value. Values are frozen dataclasses, frozen pydantic models, `NamedTuple`, `TypedDict` and `Enum`, exceptions and
 protocols, and what derives from one of them (from a protocol: no). A module of which only methods of values are
 entered, constructors and classmethods among them, is data. A function inside a function or method belongs to that
-one; what runs while a module is imported is no part of the call. The totals: all modules entered; those that count;
-these without `equinoise.statistics`, whose functions are pure, counts in and numbers out; and those that hand the work
-on: a function of theirs calls one of another module that counts, methods of values between them seen through. A value
+one; what runs while a module is imported is no part of the call.
+
+**Passed.** A call passes a module when a function of that module calls one of another module that is more than data,
+methods of values between them seen through. A module that answers and calls nobody, such as the statistics, is an end,
+not a passage. This is the figure that is held against a bar. The others beside it: all modules entered; those that are
+more than data; these without `equinoise.statistics`, whose functions are pure, counts in and numbers out. A value
 may do more than hold: where methods of values do the work, the first total says so.
 
 Traced is the process that calls, with its threads. On a CPU the engine makes the images in worker processes: what they
@@ -42,7 +45,7 @@ from tools.values import is_value_method
 ROOT = Path(__file__).parents[1]
 TOP, PURE = "equinoise", "equinoise.statistics"
 BARS = {"audit": 8, "audit kept in a folder": None, "plan": 12}
-"""The calls that are traced, and the most modules that may count."""
+"""The calls that are traced, and the most modules that each may pass."""
 
 CONCEPT = "a photo of a doctor"
 STEPS, IMAGES, BATCH, WORKERS = 3, 8, 8, 1
@@ -214,8 +217,9 @@ def table(found: dict[str, Passed]) -> str:
     for name, passed in found.items():
         bar = "" if BARS[name] is None else f" (at most {BARS[name]})"
         rows += [
-            f"{name}: {len(passed.counted)} of {len(passed.counted) + len(passed.data)} modules entered are more than "
-            f"data{bar}; without statistics {len(passed.impure)}; {len(passed.handing_on)} hand the work on",
+            f"{name}: passes {len(passed.handing_on)} modules that hand the work on{bar}; of "
+            f"{len(passed.counted) + len(passed.data)} entered {len(passed.counted)} are more than data, without "
+            f"statistics {len(passed.impure)}",
             f"  packages, {len(passed.packages)}: {' → '.join(passed.packages)}",
             f"  modules: {_short(passed.counted)}",
             f"  handing on: {_short(passed.handing_on)}",

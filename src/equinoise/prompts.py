@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from equinoise.axes import Axis, Naming
@@ -78,6 +78,35 @@ def class_prompts(concept: str, axis: Axis, classes: Sequence[str] | None = None
         )
     own = {label: axis.generate[label][0] for label in labels}
     return ClassPrompts(own, "axis", f"{axis.name}: the axis's own prompts, because {reason}: {_listed(own)}")
+
+
+def choose_prompts(
+    axis: Axis,
+    concept: str | None = None,
+    given: Mapping[str, str] | None = None,
+    classes: Sequence[str] | None = None,
+) -> ClassPrompts:
+    """A prompt for each class: as given, else made from the concept, else the axis's own.
+
+    Raises:
+        EquinoiseError: an unknown class, an empty prompt, or fewer than two classes.
+    """
+    chosen = [axis.require(name) for name in classes] if classes else list(axis.classes)
+    if len(set(chosen)) < 2:
+        raise EquinoiseError("--classes needs at least two different classes, such as light,dark")
+    for name, text in (given or {}).items():
+        if axis.require(name) not in chosen:
+            raise EquinoiseError(f"--prompt names '{name}', which --classes leaves out")
+        if not text.strip():
+            raise EquinoiseError(f"--prompt of '{name}' is empty; give CLASS=TEXT, such as {name}='a photo of …'")
+    if given and set(given) >= set(chosen):
+        return ClassPrompts({name: given[name] for name in chosen}, "axis", f"{axis.name}: prompts as given")
+    if concept is not None:
+        found = class_prompts(concept, axis, chosen)
+    else:
+        own = {name: axis.generate[name][0] for name in chosen}
+        found = ClassPrompts(own, "axis", f"{axis.name}: the axis's own prompts")
+    return replace(found, prompts={**found.prompts, **(given or {})})
 
 
 def subject(concept: str) -> str:

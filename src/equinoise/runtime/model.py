@@ -65,6 +65,7 @@ class Model:
         batch_size: the fixed compute batch, part of the result.
         detector: with its thresholds and known errors.
         live: whether the backend is a pipeline of the user's own, which cannot be sent to another process.
+        world: what was planted in a test fixture; None of any other model.
     """
 
     spec: ModelSpec
@@ -73,6 +74,7 @@ class Model:
     batch_size: int
     detector: CalibratedDetector
     live: bool = False
+    world: World | None = None
 
     @property
     def name(self) -> str:
@@ -97,11 +99,6 @@ class Model:
     def calls(self) -> int:
         """Denoiser calls of one image to the end."""
         return self.backend.calls(self.sampling.steps)
-
-    @property
-    def world(self) -> World | None:
-        """What was planted in the world of a test fixture; None of any other model."""
-        return world(self.spec.name)
 
     def reading_with(self, detector: str | DetectorSettings | None, axes: Sequence[Axis] = ()) -> Model:
         """The same model, its images read by another detector or with other settings; None changes nothing.
@@ -146,8 +143,7 @@ class Model:
 
     def world_json(self) -> Json | None:
         """What was planted, for `run.json`."""
-        known = self.world
-        return known.to_json() if known else None
+        return self.world.to_json() if self.world else None
 
     def estimate(self, images: int, calls_each: int, workers: int | None = None) -> Estimate:
         """What so many images would take.
@@ -244,7 +240,8 @@ def load(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     backend.require_total(total)
     sampling = Sampling(total, float(backend.default_guidance if guidance_scale is None else guidance_scale))
     batch = find_batch_size(backend, sampling) if batch_size == "auto" else batch_size
-    return Model(spec, backend, sampling, batch, CalibratedDetector.open(named, axes, spec.device), live)
+    read_with = CalibratedDetector.open(named, axes, spec.device)
+    return Model(spec, backend, sampling, batch, read_with, live, world(spec.name))
 
 
 def require_concepts(concepts: str | Sequence[str]) -> list[str]:

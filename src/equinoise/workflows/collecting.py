@@ -18,7 +18,7 @@ from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, read_json, write_arrays, write_json
 from equinoise.models.base import NOISE, Step, default_capture, require_steps, step_at
 from equinoise.progress import progress as progress_bar
-from equinoise.prompts import ClassPrompts, class_prompts
+from equinoise.prompts import choose_prompts
 from equinoise.run import environment, read_run_file, require_empty, require_same, run_file, write_run_file
 from equinoise.runtime.detector import DetectorSettings
 from equinoise.runtime.making import Maker, making
@@ -63,7 +63,7 @@ def collect(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     """
     axis = load_axis(axis) if isinstance(axis, str) else axis
     model = model.reading_with(detector, [axis])
-    asked = Collecting.asking(model, axis, concept, prompts, classes, labels, capture)
+    asked = Collecting.asking(model, axis, concept and require_concepts(concept)[0], prompts, classes, labels, capture)
     seeds = seed_range((DETECTED if asked.detected else COLLECT) if seed is None else seed, n)
     about = {"command": "collect", **asked.to_json(), "n": n, "seed": seeds[0], **model.to_json()}
     folder = TraceFolder(Path(out), about) if out is not None else None
@@ -113,7 +113,7 @@ class Collecting:
         if labels not in ("prompted", "detected"):
             raise EquinoiseError(f"--labels {labels}: use prompted or detected")
         if labels == "prompted":
-            found = prompts_for(axis, concept, prompts, classes)
+            found = choose_prompts(axis, concept, prompts, classes)
             return cls(axis, found.prompts, tuple(steps), note=found.note)
         if not (concept and concept.strip()):
             raise EquinoiseError("--labels detected needs the neutral prompt to draw: --concept 'a photo of a doctor'")
@@ -255,35 +255,6 @@ class TraceFolder:
     def _clean(self) -> None:
         shutil.rmtree(self.path / "parts", ignore_errors=True)
         self._partial.unlink(missing_ok=True)
-
-
-def prompts_for(
-    axis: Axis,
-    concept: str | None = None,
-    given: Mapping[str, str] | None = None,
-    classes: Sequence[str] | None = None,
-) -> ClassPrompts:
-    """A prompt for each class: as given, else made from the concept, else the axis's own.
-
-    Raises:
-        EquinoiseError: an unknown class, an empty prompt, or fewer than two classes.
-    """
-    chosen = [axis.require(name) for name in classes] if classes else list(axis.classes)
-    if len(set(chosen)) < 2:
-        raise EquinoiseError("--classes needs at least two different classes, such as light,dark")
-    for name, text in (given or {}).items():
-        if axis.require(name) not in chosen:
-            raise EquinoiseError(f"--prompt names '{name}', which --classes leaves out")
-        if not text.strip():
-            raise EquinoiseError(f"--prompt of '{name}' is empty; give CLASS=TEXT, such as {name}='a photo of …'")
-    if given and set(given) >= set(chosen):
-        return ClassPrompts({name: given[name] for name in chosen}, "axis", f"{axis.name}: prompts as given")
-    if concept is not None:
-        found = class_prompts(require_concepts(concept)[0], axis, chosen)
-    else:
-        own = {name: axis.generate[name][0] for name in chosen}
-        found = ClassPrompts(own, "axis", f"{axis.name}: the axis's own prompts")
-    return replace(found, prompts={**found.prompts, **(given or {})})
 
 
 def _step(step: Step | float, total: int) -> Step:

@@ -22,6 +22,7 @@ from equinoise.planning.candidates import RunCalls
 from equinoise.planning.mixture import Mixture
 from equinoise.planning.optimise import Problem, RejectionSettings, SearchSettings, Solution
 from equinoise.planning.question import Directions, PlanQuestion
+from equinoise.prompts import choose_prompts
 from equinoise.results.audits import AuditResult
 from equinoise.results.plans import (
     AxisPrompts,
@@ -43,7 +44,7 @@ from equinoise.steering.prompt_filter import class_words
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.counts import cross, tally
 from equinoise.understanding.targets import WantedTargets, plan_targets
-from equinoise.workflows.collecting import Collecting, TraceFolder, prompts_for
+from equinoise.workflows.collecting import Collecting, TraceFolder
 from equinoise.workflows.pilots import PilotRun
 
 PLANNED = "plan"
@@ -191,7 +192,7 @@ class _Planning:
     def _prompts(self, axis: Axis) -> AxisPrompts:
         """What the directions of an axis are collected from: as given, else made from the concept, else its own."""
         given = self.question.given_prompts(axis)
-        found = prompts_for(axis, self.question.concept, given)
+        found = choose_prompts(axis, self.question.concept, given)
         note = f"{axis.name}: prompts given for {', '.join(given)}" if given else found.note
         return AxisPrompts(origin="given" if given else found.origin, note=note, prompts=dict(found.prompts))
 
