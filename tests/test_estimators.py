@@ -12,7 +12,7 @@ from factories import traces
 from sklearn.svm import SVC
 
 from equinoise.directions.cross_validation import held_out
-from equinoise.directions.estimators import ESTIMATORS, fit, paired, svm
+from equinoise.directions.estimators import ESTIMATORS, fit, paired
 from equinoise.directions.traces import Traces
 from equinoise.errors import EquinoiseError, EquinoiseWarning
 from equinoise.statistics import wilson
@@ -23,7 +23,7 @@ def test_every_estimator_finds_the_planted_direction(estimator: str) -> None:
     made, truth = traces(n=60)
     directions = fit(made, estimator, [10], permutations=19)
     woman, man = directions.find("woman", 10), directions.find("man", 10)
-    assert woman.vector.ravel() @ truth > 0.85
+    assert woman.vector.ravel() @ truth > (0.8 if estimator == "svm" else 0.95)  # a hard margin fits the noise as well
     assert np.array_equal(woman.vector, -man.vector)  # so that the two cancel to the last bit
     assert np.linalg.norm(woman.vector) == pytest.approx(1, abs=1e-5)
     assert woman.origin.accuracy > 0.8  # type: ignore[operator]
@@ -49,15 +49,16 @@ def test_mean_and_paired_agree_on_complete_pairs() -> None:
 
 
 def test_dual_svm_is_the_primal_one() -> None:
+    """On latents divided by 0.18215 with C = 1, as the authors' scripts have it, and with a soft margin."""
     made, _ = traces(n=30)
-    x = made.latents[10].astype(float)
-    x -= x.mean(0)
-    gram = x @ x.T
-    scale = np.trace(gram) / len(gram)
-    y = np.where(made.labels == 0, 1.0, -1.0)
-    ours = x.T @ svm(gram / scale, y, made.seeds)
-    theirs = SVC(kernel="linear", C=1.0).fit(x / np.sqrt(scale), y).coef_.ravel()
-    assert ours @ theirs / np.linalg.norm(ours) / np.linalg.norm(theirs) == pytest.approx(1, abs=1e-6)
+    x = made.latents[10].reshape(60, -1).astype(float) / 0.18215
+    for c in (1.0, 1e-4):
+        theirs = SVC(kernel="linear", C=c).fit(x, made.labels == 0)
+        found = fit(made, "svm", [10], permutations=1, c=c).find("woman", 10)
+        normal = theirs.coef_.ravel() / np.linalg.norm(theirs.coef_)
+        assert found.vector.ravel() @ normal == pytest.approx(1, abs=1e-5)
+        assert found.origin.c == c
+    assert abs(theirs.dual_coef_).max() == pytest.approx(1e-4)  # this margin is soft: points lie at the bound
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -96,6 +96,7 @@ def fit(
         list[str] | None, typer.Option("--orthogonal-to", help="FILE:CLASS; may be repeated")
     ] = None,
     permutations: Annotated[int, typer.Option("--permutations")] = 99,
+    c: Annotated[float, typer.Option("--c", help="penalty of the support vector machine")] = 1.0,
     json: Json = False,
 ) -> None:
     """A unit direction for each class and step, with its held-out accuracy."""
@@ -103,7 +104,7 @@ def fit(
     from equinoise.workflows import fitting
 
     others = arguments.orthogonal(orthogonal_to or ())
-    found = fitting.fit(traces, estimator=estimator, orthogonal_to=others, permutations=permutations, out=out)
+    found = fitting.fit(traces, estimator=estimator, orthogonal_to=others, permutations=permutations, c=c, out=out)
     show(DirectionsResult.listing(found), json)
 
 

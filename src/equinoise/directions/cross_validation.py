@@ -84,7 +84,7 @@ def _fold(estimate: Estimator, gram: Array, scores: Array, seeds: Ids, train: Id
     threshold = sum(sides) / len(sides)
     # a projection exactly on the threshold says nothing: half right
     said = np.sign(projection - threshold) * np.where(upper[test], 1, -1)
-    right = (1 + np.where(np.abs(projection - threshold) < 1e-12, 0, said)) / 2
+    right = (1 + np.where(np.abs(projection - threshold) <= 1e-12 * np.abs(ours).max(), 0, said)) / 2
     return np.array([[right[side].sum(), side.sum()] for side in (upper[test], ~upper[test])])
 
 

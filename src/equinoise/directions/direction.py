@@ -31,6 +31,7 @@ class Origin:
         label, against: the class it points to, and the one it points away from; `rest` where that is all others.
         step: `T` for the initial noise, or k for the latents after the (k + 1)-th denoiser call.
         estimator: `svm`, `mean` or `paired`; `imported` where that is not known.
+        c: penalty of the support vector machine as its authors count it; None of other estimators and in version 0.1.
         accuracy, low, high, p: held-out accuracy (balanced; chance is 0.5), its 95% interval over seeds and its
             permutation p-value; None where not known.
         model, sampling: provenance of the model it was fitted on; `steps` and `guidance_scale`.
@@ -53,6 +54,7 @@ class Origin:
     prompts: Mapping[str, str] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     orthogonal_to: tuple[str, ...] = ()
+    c: float | None = None
 
     @property
     def towards(self) -> str:
@@ -132,7 +134,7 @@ class Direction:
 
     def to_json(self) -> dict[str, Any]:
         """The row that `equinoise fit --json` prints; of a sum, that of its first term."""
-        columns = ("against", "step", "estimator", "accuracy", "low", "high", "p")
+        columns = ("against", "step", "estimator", "c", "accuracy", "low", "high", "p")
         row = {column: getattr(self.origin, column) for column in columns}
         return {"axis": self.origin.axis, "class": self.origin.towards, **row}
 

@@ -1,8 +1,8 @@
 """Estimators: latents with scores → the direction along which the score grows, all of them in the dual.
 
 With n images of far more dimensions a direction is a combination Σ αᵢ xᵢ of the images, and everything that an
-estimator needs of them is the Gram matrix K = X Xᵀ. So each is a short function (K, y, seeds) → α: cross-validation
-and permutations never touch the latents again, and 65,536 dimensions cost as much as 1,024.
+estimator needs of them is the Gram matrix K = X Xᵀ. So each is a short function (K, y, seeds) → α: validation and
+permutations never touch the latents again, and 65,536 dimensions cost as much as 1,024.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from equinoise.directions.traces import Traces
 from equinoise.errors import EquinoiseError, EquinoiseWarning
 from equinoise.models.base import Step
 
+LATENT_SCALE = 0.18215  # of Stable Diffusion 1; the authors' scripts divide the latents of every model by it
 
-def svm(gram: Array, scores: Array, seeds: Ids) -> Array:
-    """Normal of a linear support vector machine, C = 1 (Lopez Olmos et al. 2024, section 3.1).
 
-    More than two score values take support vector regression: one direction for the whole scale. Classes of unequal
-    size are weighted alike.
+def svm(gram: Array, scores: Array, seeds: Ids, c: float = 1.0) -> Array:
+    """Normal of a linear support vector machine (Lopez Olmos et al. 2024, section 3.1).
+
+    Penalty `c` counts on latents divided by `LATENT_SCALE`, where its authors' 1 is nearly a hard margin. More than two
+    score values, which the paper has not, take support vector regression with the same penalty, tube ±0.1.
     """
     if len(np.unique(scores)) == 2:
-        model = SVC(kernel="precomputed", C=1.0, class_weight="balanced").fit(gram, scores > scores.mean())
+        model = SVC(kernel="precomputed", C=c).fit(gram, scores > scores.mean())
     else:
-        model = SVR(kernel="precomputed", C=1.0, epsilon=0.1).fit(gram, scores)
+        model = SVR(kernel="precomputed", C=c, epsilon=0.1).fit(gram, scores)
     alpha = np.zeros(len(scores))
     alpha[model.support_] = model.dual_coef_.ravel()
     return alpha
@@ -79,7 +81,7 @@ class Task(NamedTuple):
 
 
 def fit(
-    traces: Traces, estimator: str = "svm", steps: Sequence[Step] | None = None, permutations: int = 99
+    traces: Traces, estimator: str = "svm", steps: Sequence[Step] | None = None, permutations: int = 99, c: float = 1.0
 ) -> DirectionSet:
     """The directions of all classes at all captured steps (or the given ones), each with its held-out accuracy.
 
@@ -92,10 +94,10 @@ def fit(
     if estimator not in ESTIMATORS:
         raise EquinoiseError(f"no estimator '{estimator}'; use one of {', '.join(ESTIMATORS)}")
     wanted = traces.require(traces.latents if steps is None else steps)
-    return sum((_fit_step(traces, step, estimator, permutations) for step in wanted), DirectionSet(()))
+    return sum((_fit_step(traces, step, estimator, permutations, c) for step in wanted), DirectionSet(()))
 
 
-def _fit_step(traces: Traces, step: Step, estimator: str, permutations: int) -> DirectionSet:
+def _fit_step(traces: Traces, step: Step, estimator: str, permutations: int, c: float) -> DirectionSet:
     if not traces.can_tell(step):
         reason = "the prompt set the class, so the noise is the same for every class; label by detection instead"
         return DirectionSet((), (Skipped(traces.axis, step, reason),))
@@ -106,7 +108,7 @@ def _fit_step(traces: Traces, step: Step, estimator: str, permutations: int) -> 
             reason = f"all images are on one side, so nothing tells '{origin.label}' from '{origin.against}'"
             skipped.append(Skipped(traces.axis, step, reason))
             continue
-        direction = _fit_task(traces, latents, task, permutations)
+        direction = _fit_task(traces, latents, task, permutations, c)
         found.append(direction)
         if origin.kind == "two_class":  # fitted once, and not scaled again: the two cancel to the last bit
             turned = replace(direction.origin, label=origin.against, against=origin.label)
@@ -114,20 +116,17 @@ def _fit_step(traces: Traces, step: Step, estimator: str, permutations: int) -> 
     return DirectionSet(tuple(found), tuple(skipped))
 
 
-def _fit_task(traces: Traces, latents: Array, task: Task, permutations: int) -> Direction:
+def _fit_task(traces: Traces, latents: Array, task: Task, permutations: int, c: float) -> Direction:
     x, seeds = latents[task.rows], traces.seeds[task.rows]
     centred = x - x.mean(axis=0)
-    gram = centred @ centred.T
-    # one scale for every model and step: C of the support vector machine is a choice relative to it
-    gram /= np.trace(gram) / len(gram) or 1.0
-    estimate = ESTIMATORS[task.origin.estimator]
+    gram, is_svm = centred @ centred.T / LATENT_SCALE**2, task.origin.estimator == "svm"
+    estimate = partial(svm, c=c) if is_svm else ESTIMATORS[task.origin.estimator]
     quality = held_out(estimate, gram, task.scores, seeds, permutations)
     vector = centred.T @ estimate(gram, task.scores, seeds)
-    origin = replace(task.origin, **quality._asdict())
+    origin = replace(task.origin, c=c if is_svm else None, **quality._asdict())
     if quality.low <= 0.5:
-        interval = f"{quality.accuracy:.2f} ({quality.low:.2f}–{quality.high:.2f})"
-        message = f"{origin.name}: held-out accuracy {interval} is no better than chance"
-        warnings.warn(message, EquinoiseWarning, stacklevel=5)  # the line that called `fit`
+        known = f"{origin.name}: held-out accuracy {quality.accuracy:.2f} ({quality.low:.2f}–{quality.high:.2f})"
+        warnings.warn(f"{known} is no better than chance", EquinoiseWarning, stacklevel=5)  # the line that called `fit`
     return Direction.unit(vector.reshape(traces.latents[origin.step].shape[1:]), origin)
 
 

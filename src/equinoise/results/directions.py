@@ -26,6 +26,7 @@ class DirectionRow(Value):
     against: str
     step: int | str
     estimator: str
+    c: float | None = None
     accuracy: float | None
     low: float | None
     high: float | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def fit(
     steps: Sequence[Step] | None = None,
     orthogonal_to: Sequence[tuple[DirectionSet, str]] = (),
     permutations: int = 99,
+    c: float = 1.0,
     out: str | Path | None = None,
 ) -> DirectionSet:
     """The directions of all classes at all captured steps, each with its held-out accuracy.
@@ -29,23 +31,26 @@ def fit(
         steps: only these; default all that were captured.
         orthogonal_to: sets and classes; each direction is made orthogonal to theirs at its step.
         permutations: of labels, for the p-value of the held-out accuracy.
+        c: penalty C of the support vector machine as the paper's authors count it; their 1 is in effect a hard margin.
         out: a file to save the set to.
 
     Returns:
         The directions; `skipped` says at which steps no direction could be fitted, and why.
 
     Raises:
-        EquinoiseError: no such estimator, step or file, or no direction can be fitted at all.
+        EquinoiseError: no such estimator, step or file, a bad argument, or no direction can be fitted at all.
     """
     if permutations < 1:
         raise EquinoiseError(f"--permutations {permutations}: at least one is needed")
+    if not 0 < c < math.inf:
+        raise EquinoiseError(f"--c {c}: the penalty of the support vector machine must be positive")
     given = [traces] if isinstance(traces, Traces | str | Path) else list(traces)
     if not given:
         raise EquinoiseError("no traces: give what collect returned, or the folders it made")
     found = DirectionSet(())
     for source in given:
         read = source if isinstance(source, Traces) else Traces.load(Path(source))
-        made = estimators.fit(read, estimator, steps, permutations)
+        made = estimators.fit(read, estimator, steps, permutations, c)
         known = {direction.name for direction in found.directions}
         again = [direction.name for direction in made.directions if direction.name in known]
         if again:
