@@ -1,8 +1,8 @@
 """The closed-form mixture against its formulas: python -m benchmarks.mixture
 
 (a) Measured shares of every prompt and axis against the formula, with the exact binomial p-value of each.
-(b) Cosine of estimated directions with the optimal one, by step; other seeds for each class, as scripts without shared
-    seeds have it, and the same seeds for all. At T the labels are detected on the neutral prompt.
+(b) Cosine of estimated directions with the optimal one, by step; other seeds for each class, and the same
+    seeds for all. At T the labels are detected on the neutral prompt.
 (c) Share against weight, measured and by formula.
 """
 
@@ -19,7 +19,7 @@ from pydantic import Field
 from scipy import stats
 
 from benchmarks.common import keep
-from benchmarks.estimators import rows_of
+from benchmarks.directions.estimators import rows_of
 from emoji_world.tables import Row, show
 from equinoise import Engine, EquinoiseWarning, Model, Sampling, Traces, collect, draw_noise, load, load_axis
 from equinoise.directions.estimators import ESTIMATORS

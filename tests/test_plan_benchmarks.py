@@ -11,14 +11,15 @@ import pytest
 import torch
 from factories import direction
 
-from benchmarks import common, plan_robustness
+from benchmarks import common
 from benchmarks.common import Journal
-from benchmarks.plan_bench import concept_of, explicit_of
-from benchmarks.plan_targets import CELLS, DEPENDENT, ROWS, WEALTHY
-from benchmarks.plan_transfer import Transfer
-from benchmarks.plans_on_emoji import ROLES, parity_floor
-from benchmarks.shift_methods import Midway, reflected, shifts
-from benchmarks.shifts import Line, Moved, table
+from benchmarks.directions.shift_methods import Midway, reflected, shifts
+from benchmarks.directions.shifts import Line, Moved, table
+from benchmarks.plans import robustness
+from benchmarks.plans.bench import concept_of, explicit_of
+from benchmarks.plans.on_emoji import ROLES, parity_floor
+from benchmarks.plans.targets import CELLS, DEPENDENT, ROWS, WEALTHY
+from benchmarks.plans.transfer import Transfer
 from equinoise import class_prompts, draw_noise
 from equinoise.axes import load_axis
 from equinoise.models import load_model
@@ -112,7 +113,7 @@ def test_an_even_models_parity_gap() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("plan_transfer", Transfer), ("plan_robustness", plan_robustness.Row), ("shifts", Line)]
+    ("name", "kind"), [("plan_transfer", Transfer), ("plan_robustness", robustness.Row), ("shifts", Line)]
 )
 def test_rows_have_the_keys_of_the_results_that_are_kept(name: str, kind: type[Value]) -> None:
     kept = json.loads((common.RESULTS / f"{name}.json").read_text())

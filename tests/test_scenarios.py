@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.scenario_table import AXES, SCENARIOS, Judged, as_markdown, axes_of
-from benchmarks.text_edit import hidden, without
+from benchmarks.scenarios.table import AXES, SCENARIOS, Judged, as_markdown, axes_of
+from benchmarks.scenarios.text_edit import hidden, without
 from equinoise import Intervention, load, load_axis
 from equinoise.models.pipeline import require_pipeline
 from equinoise.run import RunFolder

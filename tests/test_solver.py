@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmarks.planner_speed import goals
+from benchmarks.plans.solver_speed import goals
 from equinoise import EquinoiseError
 from equinoise.planning.solver import TOLERANCE, Goal, choose
 
@@ -98,7 +98,7 @@ def test_five_axes_of_seven_classes_and_200_candidates_take_less_than_a_second()
         started = perf_counter()
         choose(made, costs)
         seconds.append(perf_counter() - started)
-    assert min(seconds) < 4  # on a busy machine; benchmarks.planner_speed says what it takes
+    assert min(seconds) < 4  # on a busy machine; benchmarks.plans.solver_speed says what it takes
 
 
 def test_nothing_to_choose_from_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Which method moves shares most at the same KL divergence from N(0, I)? python -m benchmarks.shifts
+"""Which method moves shares most at the same KL divergence from N(0, I)? python -m benchmarks.directions.shifts
 
 Every method moves the noise of the same fresh seeds by as many nats. Measured are how much commoner the wanted class
 becomes (paired), how many images keep their role, and the largest change of a class of the other axis. Directions are
@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import Field
 
 from benchmarks.common import Journal, keep, people
-from benchmarks.plan_bench import Bench, concept_of, parser
-from benchmarks.shift_methods import Midway, directions, reflected, shifts
+from benchmarks.directions.shift_methods import Midway, directions, reflected, shifts
+from benchmarks.plans.bench import Bench, concept_of, parser
 from emoji_world.tables import show
 from equinoise import Engine, Intervention, load_axis
 from equinoise.axes import UNCLEAR

@@ -1,8 +1,9 @@
-"""The paper's recipe and the best found here, on five concepts: python -m benchmarks.recipes
+"""The paper's recipe and the best found here, on five concepts: python -m benchmarks.directions.recipes
 
 The paper's recipe: 50 images a class ("a photo of a woman" / "a photo of a man"; "a photo of a man" / "a photo of a
 black man"), SVM at step 10, w = 10, directions summed. The best: paired directions from the same seeds, each at right
-angles to the other axis, at the step that `benchmarks.sweep` found best and the weights found best on pilot doctors.
+angles to the other axis, at the step that `benchmarks.directions.sweep` found best and the weights found best
+on pilot doctors.
 """
 
 from __future__ import annotations

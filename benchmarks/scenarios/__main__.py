@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import keep
-from benchmarks.scenario_bench import Bench, Search
-from benchmarks.scenario_table import SCENARIOS, Judged, Scenario, as_markdown, axes_of
+from benchmarks.scenarios.bench import Bench, Search
+from benchmarks.scenarios.table import SCENARIOS, Judged, Scenario, as_markdown, axes_of
 from emoji_world.contact import sheet
 from emoji_world.tables import show
 from equinoise import Engine, Intervention, Record, load

@@ -1,4 +1,4 @@
-"""Methods that `benchmarks.shifts` compares: how a direction is found, and how the noise is moved along it.
+"""Methods that `benchmarks.directions.shifts` compares: how a direction is found, and how the noise is moved along it.
 
 After the first denoiser call the latents of two prompts from the same noise differ by the model's two predictions,
 times a number of the sampler's, so that their mean difference *is* that of the model's conditional predictions there.
@@ -18,7 +18,7 @@ from scipy import optimize, stats
 from torch import Tensor
 
 from benchmarks.common import fit_quickly
-from benchmarks.plan_bench import PAIRS, Bench, concept_of
+from benchmarks.plans.bench import PAIRS, Bench, concept_of
 from equinoise import (
     Axis,
     Direction,

@@ -1,4 +1,4 @@
-"""A plan used where it was not made: python -m benchmarks.plan_robustness
+"""A plan used where it was not made: python -m benchmarks.plans.robustness
 
 One plan (a doctor, gender 50/50, 25 steps, the default guidance) on -n fresh seeds of its own settings, at other
 guidance scales, with other schedulers, at other numbers of steps, in other wordings, and on prompts that name the
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import Field
 
 from benchmarks.common import Journal, keep
-from benchmarks.plan_bench import Bench, parser
+from benchmarks.plans.bench import Bench, parser
 from emoji_world.tables import show
 from equinoise import AuditResult, EquinoiseWarning, Plan, load_axis
 from equinoise.results.base import Value

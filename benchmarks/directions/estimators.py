@@ -1,8 +1,9 @@
-"""SVM, mean and paired difference at small n, against a direction from 1,000 pairs: python -m benchmarks.estimators
+"""SVM, mean and paired difference at small n: python -m benchmarks.directions.estimators
 
-SVM and difference of means each with other seeds for men than for women, as scripts without shared seeds have it, and
-with the same seeds for both; the mean with the same seeds is the paired difference. All directions are of length 1, so
-the same weight is the same KL divergence from N(0, I). Cosines are over several samples, the effect is of the first.
+All are compared with a direction from 1,000 pairs. SVM and difference of means each with other seeds for men than for
+women, and with the same seeds for both; the mean with the same seeds is the paired difference. All directions are of
+length 1, so the same weight is the same KL divergence from N(0, I). Cosines are over several samples, the effect is of
+the first.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Plans with and without rejection sampling on random worlds of known truth: python -m benchmarks.selection --worlds 40
+"""Plans with and without rejection sampling on random worlds: python -m benchmarks.plans.selection --worlds 40
 
-The worlds are those of `benchmarks.plans_on_mixture` with gender and tone and a detector that is right: planted shares
+The worlds are those of `benchmarks.plans.on_mixture` with gender and tone and a detector that is right: planted shares
 and targets of any kind, or uniform ones; directions with a cosine of 0.5 to 1 to the best, and entangled. An early
 check after 6, 11 or 16 of 50 calls predicts gender right in 92, 97 and 99% and tone in 64, 78 and 88% (as was measured
 on the emoji model), else a neighbouring class. Both plans get pilots of the same seeds. The true shares of a plan are
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import keep
-from benchmarks.plans_on_mixture import MARGIN, NAMES, World, target_of, world
+from benchmarks.plans.on_mixture import MARGIN, NAMES, World, target_of, world
 from emoji_world.tables import RESULTS, Row, show
 from equinoise.axes import load_axis
 from equinoise.planning.candidates import RunCalls

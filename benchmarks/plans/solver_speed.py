@@ -1,4 +1,4 @@
-"""How long the solver takes to choose a mixture: python -m benchmarks.planner_speed
+"""How long the solver takes to choose a mixture: python -m benchmarks.plans.solver_speed
 
 Five axes of seven classes, 200 candidates, 12 posterior samples of what the pilots leave open: the size that the
 solver should do in under a second. The shares are those of random cumulative probits.

@@ -1,4 +1,4 @@
-"""The search for a direction, 50 images a class, against two others in one run: python -m benchmarks.direction_search
+"""The search for a direction, 50 images a class, against two others in one run: python -m benchmarks.directions.search
 
     ours       same seeds for both classes, batched over one-thread processes, stopped after step 10, nothing decoded
     fair       loaded once, batched, all 50 steps, one process with all cores; linear SVM in the primal
@@ -96,7 +96,7 @@ def main() -> None:
     for name in PROCEDURES:
         started = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.direction_search", "--only", name, "-n", str(args.n)],
+            [sys.executable, "-m", "benchmarks.directions.search", "--only", name, "-n", str(args.n)],
             check=True,
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""Step × weight over all ten captured steps of the paper and T: python -m benchmarks.sweep
+"""Step × weight over all ten captured steps of the paper and T: python -m benchmarks.directions.sweep
 
 Does the step matter more than the weight, as the paper claims? For "a photo of a doctor" and the woman direction:
 directions at steps 0, 5, … 45 from prompted classes, at T from detected ones; every cell on the same pilot seeds.

@@ -1,11 +1,11 @@
-"""Ten roles, gender 50/50 and tone uniform together: python -m benchmarks.plans_on_emoji
+"""Ten roles, gender 50/50 and tone uniform together: python -m benchmarks.plans.on_emoji
 
 For each role one plan (directions from its own prompts with the class named, at most --pilots pilots), verified once on
 -n fresh seeds; beside it the untouched images of the same seeds, and as many images whose prompts name gender and tone,
 against which variety and realism are measured.
 "On target": the whole interval of every class within ±10 points, all classes at once.
 
-    python -m benchmarks.plans_on_emoji --device cuda --batch-size 128 --dtype bfloat16
+    python -m benchmarks.plans.on_emoji --device cuda --batch-size 128 --dtype bfloat16
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import Journal, keep, people
-from benchmarks.plan_bench import EXPLICIT, Bench, concept_of, explicit_of, parser
+from benchmarks.plans.bench import EXPLICIT, Bench, concept_of, explicit_of, parser
 from emoji_world.tables import markdown
 from equinoise import quality
 from equinoise.results.audits import Audit

@@ -1,4 +1,4 @@
-"""Directions found for "a person", used on all 18 roles: python -m benchmarks.plan_transfer
+"""Directions found for "a person", used on all 18 roles: python -m benchmarks.plans.transfer
 
 For each role the share of its rarer gender on the same fresh seeds: untouched, shifted along the general direction
 ("a photo of a woman" against "a photo of a man"), and along the role's own ("a woman doctor" against "a man doctor"),
@@ -13,8 +13,8 @@ from statistics import fmean
 from pydantic import Field
 
 from benchmarks.common import Journal, keep
-from benchmarks.plan_bench import Bench, concept_of, parser
-from benchmarks.shifts import Seen, seen
+from benchmarks.directions.shifts import Seen, seen
+from benchmarks.plans.bench import Bench, concept_of, parser
 from emoji_world.tables import Row, show
 from emoji_world.world import roles
 from equinoise import Direction, Intervention, Shift, load_axis

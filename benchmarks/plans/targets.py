@@ -1,4 +1,4 @@
-"""Odd targets, and the paper's other scenarios, as plans: python -m benchmarks.plan_targets
+"""Odd targets, and the paper's other scenarios, as plans: python -m benchmarks.plans.targets
 
 Each row is one plan and its verification on -n fresh seeds: the target, the shares untouched and planned, and what
 moved besides (the largest change of a class of another axis that the pictures show). The scenario with entangled axes
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import Journal, keep
-from benchmarks.plan_bench import Bench, parser
+from benchmarks.plans.bench import Bench, parser
 from emoji_world.tables import markdown
 from equinoise import audit_images, generate, load_axis
 from equinoise.results.audits import Audit

@@ -1,4 +1,4 @@
-"""How many seeds does a direction need? python -m benchmarks.few_seeds
+"""How many seeds does a direction need? python -m benchmarks.directions.few_seeds
 
 Traces of the first denoiser call, from prompts made of the concept (`equinoise.prompts`). The first table compares the
 paired direction of 1, 2, 4, 8 and 16 seeds with that of all 32: cosines over disjoint subsets of the seeds. The second

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from benchmarks.common import RUNS, audit_under, fit_quickly, folder_of
-from benchmarks.scenario_table import AXES, Scenario, axes_of
-from benchmarks.text_edit import without
+from benchmarks.scenarios.table import AXES, Scenario, axes_of
+from benchmarks.scenarios.text_edit import without
 from equinoise import DirectionSet, Engine, Intervention, Model, Record, Shift, collect, load_axis, sweep
 from equinoise.results.audits import ClassShare
 from equinoise.results.sweeps import Cell

@@ -1,4 +1,4 @@
-"""Plans on random worlds of known truth: python -m benchmarks.plans_on_mixture --worlds 200
+"""Plans on random worlds of known truth: python -m benchmarks.plans.on_mixture --worlds 200
 
 A world is a random instance of the mixture's formulas (docs/mixture.md, "on a line"): planted shares of gender and
 tone, means and spread of the classes as in the mixture, in 64 dimensions. The directions that the planner gets are such

@@ -1,0 +1,1 @@
+"""Directions: estimators, prompts, seeds, steps and weights, and other ways to shift."""

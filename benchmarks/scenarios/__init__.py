@@ -1,0 +1,1 @@
+"""The paper's scenarios, before and after: `python -m benchmarks.scenarios`."""
