@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +20,15 @@ UNCLEAR_INDEX = -1
 """The number that stands for `UNCLEAR` in arrays of class numbers."""
 
 CATALOGUE = Path(__file__).with_name("axes.toml")
+
+
+def same_name(text: object) -> str:
+    """What two spellings of one name share: case, outer and double spaces and the Unicode form do not count.
+
+    >>> same_name(" Gender") == same_name("gender"), same_name(0) == same_name("0")
+    (True, True)
+    """
+    return " ".join(unicodedata.normalize("NFC", str(text)).casefold().split())
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,15 @@ class Axis:
             [(c, self.generate.get(c, ()), self.detect.get(c, ())) for c in self.classes],
         ]
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    def match(self, text: object) -> str | None:
+        """The class that a text from a table names, compared by `same_name`; `unclear` too. None where it names none.
+
+        >>> load_axis("gender").match(" Woman "), load_axis("gender").match("x")
+        ('woman', None)
+        """
+        wanted = same_name(text)
+        return next((name for name in (*self.classes, UNCLEAR) if same_name(name) == wanted), None)
 
     def require(self, name: str) -> str:
         """`name` if it is a class of this axis.

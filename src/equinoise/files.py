@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +33,24 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True) if path.parent.is_dir() else None
         raise EquinoiseError(f"cannot write {path}: {error.strerror or error}; choose another place with -o") from error
+
+
+def inside(root: Path, name: str) -> Path:
+    """The place that a name found in a file stands for: below `root`, whatever the name says.
+
+    A backslash counts as a slash, so that names written on Windows are read. Links are followed: what they point to
+    must lie below `root` too.
+
+    Raises:
+        EquinoiseError: the name is empty, absolute, holds a character of control, or leads out of `root`.
+    """
+    plain = name.replace("\\", "/")
+    place = root / plain
+    drive = PureWindowsPath(plain)
+    leads_out = not plain.strip() or any(ord(letter) < 32 for letter in plain) or drive.drive or drive.root
+    if leads_out or not place.resolve().is_relative_to(root.resolve()):
+        raise EquinoiseError(f"{root}: the name {name!r} does not stand for a file inside; mend the file that says it")
+    return place
 
 
 def describe_file(path: Path) -> dict[str, str]:
