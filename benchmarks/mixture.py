@@ -22,7 +22,7 @@ from benchmarks.common import keep
 from benchmarks.directions.estimators import rows_of
 from emoji_world.tables import Row, show
 from equinoise import Engine, EquinoiseWarning, Model, Sampling, Traces, collect, draw_noise, load, load_axis
-from equinoise.directions.estimators import ESTIMATORS
+from equinoise.directions.estimators import ESTIMATORS, LATENT_SCALE
 from equinoise.models.base import NOISE, Step
 from equinoise.models.mixture import MixtureDetector, MixtureModel, best_direction, detected_cosine, shares
 from equinoise.models.mixture import formulas as theory
@@ -164,12 +164,12 @@ def _cosine(traces: Traces, estimator: str, step: Step, label: str, best: Array)
     """With the best direction; the direction is estimated as `fit` does, without its slow cross-validation."""
     x = traces.latents[step].reshape(len(traces.labels), -1).astype(np.float64)
     x -= x.mean(axis=0)
-    gram = x @ x.T
+    gram = x @ x.T / LATENT_SCALE**2
     if traces.ordered:
         scores = np.linspace(-1, 1, len(traces.classes))[traces.labels]
     else:
         scores = np.where(traces.labels == traces.classes.index(label), 1.0, -1.0)
-    found = x.T @ ESTIMATORS[estimator](gram * len(gram) / np.trace(gram), scores, traces.seeds)
+    found = x.T @ ESTIMATORS[estimator](gram, scores, traces.seeds)
     return float(found @ best.ravel() / np.linalg.norm(found))
 
 
