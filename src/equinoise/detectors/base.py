@@ -54,7 +54,9 @@ def read(
     """
     reasons = [why_no_picture(image, reason) for image, reason in zip(images, known or repeat(None), strict=False)]
     found = [Reading(no_picture=reason) for reason in reasons]
-    for axis in axes if detector else ():
+    if detector is None:
+        return found
+    for axis in axes:
         # of all images, since the last bits of a probability depend on which others are in the batch
         for entry, row in zip(found, detector.probabilities(images, axis), strict=True):
             seen = [0.0] * len(row) if entry.no_picture else [round(float(p), 6) for p in row]

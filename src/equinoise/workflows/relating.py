@@ -258,13 +258,11 @@ class Study:
             untouched = [r for r in run.records if r.prompt == self.concept and r.intervention == UNTOUCHED]
             looked = [open_record(home, record)[0] for record in untouched]
             files = [home / record.file for record in looked if record.no_picture is None]
-            whole = [same_seed for same_seed in zip(*made, strict=True) if not any(r.no_picture for _, r in same_seed)]
-            shown = [
-                folder / record.file for of_attribute in zip(*whole, strict=True) for folder, record in of_attribute
-            ]
+            seeds = [seed for seed in zip(*made, strict=True) if not any(record.no_picture for _, record in seed)]
+            shown = [folder / record.file for rows in zip(*seeds, strict=True) for folder, record in rows]
             found = {}
             for name, encoder in encoders.vision.items():
-                flat = encode_images(encoder, map(open_image, shown)).reshape(len(made), len(whole), -1)
+                flat = encode_images(encoder, map(open_image, shown)).reshape(len(made), len(seeds), -1)
                 found[name] = VisionRelation(encode_images(encoder, map(open_image, files)), flat)
             records = [*looked, *(record for rows in made for _, record in rows)]
             left_out = tuple(record.no_picture for record in records if record.no_picture)
