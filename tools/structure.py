@@ -43,6 +43,7 @@ FLOORS: Floors = (
     ("encoders",),
     ("statistics",),
     ("prompts",),
+    ("tables",),
     ("seeds", "axes", "run", "progress"),
     ("files", "quiet", "language"),
     ("errors",),

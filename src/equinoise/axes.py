@@ -7,7 +7,7 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,16 @@ def same_name(text: object) -> str:
     >>> same_name(" Gender") == same_name("gender"), same_name(0) == same_name("0")
     (True, True)
     """
-    return " ".join(unicodedata.normalize("NFC", str(text)).casefold().split())
+    return " ".join(one_form(str(text)).casefold().split())
+
+
+def one_form(text: str) -> str:
+    """The text in the Unicode form NFC, in which an accent is part of its letter.
+
+    >>> one_form("e\u0301") == "\u00e9"
+    True
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True)
@@ -90,13 +99,31 @@ class Axis:
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def match(self, text: object) -> str | None:
-        """The class that a text from a table names, compared by `same_name`; `unclear` too. None where it names none.
+        """The class that a text from a table names, by `same_name`; `unclear` too. None where it names none.
 
-        >>> load_axis("gender").match(" Woman "), load_axis("gender").match("x")
-        ('woman', None)
+        Where no class is called so, its `words` count, and then a hyphen or an underscore for a space, as far as they
+        name one class only.
+
+        >>> load_axis("gender").match(" Woman "), load_axis("gender").match("Female"), load_axis("gender").match("x")
+        ('woman', 'woman', None)
         """
-        wanted = same_name(text)
-        return next((name for name in (*self.classes, UNCLEAR) if same_name(name) == wanted), None)
+        if text in self.classes:
+            return str(text)
+        plain = same_name(text)
+        return self._spellings.get(plain) or self._spellings.get(_spaced(plain))
+
+    @cached_property
+    def _spellings(self) -> Mapping[str, str]:
+        """What names a class in a table → the class; the first kind of name that is there counts."""
+        own = [(same_name(name), name) for name in (*self.classes, UNCLEAR)]
+        words = [(same_name(word), label) for label in self.classes for word in self.words.get(label, ())]
+        found: dict[str, str] = {}
+        for names in (own, words, [(_spaced(text), label) for text, label in own + words]):
+            meant: dict[str, set[str]] = {}
+            for text, label in names:
+                meant.setdefault(text, set()).add(label)
+            found = {text: next(iter(labels)) for text, labels in meant.items() if len(labels) == 1} | found
+        return found
 
     def require(self, name: str) -> str:
         """`name` if it is a class of this axis.
@@ -105,8 +132,16 @@ class Axis:
             EquinoiseError: it is not.
         """
         if name not in self.classes:
-            raise EquinoiseError(f"axis '{self.name}' has no class '{name}'; it has {', '.join(self.classes)}")
+            raise EquinoiseError(self.lacks(name))
         return name
+
+    def lacks(self, name: str) -> str:
+        """What is said of a name that is none of the classes."""
+        return f"axis '{self.name}' has no class '{name}'; it has {', '.join(self.classes)}"
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.replace("_", " ").replace("-", " ").split())
 
 
 def load_axis(name_or_file: str) -> Axis:

@@ -6,18 +6,18 @@ import csv
 import io
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.axes import UNCLEAR, Axis
+from equinoise.axes import UNCLEAR, Axis, same_name
 from equinoise.errors import EquinoiseError
 from equinoise.files import describe_file, read_json, write_json, write_whole
 from equinoise.statistics import Confusion
-from equinoise.understanding.tables import number, read_table
+from equinoise.tables import read_counted
 
 THRESHOLD = "unclear_below"
 FILE = "calibration.json"
@@ -42,6 +42,13 @@ class Calibration:
     def fits(self, axis: str, classes: Sequence[str]) -> bool:
         """Whether it is of this axis."""
         return self.axis in (None, axis) and set(self.confusion.classes) == set(classes)
+
+    def spelled_as(self, axis: Axis) -> Calibration:
+        """The same with its classes named as the axis names them, where each names another class of the axis."""
+        names = tuple(axis.match(name) or name for name in self.confusion.classes)
+        if len(set(names)) < len(names) or UNCLEAR in names:
+            return self
+        return replace(self, confusion=Confusion(names, self.confusion.counts))
 
     def ordered_as(self, classes: Sequence[str]) -> Confusion:
         """The confusion matrix with its classes in the given order."""
@@ -142,12 +149,16 @@ def read_calibration(path: Path) -> Calibration:
     if path.suffix == ".json":
         return parse_calibration(read_json(path), str(path))
     cells: dict[str, dict[str, int]] = {}
-    thresholds = set()
-    _, rows = read_table(path, ("true", "predicted", "count"), optional=(THRESHOLD,))
-    for (true, predicted, count, *rest), times in rows.items():
-        row = cells.setdefault(true, {})
-        row[predicted] = row.get(predicted, 0) + times * int(number(count, whole=True, where=path))
-        thresholds |= {_probability(number(text, whole=False, where=path), str(path)) for text in rest if text}
+    thresholds, spelled = set(), {same_name(UNCLEAR): UNCLEAR}
+    table = read_counted(path, ("true", "predicted"), optional=("count", THRESHOLD))
+    for row, times in table.rows.items():
+        values = dict(zip(table.columns, row, strict=True))
+        true, predicted = (spelled.setdefault(same_name(text), text) for text in row[:2])
+        counted = cells.setdefault(true, {})
+        n = int(table.number(row, values.get("count", "1"), whole=True))
+        counted[predicted] = counted.get(predicted, 0) + times * n
+        if text := values.get(THRESHOLD):
+            thresholds.add(_probability(table.number(row, text, whole=False), str(path)))
     if len(thresholds) > 1:
         raise EquinoiseError(f"{path} was counted with several thresholds; give one file each")
     return Calibration(None, _confusion(cells, str(path)), next(iter(thresholds), None), describe_file(path))
@@ -162,12 +173,13 @@ def calibrations_for(files: Sequence[Path], axes: Sequence[Axis]) -> dict[str, C
     found: dict[str, Calibration] = {}
     for file in files:
         calibration = read_calibration(file)
-        names = [axis.name for axis in axes if calibration.fits(axis.name, axis.classes)]
-        if not names:
+        spelled = {axis.name: calibration.spelled_as(axis) for axis in axes}
+        fitting = {axis.name: spelled[axis.name] for axis in axes if spelled[axis.name].fits(axis.name, axis.classes)}
+        if not fitting:
             known = ", ".join(calibration.confusion.classes)
             asked = "; ".join(f"{axis.name}: {', '.join(axis.classes)}" for axis in axes)
             raise EquinoiseError(f"{file} is of the classes {known}, which none of the axes has ({asked})")
-        found |= dict.fromkeys(names, calibration)
+        found |= fitting
     return found
 
 
