@@ -45,6 +45,7 @@ FLOORS: Floors = (
     ("prompts",),
     ("tables",),
     ("seeds", "axes", "run", "progress"),
+    ("schemas",),
     ("files", "quiet", "language"),
     ("errors",),
 )

@@ -99,7 +99,7 @@ def read_json(path: Path) -> Any:
     Raises:
         EquinoiseError: it is missing, unreadable, or not JSON.
     """
-    return _reading(path, lambda: json.loads(read_text(path)))
+    return _reading(path, lambda: json.loads(decode_text(path.read_bytes(), str(path))))
 
 
 def read_text(path: Path) -> str:
@@ -112,8 +112,6 @@ def read_text(path: Path) -> str:
     """
     try:
         return decode_text(path.read_bytes(), str(path))
-    except FileNotFoundError as error:
-        raise EquinoiseError(f"no such file: {path}") from error
     except OSError as error:
         raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
 

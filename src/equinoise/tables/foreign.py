@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.axes import load_axis
-from equinoise.errors import EquinoiseError, warn
+from equinoise.errors import EquinoiseError
 from equinoise.files import read_json
 from equinoise.tables.rows import read_rows
 from equinoise.tables.source import has_columns
@@ -19,53 +19,56 @@ FAIRFACE = {"gender": "gender", "race": "fairface-race", "age": "fairface-age"}
 """Column of FairFace's table → the axis that has its classes."""
 DEEPFACE = {"dominant_gender": "gender", "dominant_race": "race"}
 """Key of DeepFace's JSON → the axis. Its races are not FairFace's: `asian` is one of them."""
-AGE, AGES = "age", "fairface-age"
+AGE, AGES, MOST_AGE = "age", "fairface-age", 150
 
 
 @dataclass(frozen=True)
-class FaceLabel:
-    """What a tool says of one face on one axis."""
+class FaceLabels:
+    """What a tool says of faces.
 
-    concept: str
-    axis: str
-    label: str
+    Attributes:
+        labels: axis and class, for every face and axis.
+        note: how the file was read.
+    """
+
+    labels: tuple[tuple[str, str], ...]
+    note: str
 
 
-def read_foreign(path: Path) -> list[FaceLabel] | None:
+def read_foreign(path: Path) -> FaceLabels | None:
     """The labels in a table of FairFace or in a JSON file of DeepFace; None where a CSV file is of another kind.
-
-    Neither names a concept: all faces are of one that is called like the file. A warning says so.
 
     Raises:
         EquinoiseError: a file that cannot be read, or JSON that DeepFace does not write.
     """
     if path.suffix.lower() == ".json":
-        tool, found = "DeepFace", list(_deepface(path))
+        tool, found = "DeepFace", tuple(_deepface(path))
     elif has_columns(path, [FAIRFACE_MARK]):
-        tool, found = "FairFace", list(_fairface(path))
+        tool, found = "FairFace", tuple(_fairface(path))
     else:
         return None
-    warn(f"{path}: read as {tool} writes it, a row a face, all of the concept '{path.stem}', by the file's name")
-    return found
+    note = f"{path}: read as {tool} writes it, a row a face, all of one concept that is called like the file"
+    return FaceLabels(found, note)
 
 
-def _fairface(path: Path) -> Iterator[FaceLabel]:
-    for row in read_rows(path):
+def _fairface(path: Path) -> Iterator[tuple[str, str]]:
+    for row in read_rows(path, [FAIRFACE_MARK]):
         for column, axis in FAIRFACE.items():
             if label := row.values.get(column):
-                yield FaceLabel(path.stem, axis, label)
+                yield axis, label
 
 
-def _deepface(path: Path) -> Iterator[FaceLabel]:
+def _deepface(path: Path) -> Iterator[tuple[str, str]]:
     content, found = read_json(path), False
     for face in _faces(content):
         for key, axis in DEEPFACE.items():
             if isinstance(face.get(key), str):
                 found = True
-                yield FaceLabel(path.stem, axis, face[key])
-        if isinstance(face.get(AGE), int | float):
+                yield axis, face[key]
+        age = face.get(AGE)
+        if isinstance(age, int | float) and not isinstance(age, bool) and 0 <= age < MOST_AGE:
             found = True
-            yield FaceLabel(path.stem, AGES, _decade(face[AGE]))
+            yield AGES, _decade(age)
     if not found:
         raise EquinoiseError(
             f"{path} is not what DeepFace writes, a list of faces with dominant_gender, dominant_race or age; "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,12 +15,23 @@ from numpy.typing import NDArray
 from equinoise.axes import UNCLEAR, Axis, same_name
 from equinoise.errors import EquinoiseError
 from equinoise.files import describe_file, read_json, write_json, write_whole
+from equinoise.schemas import Probability, Strict, Whole, checked
 from equinoise.statistics import Confusion
 from equinoise.tables import read_counted
 
 THRESHOLD = "unclear_below"
 FILE = "calibration.json"
 """Kept in a detector's folder: axis → calibration."""
+
+
+class CalibrationFile(Strict):
+    """A calibration as JSON."""
+
+    axis: str | None
+    confusion: dict[str, dict[str, Whole]]
+    n: int | None = None
+    unclear_below: Probability | None
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -190,17 +200,10 @@ def parse_calibration(content: Any, where: str) -> Calibration:
         EquinoiseError: it is no calibration.
     """
     try:
-        threshold = content["unclear_below"]
-        return Calibration(
-            content["axis"],
-            _confusion(content["confusion"], where),
-            None if threshold is None else _probability(float(threshold), where),
-            dict(content["about"]),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise EquinoiseError(
-            f"{where} is no calibration of a detector: {error}; make one with calibrate-detector"
-        ) from error
+        read = checked(CalibrationFile, content, where)
+    except EquinoiseError as error:
+        raise EquinoiseError(f"{error}; this is no calibration, make one with calibrate-detector") from error
+    return Calibration(read.axis, _confusion(read.confusion, where), read.unclear_below, read.about)
 
 
 def _probability(value: float, where: str) -> float:
@@ -216,17 +219,21 @@ def _confusion(cells: Mapping[str, Mapping[str, int]], where: str) -> Confusion:
         what = f"'{strange[0]}' is predicted but has no images" if strange else "it needs two or more true classes"
         raise EquinoiseError(f"{where} is no confusion matrix: {what}; rows are true classes, unclear is no true class")
     try:
-        return Confusion(
-            classes, tuple(tuple(operator.index(row.get(c, 0)) for c in [*classes, UNCLEAR]) for row in cells.values())
-        )
-    except (TypeError, ValueError) as error:
+        return Confusion(classes, tuple(tuple(row.get(c, 0) for c in [*classes, UNCLEAR]) for row in cells.values()))
+    except ValueError as error:
         raise EquinoiseError(f"{where}: {error}") from error
 
 
 def kept_calibrations(folder: Path) -> dict[str, Calibration]:
-    """The calibrations kept in a detector's folder, by axis; empty where there are none."""
+    """The calibrations kept in a detector's folder, by axis; empty where there are none.
+
+    Raises:
+        EquinoiseError: the file is damaged.
+    """
     path = folder / FILE
     if not path.is_file():
         return {}
     content = read_json(path)
+    if not isinstance(content, dict):
+        raise EquinoiseError(f"{path} is no table of calibrations by axis; make it again with calibrate-detector")
     return {axis: parse_calibration(entry, f"{path} ({axis})") for axis, entry in content.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from equinoise.axes import UNCLEAR, Axis, catalogue, one_form, same_name
-from equinoise.errors import EquinoiseError, warn
+from equinoise.errors import EquinoiseError, listed
 from equinoise.tables import number, read_counted
 from equinoise.tables.foreign import read_foreign
 from equinoise.understanding.counts import Counts
@@ -32,13 +32,13 @@ class LabelTable:
         where: what the rows were read from, for errors.
         cells: the rows.
         line: of a row, for errors; None where rows have no lines.
-        wide: a row of the file is an image with all its axes, so that axes that are not asked for are no omission.
+        note: how a file of another tool was read; empty for tables of ours.
     """
 
     where: str
     cells: Mapping[Cell, int]
     line: Callable[[Cell], str] | None = None
-    wide: bool = False
+    note: str = ""
 
     @classmethod
     def read(cls, path: Path) -> LabelTable:
@@ -47,9 +47,9 @@ class LabelTable:
         Raises:
             EquinoiseError: the file cannot be read, lacks a column, or a row is longer or shorter than the header.
         """
-        if found := read_foreign(path):
-            one = "1"
-            return cls(str(path), Counter((r.concept, r.axis, r.label, one) for r in found), wide=True)
+        if foreign := read_foreign(path):
+            faces = Counter((path.stem, axis, label, "1") for axis, label in foreign.labels)
+            return cls(str(path), faces, note=foreign.note)
         table = read_counted(path, COLUMNS[:3], optional=COLUMNS[3:])
         if "count" in table.columns:
             return cls(str(path), {(c, a, k, n): times for (c, a, k, n), times in table.rows.items()}, table.where)
@@ -91,7 +91,7 @@ class LabelTable:
         """Counts of each concept on each of the axes. Rows add up; declared classes that do not come are 0.
 
         Axes and classes are compared without case and spaces, and words for a class (`female`) count as the class.
-        Rows of other axes are left out with a warning that says how many.
+        Rows of other axes are left out; `omitted` says how many.
 
         Raises:
             EquinoiseError: a class is not declared, a count is no whole number of at least 0, or the rows say nothing
@@ -101,12 +101,10 @@ class LabelTable:
         plain = {name: same_name(name) for name in {axis for _, axis, _, _ in self.cells}}
         found: dict[tuple[str, str], Counter[str]] = {}
         labels: dict[tuple[str, str], str] = {}
-        left_out: Counter[str] = Counter()
         for cell, times in self.cells.items():
             concept, spelled, text, count = cell
             axis = known.get(plain[spelled])
             if axis is None:
-                left_out[spelled] += times
                 continue
             label = labels.get((axis.name, text)) or labels.setdefault((axis.name, text), self._label(axis, cell))
             if not concept:
@@ -114,14 +112,22 @@ class LabelTable:
             counter = found.setdefault((one_form(concept), axis.name), Counter())
             counter[label] += times * int(self._number(cell, count))
         self._require_all(known.values(), {axis for _, axis in found})
-        if left_out and not self.wide:
-            rows, names = left_out.total(), ", ".join(left_out)
-            warn(f"{self.where}: {rows} row{'s' * (rows != 1)} of other axes ({names}) left out")
         classes = {axis.name: axis.classes for axis in axes}
         return [
             Counts(concept, axis, {name: counter[name] for name in classes[axis]}, counter[UNCLEAR])
             for (concept, axis), counter in found.items()
         ]
+
+    def omitted(self, axes: Sequence[Axis]) -> str:
+        """What `count` leaves out of these axes, in words; empty where nothing, or where every row has all axes."""
+        known, others = {same_name(axis.name) for axis in axes}, Counter[str]()
+        for (_, axis, _, _), times in self.cells.items():
+            if same_name(axis) not in known:
+                others[axis] += times
+        if not others or self.note:
+            return ""
+        rows = others.total()
+        return f"{self.where}: {rows} row{'s' * (rows != 1)} of other axes left out: {listed(list(others))}"
 
     def _label(self, axis: Axis, cell: Cell) -> str:
         label = axis.match(cell[2])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.axes import Axis, catalogue, one_form, same_name
-from equinoise.errors import EquinoiseError, listed
+from equinoise.errors import EquinoiseError, listed, warn
 from equinoise.files import describe_file
 from equinoise.results.audits import AuditResult
 from equinoise.run import start_run
@@ -62,7 +62,6 @@ def audit_counts(
         *(c for t in tables for c in t.count(known if axes is not None else _of(t, known))),
     ]
     found = merged(spelled_as(concepts, parts))
-    warn_of_near_names(found)
     there = dict.fromkeys(c.concept for c in found)
     absent = [concept for concept in concepts if one_form(concept) not in there]
     if absent:
@@ -74,6 +73,7 @@ def audit_counts(
     measures = Measures(question.targets, matrices, question.references)
     origins = {name: dict(calibrations[name].about) for name in matrices}
     result = measures.audit(wanted).model_copy(update={"corrected_by": origins})
+    _warn_of_what_was_read(tables, known if axes is not None else None, wanted)
     if out is None:
         return result
     files, matrix_files = (
@@ -87,6 +87,15 @@ def audit_counts(
 
 def _table(source: str | Path | pd.DataFrame) -> LabelTable:
     return LabelTable.read(Path(source)) if isinstance(source, str | Path) else LabelTable.of_frame(source)
+
+
+def _warn_of_what_was_read(tables: Sequence[LabelTable], axes: Sequence[Axis] | None, counts: Sequence[Counts]) -> None:
+    """Say what a table holds that was left out, or was not read as it stands."""
+    for table in tables:
+        for said in (table.note, table.omitted(axes) if axes else ""):
+            if said:
+                warn(said)
+    warn_of_near_names(counts)
 
 
 def _require_apart(given: Sequence[object]) -> None:
