@@ -69,11 +69,24 @@ def test_the_digest_is_of_classes_and_prompts_alone() -> None:
             "[hat]\nclasses.a = { generate = [], detect = ['x'] }\nclasses.b = { generate = ['x'], detect = ['x'] }",
             "without prompts",
         ),
-        (OWN.replace('"a hat"] }', '"a hat"], before = 3 }'), "`before` and `behind` of class 'hat' must be texts"),
-        (OWN.replace('"a hat"] }', "\"a hat\"], behind = ['x'] }"), "`before` and `behind` of class 'hat' must be"),
-        (OWN.replace('"a hat"] }', "\"a hat\"], instead = 'hat' }"), "`instead` of class 'hat' needs"),
-        (OWN.replace('"a hat"] }', '"a hat"], instead = { person = 3 } }'), "`instead` of class 'hat' needs"),
-        (OWN.replace("ordered = false", "nouns = 'house'"), "`nouns` needs a list"),
+        (OWN.replace('"a hat"] }', '"a hat"], before = 3 }'), "line 4: `classes.hat.before` must be a text"),
+        (OWN.replace('"a hat"] }', "\"a hat\"], behind = ['x'] }"), "line 4: `classes.hat.behind` must be a text"),
+        (OWN.replace('"a hat"] }', "\"a hat\"], instead = 'hat' }"), "line 4: `classes.hat.instead` needs a table"),
+        (
+            OWN.replace('"a hat"] }', '"a hat"], instead = { person = 3 } }'),
+            "`classes.hat.instead.person` must be a text",
+        ),
+        (OWN.replace("ordered = false", "nouns = 'house'"), "line 3: `nouns` needs a list"),
+        (OWN.replace('["a hat"]', '"a hat"'), "line 4: `classes.hat.detect` needs a list"),
+        (OWN.replace('["a hat"]', '["a hat", 3]'), "line 4: `classes.hat.detect.1` must be a text"),
+        (OWN.replace("ordered = false", 'ordered = "false"'), "line 3: `ordered` is true or false, without quotes"),
+        (OWN.replace("ordered = false", "odered = true"), "line 3: `odered` is no known key; did you mean `ordered`"),
+        (
+            OWN.replace("generate = [", "prompts = [", 1),
+            "line 4: `classes.hat.prompts` is no known key",
+        ),
+        (OWN.replace("classes.none", "classes.Hat"), "differ in more than case"),
+        (OWN.replace("classes.none", "classes.Unclear"), "has no class|a class 'unclear'"),
         (OWN.replace("ordered = false", "nouns = 3"), "needs classes"),
         (OWN.replace("ordered = false", "templates = ['a photo']"), "without its one {}"),
         ("[hat]\nordered = tru", "not valid TOML"),
@@ -90,7 +103,7 @@ def test_bad_axis_files(tmp_path: Path, content: str, message: str) -> None:
 def test_unknown_axes_and_classes() -> None:
     with pytest.raises(EquinoiseError, match=r"no axis 'gendr'.*gender"):
         load_axis("gendr")
-    with pytest.raises(EquinoiseError, match="cannot read axis file"):
+    with pytest.raises(EquinoiseError, match=r"cannot read /nowhere/x\.toml"):
         load_axis("/nowhere/x.toml")
     with pytest.raises(EquinoiseError, match="no class 'women'"):
         load_axis("gender").require("women")

@@ -77,9 +77,11 @@ def test_a_row_an_image_is_the_same_as_a_count(cli: Cli, labels: Path, tmp_path:
 def test_shards_add_up_to_the_whole(cli: Cli, tmp_path: Path) -> None:
     head, *rows = LABELS.splitlines()
     whole = written(tmp_path / "whole.csv", "\n".join([head, *rows, *rows]))
-    part = written(tmp_path / "part.csv", "\n".join([head, *rows]))
+    parts = [
+        written(tmp_path / f"{i}.csv", "\n".join([head, *some])) for i, some in enumerate((rows, rows[:3], rows[3:]))
+    ]
     assert (
-        cli("audit", part, part, "--axis", "gender", "--json").json
+        cli("audit", *parts, "--axis", "gender", "--json").json
         == cli("audit", whole, "--axis", "gender", "--json").json
     )
 

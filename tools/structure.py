@@ -43,7 +43,9 @@ FLOORS: Floors = (
     ("encoders",),
     ("statistics",),
     ("prompts",),
+    ("tables",),
     ("seeds", "axes", "run", "progress"),
+    ("schemas",),
     ("files", "quiet", "language", "blanks"),
     ("errors",),
 )

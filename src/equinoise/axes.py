@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+
+from pydantic import Field, field_validator
 
 from equinoise.errors import EquinoiseError
+from equinoise.schemas import Strict, Text, Texts, checked, read_toml
 
 UNCLEAR = "unclear"
 """What an image is read as that shows no class of an axis plainly; never a class itself."""
@@ -28,7 +29,16 @@ def same_name(text: object) -> str:
     >>> same_name(" Gender") == same_name("gender"), same_name(0) == same_name("0")
     (True, True)
     """
-    return " ".join(unicodedata.normalize("NFC", str(text)).casefold().split())
+    return " ".join(one_form(str(text)).casefold().split())
+
+
+def one_form(text: str) -> str:
+    """The text in the Unicode form NFC, in which an accent is part of its letter.
+
+    >>> one_form("e\u0301") == "\u00e9"
+    True
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True)
@@ -90,13 +100,32 @@ class Axis:
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def match(self, text: object) -> str | None:
-        """The class that a text from a table names, compared by `same_name`; `unclear` too. None where it names none.
+        """The class that a text from a table names, by `same_name`; `unclear` too. None where it names none.
 
-        >>> load_axis("gender").match(" Woman "), load_axis("gender").match("x")
-        ('woman', None)
+        Where no class is called so, its `words` count, and then a hyphen or an underscore for a space, as far as they
+        name one class only: "boy" names a class of gender and one of age, so it names neither here.
+
+        >>> load_axis("gender").match(" Woman "), load_axis("gender").match("Female"), load_axis("gender").match("x")
+        ('woman', 'woman', None)
         """
-        wanted = same_name(text)
-        return next((name for name in (*self.classes, UNCLEAR) if same_name(name) == wanted), None)
+        if text in self.classes:
+            return str(text)
+        plain = same_name(text)
+        return self._spellings.get(plain) or self._spellings.get(_spaced(plain))
+
+    @cached_property
+    def _spellings(self) -> Mapping[str, str]:
+        """What names a class in a table → the class; the first kind of name that is there counts."""
+        own = [(same_name(name), name) for name in (*self.classes, UNCLEAR)]
+        words = [(same_name(word), label) for label in self.classes for word in self.words.get(label, ())]
+        words = [(word, label) for word, label in words if _meanings().get(word, {label}) == {label}]
+        found: dict[str, str] = {}
+        for names in (own, words, [(_spaced(text), label) for text, label in own + words]):
+            meant: dict[str, set[str]] = {}
+            for text, label in names:
+                meant.setdefault(text, set()).add(label)
+            found = {text: next(iter(labels)) for text, labels in meant.items() if len(labels) == 1} | found
+        return found
 
     def require(self, name: str) -> str:
         """`name` if it is a class of this axis.
@@ -105,8 +134,27 @@ class Axis:
             EquinoiseError: it is not.
         """
         if name not in self.classes:
-            raise EquinoiseError(f"axis '{self.name}' has no class '{name}'; it has {', '.join(self.classes)}")
+            raise EquinoiseError(self.lacks(name))
         return name
+
+    def lacks(self, name: str) -> str:
+        """What is said of a name that is none of the classes."""
+        return f"axis '{self.name}' has no class '{name}'; it has {', '.join(self.classes)}"
+
+
+@cache
+def _meanings() -> Mapping[str, set[str]]:
+    """Word → the classes of the catalogue that it names, on any axis."""
+    found: dict[str, set[str]] = {}
+    for axis in catalogue().values():
+        for label in axis.classes:
+            for word in (label, *axis.words.get(label, ())):
+                found.setdefault(same_name(word), set()).add(label)
+    return found
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.replace("_", " ").replace("-", " ").split())
 
 
 def load_axis(name_or_file: str) -> Axis:
@@ -118,7 +166,7 @@ def load_axis(name_or_file: str) -> Axis:
     if name_or_file in catalogue():
         return catalogue()[name_or_file]
     path = Path(name_or_file)
-    if path.suffix != ".toml":
+    if path.suffix.lower() != ".toml":
         names = ", ".join(catalogue())
         raise EquinoiseError(f"no axis '{name_or_file}'; use one of {names}, or a .toml file that declares another")
     axes = _read(path)
@@ -134,69 +182,73 @@ def catalogue() -> dict[str, Axis]:
 
 
 def _read(path: Path) -> dict[str, Axis]:
+    return {name: _parse(name, table, path) for name, table in read_toml(path).items()}
+
+
+class ClassTable(Strict):
+    """A class in an axis file."""
+
+    generate: Texts
+    detect: Texts
+    words: list[Text] = Field(default_factory=list)
+    before: str = ""
+    behind: str = ""
+    instead: dict[Text, str] = Field(default_factory=dict)
+
+    @property
+    def naming(self) -> Naming | None:
+        """How a concept is made to name the class; None where nothing is said of it."""
+        if not self.model_fields_set & {"before", "behind", "instead"}:
+            return None
+        instead = {noun.lower(): text.strip() for noun, text in self.instead.items()}
+        return Naming(self.before.strip(), self.behind.strip(), instead)
+
+
+class AxisTable(Strict):
+    """An axis in an axis file."""
+
+    classes: dict[Text, ClassTable]
+    ordered: bool = False
+    nouns: list[Text] = Field(default_factory=list)
+    templates: Texts = Field(default_factory=lambda: ["{}"])
+
+    @field_validator("templates")
+    @classmethod
+    def _one_place(cls, templates: list[str]) -> list[str]:
+        if not all(template.count("{}") == 1 for template in templates):
+            raise ValueError("a template without its one {} for the wording")
+        return templates
+
+    @field_validator("classes")
+    @classmethod
+    def _different(cls, classes: dict[str, ClassTable]) -> dict[str, ClassTable]:
+        plain = [same_name(name) for name in classes]
+        if UNCLEAR in plain:
+            raise ValueError(f"a class '{UNCLEAR}', which is what an image without a class is")
+        if len(set(plain)) < max(2, len(plain)):
+            raise ValueError("needs at least two classes, which differ in more than case and spaces")
+        return classes
+
+
+def _parse(name: str, table: object, path: Path) -> Axis:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EquinoiseError(f"cannot read axis file {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EquinoiseError(f"{path} is not valid TOML: {error}") from error
-    return {name: _parse(name, table, path) for name, table in tables.items()}
+        read = checked(AxisTable, table, str(path), path)
+    except EquinoiseError as error:
+        layout = "classes.NAME = { generate = ['…'], detect = ['…'] }"
+        raise EquinoiseError(f"{error}; axis '{name}' needs {layout}") from error
+    detect = {label: _ensemble(read.templates, entry.detect) for label, entry in read.classes.items()}
+    return Axis(
+        name=name,
+        classes=tuple(read.classes),
+        ordered=read.ordered,
+        generate={label: tuple(entry.generate) for label, entry in read.classes.items()},
+        detect=detect,
+        words={label: tuple(entry.words) for label, entry in read.classes.items()},
+        naming={label: entry.naming for label, entry in read.classes.items() if entry.naming},
+        nouns=tuple(read.nouns),
+    )
 
 
-def _parse(name: str, table: Any, path: Path) -> Axis:
-    try:
-        classes = table["classes"]
-        prompts = {
-            kind: {label: tuple(str(text) for text in entry[kind]) for label, entry in classes.items()}
-            for kind in ("generate", "detect")
-        }
-        templates = [str(template) for template in table.get("templates", ["{}"])]
-        prompts["detect"] = {label: _ensemble(templates, texts) for label, texts in prompts["detect"].items()}
-        words = {label: tuple(str(word) for word in entry.get("words", ())) for label, entry in classes.items()}
-        axis = Axis(
-            name=name,
-            classes=tuple(classes),
-            ordered=bool(table.get("ordered", False)),
-            generate=prompts["generate"],
-            detect=prompts["detect"],
-            words=words,
-            naming={label: _naming(name, label, entry, path) for label, entry in classes.items() if _names(entry)},
-            nouns=tuple(str(noun) for noun in table.get("nouns", ())),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise EquinoiseError(
-            f"axis '{name}' in {path} needs classes.NAME = {{ generate = [...], detect = [...] }}: {error}"
-        ) from error
-    if not isinstance(table.get("nouns", []), list):
-        raise EquinoiseError(f"axis '{name}' in {path}: `nouns` needs a list, such as ['house', 'home']")
-    if not all(template.count("{}") == 1 for template in templates):
-        raise EquinoiseError(f"axis '{name}' in {path} has a template without its one {{}} for the wording")
-    if UNCLEAR in axis.classes:
-        raise EquinoiseError(
-            f"axis '{name}' in {path} has a class '{UNCLEAR}', which is what an image without a class is"
-        )
-    if len(axis.classes) < 2:
-        raise EquinoiseError(f"axis '{name}' in {path} needs at least two classes")
-    if not all(prompts[kind][label] for kind in prompts for label in axis.classes):
-        raise EquinoiseError(f"axis '{name}' in {path} has a class without prompts")
-    return axis
-
-
-def _names(entry: Mapping[str, Any]) -> bool:
-    return any(kind in entry for kind in ("before", "behind", "instead"))
-
-
-def _naming(name: str, label: str, entry: Mapping[str, Any], path: Path) -> Naming:
-    before, behind, instead = entry.get("before", ""), entry.get("behind", ""), entry.get("instead", {})
-    if not (isinstance(before, str) and isinstance(behind, str)):
-        raise EquinoiseError(f"axis '{name}' in {path}: `before` and `behind` of class '{label}' must be texts")
-    if not (isinstance(instead, dict) and all(isinstance(text, str) for text in instead.values())):
-        raise EquinoiseError(
-            f"axis '{name}' in {path}: `instead` of class '{label}' needs {{ NOUN = TEXT }}, as {{ person = 'woman' }}"
-        )
-    return Naming(before.strip(), behind.strip(), {noun.lower(): text.strip() for noun, text in instead.items()})
-
-
-def _ensemble(templates: list[str], wordings: tuple[str, ...]) -> tuple[str, ...]:
+def _ensemble(templates: Sequence[str], wordings: Sequence[str]) -> tuple[str, ...]:
     """Every wording in every template."""
     return tuple(template.replace("{}", wording) for wording in wordings for template in templates)

@@ -1,6 +1,10 @@
 """The one exception for whatever a user can put right."""
 
 import warnings
+from collections.abc import Sequence
+
+MOST_LISTED = 12
+"""Names in a message; of more the first so many are given."""
 
 
 class EquinoiseError(Exception):
@@ -17,3 +21,13 @@ class EquinoiseWarning(UserWarning):
 def warn(message: str) -> None:
     """Warn the user, once a message and place: a line on stderr of the command line, a Python warning elsewhere."""
     warnings.warn(message, EquinoiseWarning, stacklevel=3)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message: all of some, the first of many.
+
+    >>> listed([str(n) for n in range(14)])
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more'
+    """
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

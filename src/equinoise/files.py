@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -17,6 +18,15 @@ from equinoise.errors import EquinoiseError
 
 METADATA_KEY = "equinoise"
 T = TypeVar("T")
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""How a file says its encoding in its first bytes; one that does not is UTF-8."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -89,7 +99,41 @@ def read_json(path: Path) -> Any:
     Raises:
         EquinoiseError: it is missing, unreadable, or not JSON.
     """
-    return _reading(path, lambda: json.loads(path.read_text(encoding="utf-8")))
+    return _reading(path, lambda: json.loads(decode_text(path.read_bytes(), str(path))))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, or in UTF-16 or UTF-32 with the mark that says so, as Excel and Notepad write it.
+
+    The ends of lines stay as they are.
+
+    Raises:
+        EquinoiseError: the file cannot be read, or is no text in one of these.
+    """
+    try:
+        return decode_text(path.read_bytes(), str(path))
+    except OSError as error:
+        raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def decode_text(content: bytes, where: str) -> str:
+    """The text that the bytes of a file stand for; see `read_text`.
+
+    Raises:
+        EquinoiseError: they are no text in UTF-8, nor in UTF-16 or UTF-32 with a mark; `where` names the file.
+    """
+    encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise EquinoiseError(
+            f"{where}, line {line}: not text in UTF-8; save the file as UTF-8 and try again"
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise EquinoiseError(f"{where}, line {line}: holds NUL, so it is no text in UTF-8; save the file as UTF-8")
+    return text
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Any) -> None:

@@ -129,7 +129,7 @@ def kind_of_sources(sources: Sequence[str]) -> Kind:
 
 
 def kind_of_source(source: str) -> Kind:
-    """A CSV file holds labels; a folder that is no pipeline holds images; anything else is the name of a model.
+    """A CSV file or JSON of DeepFace holds labels; a folder that is no pipeline images; other names are of models.
 
     Raises:
         EquinoiseError: a file that is no CSV.
@@ -137,7 +137,7 @@ def kind_of_source(source: str) -> Kind:
     path = Path(source)
     if source in ("emoji", "mixture"):
         return "model"
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in (".csv", ".tsv") or (path.suffix.lower() == ".json" and path.is_file()):
         return "labels"
     if path.is_file():
         raise EquinoiseError(f"{source} is neither a CSV of labels, nor a folder of images, nor a model")

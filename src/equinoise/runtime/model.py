@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from pydantic import JsonValue
 
-from equinoise.axes import Axis, catalogue
+from equinoise.axes import Axis, catalogue, one_form
 from equinoise.detectors.loading import default_detector
 from equinoise.engine import Engine, Request
 from equinoise.engine.local import cores
@@ -250,7 +250,7 @@ def require_concepts(concepts: str | Sequence[str]) -> list[str]:
     Raises:
         EquinoiseError: there is none, one is empty or one comes twice.
     """
-    named = [concepts] if isinstance(concepts, str) else list(concepts)
+    named = [one_form(concept) for concept in ([concepts] if isinstance(concepts, str) else concepts)]
     if not named or any(not concept.strip() for concept in named):
         raise EquinoiseError("a concept is empty; give a neutral prompt such as 'a photo of a doctor'")
     if len(set(named)) < len(named):

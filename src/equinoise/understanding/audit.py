@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import repeat
 
 from equinoise import statistics
+from equinoise.axes import same_name
+from equinoise.errors import listed, warn
 from equinoise.results.audits import AmplifiedShare, Audit, AuditResult, ClassShare, Pooled, PooledShare
 from equinoise.run import UNTOUCHED
 from equinoise.statistics import Confusion, Interval
@@ -40,16 +43,33 @@ class Measures:
     def audit(self, counts: Iterable[Counts]) -> AuditResult:
         """The audit of each concept and axis, and each axis pooled over the concepts."""
         known = list(counts)
+        self._warn_without_reference(known)
         audits = tuple(self._audit(c) for c in known)
         groups: dict[tuple[str, str], list[Counts]] = {}
         for c in known:
             groups.setdefault((c.axis, c.intervention), []).append(c)
         return AuditResult(audits=audits, pooled=tuple(self._pool(group) for group in groups.values()))
 
+    @cached_property
+    def _references(self) -> Mapping[tuple[str, str], Reference]:
+        return {(same_name(concept), axis): found for (concept, axis), found in self.references.items()}
+
+    def _reference(self, c: Counts) -> Reference | None:
+        return self._references.get((same_name(c.concept), c.axis)) if self.references else None
+
+    def _warn_without_reference(self, counts: Sequence[Counts]) -> None:
+        """Warn of concepts that the references leave out, which may be one of theirs that is spelled otherwise."""
+        if not self.references:
+            return
+        without = list(dict.fromkeys(f"'{c.concept}' on '{c.axis}'" for c in counts if self._reference(c) is None))
+        if without:
+            there = listed([f"'{concept}'" for concept in dict.fromkeys(concept for concept, _ in self.references)])
+            warn(f"the reference says nothing of {listed(without)}; its concepts are {there}")
+
     def _audit(self, c: Counts) -> Audit:
         target = dict(self.targets.get(c.axis) or uniform(list(c.classes)))
         found = self.intervals(list(c.classes.values())) if c.clear else []
-        reference = self.references.get((c.concept, c.axis))
+        reference = self._reference(c)
         compared = reference is not None and c.shares is not None
         shares, theirs = c.shares or [], list(reference.shares.values()) if reference else []
         disparity = _Disparity.measured(c, list(target.values()), found)
@@ -114,7 +134,7 @@ class Measures:
 
     def _amplifications(self, counts: Sequence[Counts]) -> list[float] | None:
         """Bias amplification of each prompt with a skewed reference; None where no prompt has a reference."""
-        pairs = [(c.shares, self.references.get((c.concept, c.axis))) for c in counts]
+        pairs = [(c.shares, self._reference(c)) for c in counts]
         if all(reference is None for _, reference in pairs):
             return None
         values = [

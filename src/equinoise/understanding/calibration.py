@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
-import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.axes import UNCLEAR, Axis
+from equinoise.axes import UNCLEAR, Axis, same_name
 from equinoise.errors import EquinoiseError
 from equinoise.files import describe_file, read_json, write_json, write_whole
+from equinoise.schemas import Probability, Strict, Whole, checked
 from equinoise.statistics import Confusion
-from equinoise.understanding.tables import number, read_table
+from equinoise.tables import read_counted
 
 THRESHOLD = "unclear_below"
 FILE = "calibration.json"
 """Kept in a detector's folder: axis → calibration."""
+
+
+class CalibrationFile(Strict):
+    """A calibration as JSON."""
+
+    axis: str | None
+    confusion: dict[str, dict[str, Whole]]
+    n: int | None = None
+    unclear_below: Probability | None
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,13 @@ class Calibration:
     def fits(self, axis: str, classes: Sequence[str]) -> bool:
         """Whether it is of this axis."""
         return self.axis in (None, axis) and set(self.confusion.classes) == set(classes)
+
+    def spelled_as(self, axis: Axis) -> Calibration:
+        """The same with its classes named as the axis names them, where each names another class of the axis."""
+        names = tuple(axis.match(name) or name for name in self.confusion.classes)
+        if len(set(names)) < len(names) or UNCLEAR in names:
+            return self
+        return replace(self, confusion=Confusion(names, self.confusion.counts))
 
     def ordered_as(self, classes: Sequence[str]) -> Confusion:
         """The confusion matrix with its classes in the given order."""
@@ -142,12 +159,16 @@ def read_calibration(path: Path) -> Calibration:
     if path.suffix == ".json":
         return parse_calibration(read_json(path), str(path))
     cells: dict[str, dict[str, int]] = {}
-    thresholds = set()
-    _, rows = read_table(path, ("true", "predicted", "count"), optional=(THRESHOLD,))
-    for (true, predicted, count, *rest), times in rows.items():
-        row = cells.setdefault(true, {})
-        row[predicted] = row.get(predicted, 0) + times * int(number(count, whole=True, where=path))
-        thresholds |= {_probability(number(text, whole=False, where=path), str(path)) for text in rest if text}
+    thresholds, spelled = set(), {same_name(UNCLEAR): UNCLEAR}
+    table = read_counted(path, ("true", "predicted"), optional=("count", THRESHOLD))
+    for row, times in table.rows.items():
+        values = dict(zip(table.columns, row, strict=True))
+        true, predicted = (spelled.setdefault(same_name(text), text) for text in row[:2])
+        counted = cells.setdefault(true, {})
+        n = int(table.number(row, values.get("count", "1"), whole=True))
+        counted[predicted] = counted.get(predicted, 0) + times * n
+        if text := values.get(THRESHOLD):
+            thresholds.add(_probability(table.number(row, text, whole=False), str(path)))
     if len(thresholds) > 1:
         raise EquinoiseError(f"{path} was counted with several thresholds; give one file each")
     return Calibration(None, _confusion(cells, str(path)), next(iter(thresholds), None), describe_file(path))
@@ -162,12 +183,13 @@ def calibrations_for(files: Sequence[Path], axes: Sequence[Axis]) -> dict[str, C
     found: dict[str, Calibration] = {}
     for file in files:
         calibration = read_calibration(file)
-        names = [axis.name for axis in axes if calibration.fits(axis.name, axis.classes)]
-        if not names:
+        spelled = {axis.name: calibration.spelled_as(axis) for axis in axes}
+        fitting = {axis.name: spelled[axis.name] for axis in axes if spelled[axis.name].fits(axis.name, axis.classes)}
+        if not fitting:
             known = ", ".join(calibration.confusion.classes)
             asked = "; ".join(f"{axis.name}: {', '.join(axis.classes)}" for axis in axes)
             raise EquinoiseError(f"{file} is of the classes {known}, which none of the axes has ({asked})")
-        found |= dict.fromkeys(names, calibration)
+        found |= fitting
     return found
 
 
@@ -178,17 +200,10 @@ def parse_calibration(content: Any, where: str) -> Calibration:
         EquinoiseError: it is no calibration.
     """
     try:
-        threshold = content["unclear_below"]
-        return Calibration(
-            content["axis"],
-            _confusion(content["confusion"], where),
-            None if threshold is None else _probability(float(threshold), where),
-            dict(content["about"]),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise EquinoiseError(
-            f"{where} is no calibration of a detector: {error}; make one with calibrate-detector"
-        ) from error
+        read = checked(CalibrationFile, content, where)
+    except EquinoiseError as error:
+        raise EquinoiseError(f"{error}; this is no calibration, make one with calibrate-detector") from error
+    return Calibration(read.axis, _confusion(read.confusion, where), read.unclear_below, read.about)
 
 
 def _probability(value: float, where: str) -> float:
@@ -204,17 +219,21 @@ def _confusion(cells: Mapping[str, Mapping[str, int]], where: str) -> Confusion:
         what = f"'{strange[0]}' is predicted but has no images" if strange else "it needs two or more true classes"
         raise EquinoiseError(f"{where} is no confusion matrix: {what}; rows are true classes, unclear is no true class")
     try:
-        return Confusion(
-            classes, tuple(tuple(operator.index(row.get(c, 0)) for c in [*classes, UNCLEAR]) for row in cells.values())
-        )
-    except (TypeError, ValueError) as error:
+        return Confusion(classes, tuple(tuple(row.get(c, 0) for c in [*classes, UNCLEAR]) for row in cells.values()))
+    except ValueError as error:
         raise EquinoiseError(f"{where}: {error}") from error
 
 
 def kept_calibrations(folder: Path) -> dict[str, Calibration]:
-    """The calibrations kept in a detector's folder, by axis; empty where there are none."""
+    """The calibrations kept in a detector's folder, by axis; empty where there are none.
+
+    Raises:
+        EquinoiseError: the file is damaged.
+    """
     path = folder / FILE
     if not path.is_file():
         return {}
     content = read_json(path)
+    if not isinstance(content, dict):
+        raise EquinoiseError(f"{path} is no table of calibrations by axis; make it again with calibrate-detector")
     return {axis: parse_calibration(entry, f"{path} ({axis})") for axis, entry in content.items()}

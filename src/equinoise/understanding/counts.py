@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from equinoise.axes import UNCLEAR, Axis
+from equinoise.axes import UNCLEAR, Axis, one_form, same_name
 from equinoise.blanks import NoPicture, count_reasons
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, warn
 from equinoise.run import UNTOUCHED, Record
 
 CROSS = "*"
@@ -72,12 +72,12 @@ def tally(
     Raises:
         EquinoiseError: a label that is no class of its axis.
     """
-    asked = asked or {}
+    asked = {one_form(concept): role for concept, role in (asked or {}).items()}
     labels: dict[tuple[str, str], list[Counter[str]]] = {}
     faithful: Counter[tuple[str, str]] = Counter()
     none: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        group = record.prompt, record.intervention
+        group = one_form(record.prompt), record.intervention
         counters = labels.get(group)
         if counters is None:
             counters = labels[group] = [Counter() for _ in axes]
@@ -85,7 +85,7 @@ def tally(
             counter[record.labels[axis.name]] += 1
         if record.no_picture:
             none.setdefault(group, []).append(record)
-        role = asked.get(record.prompt)
+        role = asked.get(group[0])
         if role and likeliest(record, "role") == role:
             faithful[group] += 1
     return [
@@ -120,6 +120,28 @@ def merged(parts: Iterable[Counts]) -> list[Counts]:
     for part in parts:
         whole[part.key] = whole[part.key] + part if part.key in whole else part
     return list(whole.values())
+
+
+def spelled_as(concepts: Sequence[str], counts: Iterable[Counts]) -> list[Counts]:
+    """The counts with each concept that one of `concepts` names, by `same_name`, spelled as there."""
+    wanted = {same_name(concept): one_form(concept) for concept in concepts}
+    exact = set(wanted.values())
+    return [
+        c if c.concept in exact else replace(c, concept=wanted.get(same_name(c.concept), c.concept)) for c in counts
+    ]
+
+
+def warn_of_near_names(counts: Iterable[Counts]) -> None:
+    """Warn of concepts that differ in case or spaces alone: they are prompts of their own, or a slip."""
+    spelled: dict[str, dict[str, None]] = {}
+    for c in counts:
+        spelled.setdefault(same_name(c.concept), {})[c.concept] = None
+    for names in spelled.values():
+        if len(names) > 1:
+            warn(
+                f"counted apart, but alike except for case or spaces: {', '.join(map(repr, names))}; spell them in one "
+                "way, or name one with --concept"
+            )
 
 
 def cross(records: Iterable[Record], axes: Sequence[Axis]) -> tuple[list[Record], Axis]:

@@ -14,7 +14,7 @@ from typing import Any
 from equinoise.axes import UNCLEAR, Axis
 from equinoise.errors import EquinoiseError
 from equinoise.run import UNTOUCHED, Record, read_records, read_run_file
-from equinoise.understanding.tables import read_table
+from equinoise.tables import read_rows
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 CONCEPT_COLUMNS = ("concept", "prompt", "text", "caption")
@@ -125,19 +125,11 @@ def _metadata(path: Path) -> Iterator[Mapping[str, Any]]:
         except (OSError, ValueError) as error:
             raise EquinoiseError(f"cannot read {lines}: {error}") from error
     else:
-        rows = _csv_rows(path / "metadata.csv")
+        rows = [row.values for row in read_rows(path / "metadata.csv", ("file_name",))]
     for row in rows:
         if not isinstance(row, dict) or not row.get("file_name"):
             raise EquinoiseError(f"a row of the metadata of {path} has no file_name")
         yield row
-
-
-def _csv_rows(path: Path) -> list[Mapping[str, Any]]:
-    import csv
-
-    read_table(path, ("file_name",))  # says what is wrong with the file as a whole
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _from_row(path: Path, index: int, row: Mapping[str, Any], axes: Sequence[Axis]) -> Record:

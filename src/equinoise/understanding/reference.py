@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from equinoise.axes import Axis
+from equinoise.axes import UNCLEAR, Axis, same_name
 from equinoise.errors import EquinoiseError
-from equinoise.understanding.tables import number, read_table
+from equinoise.tables import CountedTable, read_counted
 
 
 @dataclass(frozen=True)
@@ -20,24 +20,40 @@ class Reference:
 
 
 def read_reference(path: Path, axes: Sequence[Axis]) -> dict[tuple[str, str], Reference]:
-    """A CSV of `concept`, `axis`, `class` and either `share` or `count`; by concept and axis.
+    """A CSV of `concept`, `axis`, `class` and either `share` or `count`; by concept, as first spelled, and axis.
 
-    Rows of other axes are left out.
+    Names are compared without case and spaces. Rows of other axes are left out.
 
     Raises:
         EquinoiseError: a column, class or share is missing or wrong, or shares do not sum to 1.
     """
-    known = {axis.name: axis for axis in axes}
-    columns, rows = read_table(path, ("concept", "axis", "class"), ("share", "count"))
-    of_counts = "count" in columns
-    tables: dict[tuple[str, str], dict[str, float]] = {}
-    for (concept, axis, label, value), times in rows.items():
-        if axis in known:
-            table = tables.setdefault((concept, axis), {})
-            if known[axis].require(label) in table or times > 1:
-                raise EquinoiseError(f"{path}: '{label}' of '{concept}' comes twice on axis '{axis}'")
-            table[label] = number(value, whole=of_counts, where=path)
-    return {key: _reference(path, key, known[key[1]], table, of_counts) for key, table in tables.items()}
+    known = {same_name(axis.name): axis for axis in axes}
+    table = read_counted(path, ("concept", "axis", "class"), ("share", "count"))
+    of_counts = "count" in table.columns
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    spelled: dict[str, str] = {}
+    for row, times in table.rows.items():
+        axis = known.get(same_name(row[1]))
+        if axis is None:
+            continue
+        concept = spelled.setdefault(same_name(row[0]), row[0])
+        shares, label = found.setdefault((concept, axis.name), {}), require_class(table, row, axis, row[2])
+        if label in shares or times > 1:
+            raise EquinoiseError(f"{table.where(row)}: '{label}' of '{concept}' comes twice on axis '{axis.name}'")
+        shares[label] = table.number(row, row[-1], whole=of_counts)
+    return {key: _reference(path, key, known[same_name(key[1])], shares, of_counts) for key, shares in found.items()}
+
+
+def require_class(table: CountedTable, row: tuple[str, ...], axis: Axis, text: str) -> str:
+    """The class that a cell names.
+
+    Raises:
+        EquinoiseError: it names none, or `unclear`; the message has the line.
+    """
+    label = axis.match(text)
+    if label is None or label == UNCLEAR:
+        raise EquinoiseError(f"{table.where(row)}: {axis.lacks(text)}")
+    return label
 
 
 def _reference(path: Path, key: tuple[str, str], axis: Axis, table: Mapping[str, float], of_counts: bool) -> Reference:

@@ -9,11 +9,11 @@ from math import prod
 from pathlib import Path
 from typing import cast
 
-from equinoise.axes import Axis, load_axis
+from equinoise.axes import Axis, catalogue, load_axis, same_name
 from equinoise.errors import EquinoiseError
+from equinoise.tables import read_counted
 from equinoise.understanding.counts import crossed
-from equinoise.understanding.reference import read_reference
-from equinoise.understanding.tables import number, read_table
+from equinoise.understanding.reference import read_reference, require_class
 
 CSV, PRODUCT = ".csv", "product"
 
@@ -205,19 +205,21 @@ def published(path: Path, axis: Axis, concept: str | None) -> dict[str, float]:
     if concept is None:
         raise EquinoiseError(f"{path} holds shares by concept; here one target is for all: give {axis.name}=CLASS:P,…")
     tables = read_reference(path, [axis])
-    if (concept, axis.name) not in tables:
+    found = next((shares for (named, _), shares in tables.items() if same_name(named) == same_name(concept)), None)
+    if found is None:
         known = ", ".join(f"'{name}'" for name, _ in tables) or "no concept on this axis"
         raise EquinoiseError(f"{path} says nothing of '{concept}' on '{axis.name}'; it has {known}")
-    return dict(tables[concept, axis.name].shares)
+    return dict(found.shares)
 
 
 def _all_published(path: Path, concept: str) -> list[Target]:
-    rows = read_table(path, ("concept", "axis"))[1]
-    names = dict.fromkeys(axis for named, axis in rows if named == concept)
+    rows = read_counted(path, ("concept", "axis")).rows
+    names = {same_name(axis): axis for named, axis in rows if same_name(named) == same_name(concept)}
     if not names:
         known = ", ".join(f"'{name}'" for name in dict.fromkeys(named for named, _ in rows)) or "none"
         raise EquinoiseError(f"{path} says nothing of '{concept}'; its concepts are {known}")
-    axes = [load_axis(name) for name in names]
+    built_in = {same_name(name): name for name in catalogue()}
+    axes = [load_axis(built_in.get(plain, name)) for plain, name in names.items()]
     return [Target((axis,), published(path, axis, concept)) for axis in axes]
 
 
@@ -231,13 +233,13 @@ def _axes(name: str) -> tuple[Axis, ...]:
 
 def _joint(path: Path, axes: Sequence[Axis]) -> dict[str, float]:
     """A table with a column an axis and `share` or `count`: every combination once."""
-    columns, rows = read_table(path, [axis.name for axis in axes], ("share", "count"))
-    whole, found = columns[-1] == "count", dict[str, float]()
-    for (*classes, value), times in rows.items():
-        cell = " & ".join(axis.require(label) for axis, label in zip(axes, classes, strict=True))
+    table = read_counted(path, [axis.name for axis in axes], ("share", "count"))
+    whole, found = table.columns[-1] == "count", dict[str, float]()
+    for row, times in table.rows.items():
+        cell = " & ".join(require_class(table, row, axis, label) for axis, label in zip(axes, row[:-1], strict=True))
         if cell in found or times > 1:
-            raise EquinoiseError(f"{path}: '{cell}' comes twice; give each combination once")
-        found[cell] = number(value, whole=whole, where=path)
+            raise EquinoiseError(f"{table.where(row)}: '{cell}' comes twice; give each combination once")
+        found[cell] = table.number(row, row[-1], whole=whole)
     cells = crossed(axes).classes
     missing = [cell for cell in cells if cell not in found]
     if missing:

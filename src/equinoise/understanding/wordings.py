@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from pydantic import Field
+
+from equinoise.axes import same_name
 from equinoise.errors import EquinoiseError
+from equinoise.files import read_json, read_text
 from equinoise.language import with_article
 from equinoise.prompts import frame, subject
+from equinoise.schemas import Strict, Text, checked, read_toml
+from equinoise.tables import read_rows
 
 WORDINGS = (
     "{}",
@@ -101,28 +106,47 @@ def _settled(entry: str | tuple[str, str] | Attribute, concept: str) -> Attribut
     return Attribute.named(name, concept, prompt)
 
 
+class AttributeTable(Strict):
+    """What a TOML or JSON file says of an attribute."""
+
+    prompt: Text | None = None
+    shown: list[Text] = Field(default_factory=list)
+
+
+class AttributesFile(Strict):
+    """A file of attributes, by name."""
+
+    attributes: dict[Text, AttributeTable]
+
+
 def read_attributes(path: Path, concept: str) -> list[Attribute]:
-    """A file of attributes: a line each, `mansion` or `mansion = a photo of a mansion`; or a TOML file.
+    """A file of attributes: a line each, `mansion` or `mansion = a photo of a mansion`; or TOML, JSON or CSV.
 
     In a line `#` begins a comment. In TOML a table an attribute: `[mansion]` with `prompt = "…"` and
-    `shown = ["house:mansion", "castle"]` (where its frequency is counted).
+    `shown = ["house:mansion", "castle"]` (where its frequency is counted). In JSON a list of names, or of objects with
+    `name`, `prompt` and `shown`. In CSV the columns `name` and, if wanted, `prompt`.
 
     Raises:
-        EquinoiseError: it cannot be read, names nothing, or names an attribute twice.
+        EquinoiseError: it cannot be read, has an unknown key, names nothing, or names an attribute twice.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise EquinoiseError(f"cannot read the attributes {path}: {reason}") from error
-    return _different(_toml(path, text, concept) if path.suffix == ".toml" else _lines(text, concept), str(path))
+    kind = path.suffix.lower()
+    if kind == ".toml":
+        found = _tables(path, read_toml(path), concept)
+    elif kind == ".json":
+        found = _tables(path, _entries(path), concept)
+    elif kind in (".csv", ".tsv"):
+        rows = [row.values for row in read_rows(path, ["name"])]
+        found = [Attribute.named(row["name"], concept, row.get("prompt") or None) for row in rows if row["name"]]
+    else:
+        found = _lines(read_text(path), concept)
+    return _different(found, str(path))
 
 
 def _different(found: list[Attribute], where: str) -> list[Attribute]:
-    names = [entry.name for entry in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice or not found:
-        what = f"names '{twice}' twice" if twice else "names no attribute; give one a line"
+    names = Counter(same_name(entry.name) for entry in found)
+    twice = next((entry.name for entry in found if names[same_name(entry.name)] > 1), None)
+    if twice is not None or not found:
+        what = f"names '{twice}' twice" if found else "names no attribute; give one a line"
         raise EquinoiseError(f"{where} {what}")
     return found
 
@@ -133,15 +157,21 @@ def _lines(text: str, concept: str) -> list[Attribute]:
     return [Attribute.named(name.strip(), concept, prompt.strip() or None) for name, _, prompt in split if name.strip()]
 
 
-def _toml(path: Path, text: str, concept: str) -> list[Attribute]:
-    try:
-        tables: dict[str, Any] = tomllib.loads(text)
-        return [
-            Attribute.named(name, concept, entry.get("prompt"), [str(place) for place in entry.get("shown", [])])
-            for name, entry in tables.items()
-        ]
-    except (tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
-        raise EquinoiseError(f"{path} is not a TOML file with a table an attribute: {error}") from error
+def _tables(path: Path, tables: object, concept: str) -> list[Attribute]:
+    read = checked(AttributesFile, {"attributes": tables}, str(path), path)
+    return [Attribute.named(name, concept, entry.prompt, entry.shown) for name, entry in read.attributes.items()]
+
+
+def _entries(path: Path) -> object:
+    """A list of names or objects as tables by name; what is neither is left for the schema to refuse."""
+    content = read_json(path)
+    if not isinstance(content, list):
+        return content
+    entries = [{"name": entry} if isinstance(entry, str) else entry for entry in content]
+    if not all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries):
+        raise EquinoiseError(f'{path} is no list of names or of objects with a name, such as [{{"name": "mansion"}}]')
+    _different([Attribute(entry["name"], "", "") for entry in entries], str(path))
+    return {entry["name"]: {key: value for key, value in entry.items() if key != "name"} for entry in entries}
 
 
 def read_reference(path: Path) -> list[str]:

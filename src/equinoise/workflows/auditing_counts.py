@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equinoise.axes import Axis, catalogue
-from equinoise.errors import EquinoiseError
+from equinoise.axes import Axis, catalogue, one_form, same_name
+from equinoise.errors import EquinoiseError, listed, warn
 from equinoise.files import describe_file
 from equinoise.results.audits import AuditResult
 from equinoise.run import start_run
 from equinoise.runtime.question import Axes, Question
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.calibration import calibrations_for
-from equinoise.understanding.counts import Counts, merged
+from equinoise.understanding.counts import Counts, merged, spelled_as, warn_of_near_names
 from equinoise.understanding.labels import LabelTable
 from equinoise.understanding.targets import Wanted
 
@@ -37,43 +37,43 @@ def audit_counts(
     """Shares of each class over counts: CSV files, a pandas DataFrame, or `Counts`. Counts of several files add up.
 
     Args:
-        counts: columns `concept`, `axis`, `class` (may be `unclear`) and `count`; a row an image has a count of 1.
+        counts: columns `concept`, `axis`, `class` (may be `unclear`) and `count`; without `count` a row is an image.
+            Or what FairFace or DeepFace writes of faces.
         axes: default every axis that the table holds.
         classes: the declared classes of an axis that is not built in.
-        concepts: only these.
+        concepts: only these; a spelling with other case or spaces counts as the one given here.
         targets, reference: as of `audit`.
         confusion: confusion matrices to correct shares by.
         out: a run folder without images, for a report or a check.
 
     Raises:
-        EquinoiseError: a table is wrong, or a concept is not in it.
+        EquinoiseError: a table is wrong or given twice, or a concept is not in it.
     """
     given: list[Any] = [counts] if isinstance(counts, str | Path) or hasattr(counts, "columns") else list(counts)
     if not given:
         raise EquinoiseError("no counts: give CSV files, a DataFrame or Counts")
+    _require_apart(given)
     tables = [_table(source) for source in given if not isinstance(source, Counts)]
     ready = [source for source in given if isinstance(source, Counts)]
-    own = _own_axes(ready) if classes is None else {}
-    names = [*(name for table in tables for name in table.axes), *(c.axis for c in ready)]
-    asked = dict.fromkeys(names) if axes is None else [axes] if isinstance(axes, str | Axis) else axes
-    named = [own.get(axis, axis) if isinstance(axis, str) else axis for axis in asked]
-    question = Question.asking(named, (), targets, reference, classes)
+    question = Question.asking(_asked(axes, classes, tables, ready), (), targets, reference, classes)
     known, here = list(question.axes), {axis.name: axis for axis in question.axes}
     parts = [
         *(_ordered(c, here[c.axis]) for c in ready if c.axis in here),
-        *(c for t in tables for c in t.count([a for a in known if axes is not None or a.name in t.axes])),
+        *(c for t in tables for c in t.count(known if axes is not None else _of(t, known))),
     ]
-    found = merged(parts)
-    absent = [concept for concept in concepts if all(c.concept != concept for c in found)]
+    found = merged(spelled_as(concepts, parts))
+    there = dict.fromkeys(c.concept for c in found)
+    absent = [concept for concept in concepts if one_form(concept) not in there]
     if absent:
-        there = ", ".join(dict.fromkeys(c.concept for c in found))
-        raise EquinoiseError(f"no rows of concept '{absent[0]}'; there are {there}")
-    wanted = [c for c in found if not concepts or c.concept in concepts]
+        raise EquinoiseError(f"no rows of concept '{absent[0]}'; there are {listed(list(there))}")
+    chosen = {one_form(concept) for concept in concepts}
+    wanted = [c for c in found if not chosen or c.concept in chosen]
     calibrations = calibrations_for([Path(file) for file in confusion], known)
     matrices = {a.name: calibrations[a.name].ordered_as(a.classes) for a in known if a.name in calibrations}
     measures = Measures(question.targets, matrices, question.references)
     origins = {name: dict(calibrations[name].about) for name in matrices}
     result = measures.audit(wanted).model_copy(update={"corrected_by": origins})
+    _warn_of_what_was_read(tables, known if axes is not None else None, wanted)
     if out is None:
         return result
     files, matrix_files = (
@@ -89,9 +89,51 @@ def _table(source: str | Path | pd.DataFrame) -> LabelTable:
     return LabelTable.read(Path(source)) if isinstance(source, str | Path) else LabelTable.of_frame(source)
 
 
-def _own_axes(counts: Sequence[Counts]) -> dict[str, Axis]:
-    """Axes that are not built in and that the counts declare by their classes."""
-    return {c.axis: Axis(c.axis, tuple(c.classes), False, {}, {}) for c in counts if c.axis not in catalogue()}
+def _warn_of_what_was_read(tables: Sequence[LabelTable], axes: Sequence[Axis] | None, counts: Sequence[Counts]) -> None:
+    """Say what a table holds that was left out, or was not read as it stands."""
+    for table in tables:
+        for said in (table.note, table.omitted(axes) if axes else ""):
+            if said:
+                warn(said)
+    warn_of_near_names(counts)
+
+
+def _require_apart(given: Sequence[object]) -> None:
+    """No evidence counts twice: neither a DataFrame, nor a file, nor a file and its copy."""
+    seen: dict[str, object] = {}
+    for source in given:
+        if isinstance(source, Counts):
+            continue
+        key = describe_file(Path(source))["sha256"] if isinstance(source, str | Path) else str(id(source))
+        if key in seen:
+            same = f"{seen[key]} and {source} hold the same bytes" if isinstance(source, str | Path) else "a table"
+            raise EquinoiseError(f"{same}: counts of one table are given twice; give each table once")
+        seen[key] = source
+
+
+def _asked(
+    axes: Axes | None, classes: Sequence[str] | None, tables: Sequence[LabelTable], ready: Sequence[Counts]
+) -> list[str | Axis]:
+    """The axes that are asked for, else all that there are, those that `Counts` declare with their classes."""
+    own = {} if classes else {c.axis: _declared(c) for c in ready if c.axis not in catalogue()}
+    names = [*(name for table in tables for name in table.axes), *(c.axis for c in ready)]
+    asked = list({same_name(name): name for name in names}.values()) if axes is None else axes
+    return [own.get(axis, axis) if isinstance(axis, str) else axis for axis in _list(asked)]
+
+
+def _list(axes: Axes) -> list[str | Axis]:
+    return [axes] if isinstance(axes, str | Axis) else list(axes)
+
+
+def _of(table: LabelTable, axes: Sequence[Axis]) -> list[Axis]:
+    """Those of the axes that a table has."""
+    names = set(map(same_name, table.axes))
+    return [axis for axis in axes if same_name(axis.name) in names]
+
+
+def _declared(counts: Counts) -> Axis:
+    """An axis that is not built in and that counts declare by their classes."""
+    return Axis(counts.axis, tuple(counts.classes), False, {}, {})
 
 
 def _ordered(counts: Counts, axis: Axis) -> Counts:

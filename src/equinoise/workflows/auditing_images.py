@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from equinoise.axes import Axis
-from equinoise.errors import EquinoiseError
+from equinoise.axes import Axis, same_name
+from equinoise.errors import EquinoiseError, listed
 from equinoise.files import describe_file
 from equinoise.progress import progress as progress_bar
 from equinoise.results.audits import AuditResult, DetectorInfo
@@ -137,14 +137,24 @@ def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:
     """Only the images of these concepts; a single one names the images of a plain folder, which name none."""
     if not concepts:
         return folder
+    folder = replace(folder, records=tuple(_spelled_as(concepts, folder.records)))
     here = {record.prompt for record in folder.records}
     if len(concepts) == 1 and concepts[0] not in here and len(here) == 1 and not folder.about:
         return replace(folder, records=tuple(replace(record, prompt=concepts[0]) for record in folder.records))
     absent = [concept for concept in concepts if concept not in here]
     if absent:
-        raise EquinoiseError(f"no images of '{absent[0]}'; there are {', '.join(sorted(here))}")
-    rows = [i for i, record in enumerate(folder.records) if record.prompt in concepts]
+        raise EquinoiseError(f"no images of '{absent[0]}'; there are {listed(sorted(here))}")
+    wanted = set(concepts)
+    rows = [i for i, record in enumerate(folder.records) if record.prompt in wanted]
     return ImageFolder(tuple(folder.files[i] for i in rows), tuple(folder.records[i] for i in rows), folder.about)
+
+
+def _spelled_as(concepts: Sequence[str], records: Sequence[Record]) -> Iterator[Record]:
+    """The records with each prompt that one of the concepts names, by `same_name`, spelled as there."""
+    wanted = {same_name(concept): concept for concept in concepts}
+    for record in records:
+        named = record.prompt if record.prompt in concepts else wanted.get(same_name(record.prompt), record.prompt)
+        yield record if named == record.prompt else replace(record, prompt=named)
 
 
 def _require_apart(paths: Sequence[Path], folders: Sequence[ImageFolder]) -> None:

@@ -22,10 +22,10 @@ from equinoise.results.parts import read_part, write_part
 from equinoise.results.reading import Source, read_run
 from equinoise.run import Record, RunContent, rewrite_records
 from equinoise.runtime.reading_images import open_record
+from equinoise.tables import read_counted
 from equinoise.understanding.objects import count_objects, spellings
 from equinoise.understanding.phrases import Merge, merge, to_encode
 from equinoise.understanding.relations import encode_texts
-from equinoise.understanding.tables import read_table
 
 BATCH = 16
 
@@ -55,8 +55,22 @@ class Merging:
     def names(self) -> dict[str, str]:
         """The table: phrase → name."""
         if isinstance(self.table, Path):
-            return {row[0]: row[1] for row in read_table(self.table, ("phrase", "name"))[1]}
+            return _names_in(self.table)
         return dict(self.table or {})
+
+
+def _names_in(path: Path) -> dict[str, str]:
+    """A CSV of `phrase` and `name`.
+
+    Raises:
+        EquinoiseError: it is none, or a phrase has two names.
+    """
+    table, names = read_counted(path, ("phrase", "name")), dict[str, str]()
+    for phrase, name in table.rows:
+        if names.setdefault(phrase, name) != name:
+            where = table.where((phrase, name))
+            raise EquinoiseError(f"{where}: the phrase '{phrase}' has a second name, '{name}'; give each phrase one")
+    return names
 
 
 def detect_objects(
