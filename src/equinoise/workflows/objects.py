@@ -15,12 +15,12 @@ from equinoise.detectors.object_loading import (
 )
 from equinoise.encoders import load_encoder
 from equinoise.errors import EquinoiseError
+from equinoise.folders.pictures import open_image
 from equinoise.progress import progress as progress_bar
 from equinoise.results.objects import MergingInfo, ObjectDetectorInfo, ObjectsResult
 from equinoise.results.parts import read_part, write_part
 from equinoise.results.reading import Source, read_run
 from equinoise.run import Record, RunContent, rewrite_records
-from equinoise.runtime.reading_images import open_image
 from equinoise.tables import read_counted
 from equinoise.understanding.objects import count_objects, spellings
 from equinoise.understanding.phrases import Merge, merge, to_encode

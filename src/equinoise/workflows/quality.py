@@ -10,6 +10,7 @@ from equinoise.detectors import asked_role, role_axis
 from equinoise.detectors.loading import detector_folder
 from equinoise.encoders import load_dual
 from equinoise.errors import EquinoiseError
+from equinoise.folders.pictures import open_image
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.worlds import MIXTURE
 from equinoise.results.base import Result
@@ -17,7 +18,6 @@ from equinoise.results.interactions import InteractionsResult
 from equinoise.results.quality import QualityResult
 from equinoise.results.reading import Source, read_run
 from equinoise.run import ROLE, Record, RunContent
-from equinoise.runtime.reading_images import open_image
 from equinoise.understanding.frequency import classes_read
 from equinoise.understanding.interactions import compared_classes, measure_effects
 from equinoise.understanding.quality import (
