@@ -2,15 +2,14 @@
 
 Images that a model made are told apart by concept, intervention and seed, never by their pixels: two seeds may well
 give one picture. Images from elsewhere are told apart by their pixels, whatever their names and formats; where metadata
-name a seed for every image, by the seed too. A picture of one colour tells nothing of where it comes from: only links
-to one file are the same.
+name a seed for every image, by the seed too. What two tables of metadata name, one a split, counts in each. A picture
+of one colour tells nothing of where it comes from: only links to one file are the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from equinoise.errors import EquinoiseError, warn
 from equinoise.folders.inventory import NAMED
@@ -74,26 +73,37 @@ def _picture(folder: ImageFolder, index: int) -> tuple[object, ...]:
 
 
 def _without_doubles(folder: ImageFolder) -> ImageFolder:
-    kept: dict[tuple[object, ...], int] = {}
-    records, doubles = list(folder.records), []
+    pictures: dict[tuple[object, ...], dict[str, list[int]]] = {}
     for index, record in enumerate(folder.records):
-        key = (*_picture(folder, index), record.prompt, record.intervention)
-        first = kept.setdefault(key, index)
-        if first != index:
-            records[first] = _with_labels_of(folder.place, records[first], record)
-            doubles.append(f"{record.source} (of {records[first].source})")
+        picture = (*_picture(folder, index), record.prompt, record.intervention)
+        table = folder.tables[index] if folder.tables else ""
+        pictures.setdefault(picture, {}).setdefault(table, []).append(index)
+    records, doubles = list(folder.records), list[str]()
+    for by_table in pictures.values():
+        _require_one_label(folder, [index for rows in by_table.values() for index in rows])
+        for first, *others in by_table.values():
+            labels = {axis: label for row in [*others, first] for axis, label in records[row].labels.items()}
+            records[first] = replace(records[first], labels=labels)
+            doubles += [f"{records[row].source} (of {records[first].source})" for row in others]
     if doubles:
         named, more = ", ".join(doubles[:NAMED]), f" and {len(doubles) - NAMED} more" if len(doubles) > NAMED else ""
         warn(f"{folder.place}: each picture counts once; doubles left out: {len(doubles)}: {named}{more}")
-    return replace(folder, records=tuple(records)).only(list(kept.values()))
+    several = sum(len(by_table) > 1 for by_table in pictures.values())
+    if several:
+        warn(f"{folder.place}: {several} pictures are in several tables of metadata (splits) and count in each")
+    kept = [rows[0] for by_table in pictures.values() for rows in by_table.values()]
+    return replace(folder, records=tuple(records)).only(sorted(kept))
 
 
-def _with_labels_of(place: Path, record: Record, double: Record) -> Record:
-    """The record, with labels that only its double has."""
-    for axis, label in double.labels.items():
-        if record.labels.get(axis, label) != label:
-            raise EquinoiseError(
-                f"{place}: {record.source} and {double.source} are one picture, labelled '{record.labels[axis]}' and "
-                f"'{label}'; keep one of them"
-            )
-    return replace(record, labels={**record.labels, **double.labels})
+def _require_one_label(folder: ImageFolder, rows: Sequence[int]) -> None:
+    first: dict[tuple[str, str], Record] = {}
+    said: dict[str, str] = {}
+    for record in (folder.records[row] for row in rows):
+        for axis, label in record.labels.items():
+            other = said.setdefault(axis, label)
+            if other != label:
+                raise EquinoiseError(
+                    f"{folder.place}: {first[axis, other].source} and {record.source} are one picture, labelled "
+                    f"'{other}' and '{label}'; keep one of them"
+                )
+            first.setdefault((axis, label), record)

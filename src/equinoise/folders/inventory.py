@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,8 @@ HIDDEN_FOLDERS = frozenset({"@eadir", "$recycle.bin", "system volume information
 """What systems put into folders of images, beside names that begin with a point and folders that begin with `__`."""
 HEIC = frozenset({".heic", ".heif"})
 NAMED = 3
+LONGEST_LINK = 255
+"""Bytes of a text file that may stand for a link."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class Inventory:
     images: tuple[str, ...]
     tables: tuple[str, ...]
     others: tuple[str, ...]
+
+    def files(self, names: Sequence[str]) -> tuple[Path, ...]:
+        """The files of images. Where git or an archive wrote a link as a text file, what the link leads to."""
+        known = frozenset(self.images)
+        return tuple(self.root / _target(self.root, name, known) for name in names)
 
     def warn_of_others(self) -> None:
         """Name what is left out, where something is."""
@@ -62,6 +70,18 @@ def take_inventory(root: Path) -> Inventory:
         raise EquinoiseError(f"cannot read {error.filename}: {error.strerror or error}") from error
     images, tables, others = (tuple(path.as_posix() for path in sorted(paths)) for paths in found.values())
     return Inventory(root, images, tables, others)
+
+
+def _target(root: Path, name: str, known: frozenset[str]) -> str:
+    """The image that a text file names in place of a link; `name` itself where the file is none."""
+    try:
+        if (root / name).stat().st_size > LONGEST_LINK:
+            return name
+        text = (root / name).read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        return name
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(name), text.strip()))
+    return target if target in known else name
 
 
 def _kind(path: Path) -> str:

@@ -33,14 +33,19 @@ class MetadataRow:
     """What a table says of one image.
 
     Attributes:
-        folder: path of the table's folder below the folder that holds all.
+        table: path of the table below the folder that holds all.
         where: file and line, for errors.
         values: name of the column, as `same_name` has it → what stands there.
     """
 
-    folder: str
+    table: str
     where: str
     values: Mapping[str, Any]
+
+    @property
+    def folder(self) -> str:
+        """Path of the table's folder."""
+        return posixpath.dirname(self.table)
 
     @property
     def file(self) -> str:
@@ -70,9 +75,11 @@ class MetadataRow:
         if SEED not in self.values:
             return None
         text = self.text(SEED)
-        if not (re.fullmatch(r"[0-9]{1,19}(\.0*)?", text) and int(text.split(".")[0]) < MOST_SEED):
+        whole = re.fullmatch(r"([0-9]{1,19})(\.0*)?|(0[xX][0-9a-fA-F]{1,16})", text)
+        seed = int(whole[1]) if whole and whole[1] else int(whole[3], 16) if whole else MOST_SEED
+        if seed >= MOST_SEED:
             raise EquinoiseError(f"{self.where}: the seed '{text}' is no whole number; mend it or leave the column out")
-        return int(text.split(".")[0])
+        return seed
 
 
 def read_metadata(inventory: Inventory, axes: Sequence[str]) -> list[MetadataRow]:
@@ -97,9 +104,8 @@ def find_images(inventory: Inventory, rows: Sequence[MetadataRow]) -> list[str]:
         EquinoiseError: a row names no image of the folder, a place outside, or an image that another row names.
     """
     found: dict[str, str] = {}
-    images = {_one_form(name): name for name in inventory.images} | {
-        name: name for name in inventory.images
-    }  # where two names differ in their Unicode form only
+    images = {_one_form(name): name for name in inventory.images}
+    images |= {name: name for name in inventory.images}  # where two names differ in their Unicode form only
     for row in rows:
         plain = posixpath.normpath(posixpath.join(row.folder, row.file.replace("\\", "/")))
         spellings = (posixpath.join(row.folder, row.file), plain, _one_form(plain))
@@ -129,9 +135,7 @@ def _rows(root: Path, table: str, axes: Sequence[str]) -> Iterator[MetadataRow]:
         raise EquinoiseError(f"{path} has a column '{near}'; call it {name}, or otherwise if it is something else")
     seeded = SEED in columns
     for number, values in lines:
-        row = MetadataRow(
-            posixpath.dirname(table), f"{path}, line {number}", {SEED: "", **values} if seeded else values
-        )
+        row = MetadataRow(table, f"{path}, line {number}", {SEED: "", **values} if seeded else values)
         if not row.file:
             hint = f"; it has {', '.join(sorted(columns))}" if FILE_NAME not in columns else ""
             raise EquinoiseError(f"{row.where}: the row has no file_name{hint}")

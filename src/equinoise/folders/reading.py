@@ -26,7 +26,7 @@ class ImageFolder:
         files: path of each image.
         records: one each; labels and detections only where they came with the images.
         about: how a run was made; empty for images from elsewhere.
-        plain: whether concepts are the names of folders.
+        tables: the table of metadata that names each image; empty where none does.
         seeded: whether metadata name the seed of every image.
         pixels: what tells each picture apart, once it was looked at; empty before, and for generated images.
     """
@@ -35,7 +35,7 @@ class ImageFolder:
     files: tuple[Path, ...]
     records: tuple[Record, ...]
     about: Mapping[str, Any]
-    plain: bool = False
+    tables: tuple[str, ...] = ()
     seeded: bool = False
     pixels: tuple[str, ...] = ()
 
@@ -70,12 +70,14 @@ class ImageFolder:
             self,
             files=tuple(self.files[row] for row in rows),
             records=tuple(self.records[row] for row in rows),
+            tables=tuple(self.tables[row] for row in rows) if self.tables else (),
             pixels=tuple(self.pixels[row] for row in rows) if self.pixels else (),
         )
 
     def warn_of_class_names(self, axes: Sequence[Axis]) -> None:
         """Say so where folders that are read as concepts are called like the classes of an axis."""
-        names = sorted({PurePosixPath(record.prompt).name for record in self.records}) if self.plain else []
+        plain = not (self.about or self.tables)
+        names = sorted({PurePosixPath(record.prompt).name for record in self.records}) if plain else []
         for axis in axes:
             alike = [name for name in names if axis.match(name) in axis.classes]
             if len(alike) > 1:
@@ -109,7 +111,7 @@ def read_folder(path: Path, axes: Sequence[Axis]) -> ImageFolder:
         raise EquinoiseError(f"{path} holds no images that Pillow can open (png, jpg, webp, avif, …){held}")
     inventory.warn_of_others()
     records = [_from_file(path, index, name) for index, name in enumerate(inventory.images)]
-    return ImageFolder(path, tuple(path / name for name in inventory.images), tuple(records), {}, plain=True)
+    return ImageFolder(path, inventory.files(inventory.images), tuple(records), {})
 
 
 def _read_run(path: Path) -> ImageFolder:
@@ -136,7 +138,8 @@ def _from_metadata(inventory: Inventory, axes: Sequence[Axis]) -> ImageFolder:
         warn(f"{root}: {len(left)} images have no row in the metadata and are left out: {named}")
     records = [_from_row(root, index, *known) for index, known in enumerate(zip(rows, names, labels, strict=True))]
     seeded = all(row.seed is not None for row in rows)
-    return ImageFolder(root, tuple(root / name for name in names), tuple(records), {}, seeded=seeded)
+    tables = tuple(row.table for row in rows)
+    return ImageFolder(root, inventory.files(names), tuple(records), {}, tables, seeded)
 
 
 def _from_row(root: Path, index: int, row: MetadataRow, name: str, labels: Mapping[str, str]) -> Record:
