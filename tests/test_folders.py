@@ -18,9 +18,9 @@ from emoji_world.by_eye import EYE, by_eye
 from emoji_world.labels import SCENE_AXES
 from equinoise import Confusion, Sampling, draw_noise, load_axis, read_records
 from equinoise.detectors.loading import detector_folder
+from equinoise.folders.pictures import open_image
 from equinoise.models import load_model
 from equinoise.models.worlds import emoji_size
-from equinoise.runtime.reading_images import open_image
 from equinoise.understanding.calibration import Calibration, kept_calibrations, read_calibration, save_calibration
 from equinoise.understanding.counts import cross
 
@@ -124,20 +124,22 @@ def test_a_run_that_says_nonsense_of_its_detector_is_one_line(cli: Cli, runs: Se
 
 
 def test_labels_that_came_along_need_no_detector_and_what_is_known_of_them_corrects(tmp_path: Path) -> None:
+    folder = tmp_path / "labelled"
+    folder.mkdir()
     for index in range(4):
-        Image.new("RGB", (20, 30), (index, 0, 0)).save(tmp_path / f"{index}.png")
+        Image.new("RGB", (20, 30), (index, 0, 0)).save(folder / f"{index}.png")
     rows = "".join(f"{i}.png,{'woman' if i else 'man'}\n" for i in range(4))
-    (tmp_path / "metadata.csv").write_text(f"file_name,gender\n{rows}")
+    (folder / "metadata.csv").write_text(f"file_name,gender\n{rows}")
     matrix = tmp_path / "errors.csv"
     save_calibration(matrix, Calibration("gender", Confusion(("woman", "man"), ((9, 1, 0), (1, 9, 0)))))
-    found = eq.audit_images(tmp_path, axes="gender", detector=eq.DetectorSettings(confusion=(matrix,)))
+    found = eq.audit_images(folder, axes="gender", detector=eq.DetectorSettings(confusion=(matrix,)))
     assert found.detector is None
     assert found["gender"]["woman"].share == 0.75
     assert found["gender"]["woman"].corrected == pytest.approx((0.75 - 0.1) / 0.8, abs=1e-4)
-    eq.audit_images(tmp_path, axes="gender", out=tmp_path / "run")
+    eq.audit_images(folder, axes="gender", out=tmp_path / "run")
     settings = eq.DetectorSettings(confusion=(matrix,))
     with pytest.raises(eq.EquinoiseError, match="another confusion"):
-        eq.audit_images(tmp_path, axes="gender", detector=settings, out=tmp_path / "run")
+        eq.audit_images(folder, axes="gender", detector=settings, out=tmp_path / "run")
 
 
 def test_an_axis_under_a_name_that_is_built_in_is_not_corrected_by_its_errors(tmp_path: Path) -> None:
@@ -222,15 +224,15 @@ def test_what_is_wrong_with_a_folder_is_one_line(cli: Cli, tmp_path: Path) -> No
     gone = tmp_path / "gone"
     gone.mkdir()
     (gone / "metadata.jsonl").write_text('{"file_name": "x.png", "gender": "woman"}\n')
-    girl = tmp_path / "girl"
-    girl.mkdir()
-    (girl / "metadata.jsonl").write_text('{"file_name": "x.png", "gender": "girl"}\n')
+    robot = tmp_path / "robot"
+    robot.mkdir()
+    (robot / "metadata.jsonl").write_text('{"file_name": "x.png", "gender": "robot"}\n')
     for folder, says in [
         (empty, "holds no images"),
         (broken, "cannot be read as an image"),
         (nameless, "has no file_name"),
         (gone, "is not there"),
-        (girl, "say 'girl' for axis 'gender'"),
+        (robot, "say 'robot' for axis 'gender'"),
     ]:
         done = cli("audit", folder, "--axis", "gender", *EMOJI)
         assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
@@ -329,10 +331,10 @@ def test_images_are_read_upright_and_on_white(tmp_path: Path) -> None:
 
 def test_calibration_refuses_what_it_cannot_use(cli: Cli, tmp_path: Path) -> None:
     some(tmp_path / "half" / "woman", "woman", 4)
-    some(tmp_path / "strange" / "girl", "woman", 2)
+    some(tmp_path / "strange" / "robot", "woman", 2)
     for folder, says in [
         ("half", "class 'man' has fewer than two images"),
-        ("strange", "'girl' is no class of 'gender'"),
+        ("strange", "'robot' is no class of 'gender'"),
     ]:
         done = cli("calibrate-detector", tmp_path / folder, "--axis", "gender", *EMOJI, "-o", tmp_path / "c.csv")
         assert (done.code, len(done.err.splitlines())) == (2, 1), done.err

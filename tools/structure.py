@@ -31,6 +31,7 @@ FLOORS: Floors = (
     ("runtime",),
     ("page",),
     ("planning",),
+    ("folders",),
     ("understanding",),
     ("results",),
     ("charts",),

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from equinoise.axes import UNCLEAR, Axis
 from equinoise.blanks import why_no_picture
 from equinoise.detectors import Reading, load_detector_once, read, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError, warn
+from equinoise.folders.pictures import UnreadableError, batches, open_image, refuse_unreadable, size_of, verify
+from equinoise.folders.reading import ImageFolder
 from equinoise.models.worlds import emoji_size
 from equinoise.run import Record
 from equinoise.runtime.detector import CalibratedDetector
-from equinoise.understanding.folders import ImageFolder
-
-BATCH = 64
 
 
 def read_images(
@@ -36,14 +34,17 @@ def read_images(
     every axis that is read, for the reason that its record gives, else where it is blank.
     """
     ours = trust and _read_by(folder, detector, axes)
-    for start in range(0, len(folder.files), BATCH):
-        files, records = folder.files[start : start + BATCH], folder.records[start : start + BATCH]
+    known = all(_has(record, axis, ours) for record in folder.records for axis in axes)
+    if not (known or folder.pixels):
+        _require_readable(folder)
+    for part in [range(len(folder.files))] if known else batches(folder.files):
+        files, records = folder.files[part.start : part.stop], folder.records[part.start : part.stop]
         lacking = [axis for axis in axes if not all(_has(record, axis, ours) for record in records)]
         fresh = [Reading(no_picture=record.no_picture) for record in records]
         if lacking:
-            found, images = load_detector_once(detector.spec), [open_image(file) for file in files]
-            known = [record.no_picture for record in records]
-            fresh = read(found, images, detector.read_axes(lacking), known)
+            reasons, wanted = [record.no_picture for record in records], detector.read_axes(lacking)
+            # the pictures are in memory during this call only
+            fresh = read(load_detector_once(detector.spec), [open_image(file) for file in files], wanted, reasons)
         for record, new in zip(records, fresh, strict=True):
             seen = {**new.detections, **(record.detections if ours else {})}
             told = {axis: read_label(p, detector.spec.threshold(axis)) for axis, p in seen.items()}
@@ -51,6 +52,17 @@ def read_images(
                 told = dict.fromkeys(told, UNCLEAR)
             yield replace(record, detections=seen, labels={**told, **_given(record)}, no_picture=new.no_picture)
         tick(len(files))
+
+
+def _require_readable(folder: ImageFolder) -> None:
+    """Name all images of a run that are missing or damaged before the first is read."""
+    faults = []
+    for file in folder.files:
+        try:
+            verify(file)
+        except UnreadableError as error:
+            faults.append((file.name, error))
+    refuse_unreadable(folder.place, faults)
 
 
 def _read_by(folder: ImageFolder, detector: CalibratedDetector, axes: Sequence[Axis]) -> bool:
@@ -81,29 +93,6 @@ def open_record(folder: Path, record: Record) -> tuple[Record, Image.Image]:
     return replace(record, no_picture=why_no_picture(image, record.no_picture)), image
 
 
-def open_image(file: Path) -> Image.Image:
-    """The image in RGB, turned as its camera said, on white where it is transparent.
-
-    Raises:
-        EquinoiseError: it cannot be read.
-    """
-    with _opened(file) as image:
-        upright = ImageOps.exif_transpose(image)  # as people see it
-        if not upright.has_transparency_data:
-            return upright.convert("RGB")
-        opaque = Image.new("RGBA", upright.size, "white")
-        return Image.alpha_composite(opaque, upright.convert("RGBA")).convert("RGB")
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[Image.Image]:
-    try:
-        with Image.open(file) as image:
-            yield image
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise EquinoiseError(f"{file} cannot be read as an image; mend or remove it") from error
-
-
 def choose_detector(folders: Sequence[ImageFolder]) -> str:
     """The detector that the runs were read with, else that of their model, else one that fits the images' size."""
     names = {folder.detector or (default_detector(folder.model) if folder.model else None) for folder in folders}
@@ -113,15 +102,10 @@ def choose_detector(folders: Sequence[ImageFolder]) -> str:
     if name:
         return name
     size = emoji_size()
-    if all(_size(file) == size for folder in folders for file in folder.files):
+    if all(size_of(file) == size for folder in folders for file in folder.files):
         side = "×".join(map(str, size))
         warn(
             f"all images are {side} like those of the emoji model, so its detector reads them; --detector names another"
         )
         return "emoji"
     return DEFAULT_CLIP
-
-
-def _size(file: Path) -> tuple[int, int]:
-    with _opened(file) as image:
-        return image.size

@@ -9,20 +9,19 @@ from pathlib import Path
 from equinoise.axes import Axis, same_name
 from equinoise.errors import EquinoiseError, listed
 from equinoise.files import describe_file
+from equinoise.folders.evidence import require_apart, settle_evidence
+from equinoise.folders.pictures import open_image, open_small
+from equinoise.folders.reading import ImageFolder, read_folder
 from equinoise.progress import progress as progress_bar
 from equinoise.results.audits import AuditResult, DetectorInfo
 from equinoise.run import Json, MemoryRun, Record, start_run
 from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
 from equinoise.runtime.making import warn_of_no_pictures
 from equinoise.runtime.question import Axes, Question
-from equinoise.runtime.reading_images import choose_detector, open_image, read_images
+from equinoise.runtime.reading_images import choose_detector, read_images
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.calibration import calibrations_for
-from equinoise.understanding.folders import ImageFolder, read_folder
 from equinoise.understanding.targets import Wanted
-
-ALIKE = ("model", "sampling", "detector")
-"""What runs must share to be shards of one."""
 
 
 def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
@@ -57,8 +56,9 @@ def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         raise EquinoiseError("no folder: give one or more folders of images")
     question = Question.asking(axes, crosses, targets, reference)
     settings = DetectorSettings(detector) if isinstance(detector, str) else detector or DetectorSettings()
-    wanted = [_only(read_folder(path, question.axes), concepts) for path in paths]
-    _require_apart(paths, wanted)
+    wanted = _settled([_only(read_folder(path, question.axes), concepts) for path in paths], progress)
+    for folder in wanted:
+        folder.warn_of_class_names(question.axes)
     labelled = all(_labelled(record, question.axes) for folder in wanted for record in folder.records)
     if settings.name is None and labelled:
         return _as_labelled(paths, wanted, question, settings, out)
@@ -82,6 +82,14 @@ def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     )
     made = [replace(f, records=tuple(part)) for f, part in zip(wanted, read, strict=True)]
     return _with_run(result, paths, made, {**question.to_json(), **reader.to_json()}, out)
+
+
+def _settled(folders: Sequence[ImageFolder], progress: bool | None) -> list[ImageFolder]:
+    """The folders with each picture once; all images that cannot be read are named before anything else is done."""
+    with progress_bar("checking images", sum(len(folder.files) for folder in folders), progress) as tick:
+        settled = [settle_evidence(folder, tick) for folder in folders]
+    require_apart(settled)
+    return settled
 
 
 def _labelled(record: Record, axes: Sequence[Axis]) -> bool:
@@ -127,7 +135,7 @@ def _with_run(
     ]
     for file, record in images:
         if isinstance(run, MemoryRun):
-            run.add(record, open_image(file) if run.takes(record.id) else None)
+            run.add(record, open_small(file) if run.takes(record.id) else None)
         elif record.id not in run.records:
             run.add(record, open_image(file))
     return result.with_run(run.finish([record.id for _, record in images], result.to_json()))
@@ -146,7 +154,7 @@ def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:
         raise EquinoiseError(f"no images of '{absent[0]}'; there are {listed(sorted(here))}")
     wanted = set(concepts)
     rows = [i for i, record in enumerate(folder.records) if record.prompt in wanted]
-    return ImageFolder(tuple(folder.files[i] for i in rows), tuple(folder.records[i] for i in rows), folder.about)
+    return folder.only(rows)
 
 
 def _spelled_as(concepts: Sequence[str], records: Sequence[Record]) -> Iterator[Record]:
@@ -155,18 +163,3 @@ def _spelled_as(concepts: Sequence[str], records: Sequence[Record]) -> Iterator[
     for record in records:
         named = record.prompt if record.prompt in concepts else wanted.get(same_name(record.prompt), record.prompt)
         yield record if named == record.prompt else replace(record, prompt=named)
-
-
-def _require_apart(paths: Sequence[Path], folders: Sequence[ImageFolder]) -> None:
-    """Shards are made alike, and hold no image twice: the same seed of the same concept, or the very same file."""
-    first = folders[0].about
-    for path, folder in zip(paths, folders, strict=True):
-        other = next((key for key in ALIKE if folder.about.get(key) != first.get(key)), None)
-        if other:
-            raise EquinoiseError(f"{paths[0]} and {path} were made with another {other}; audit them one by one")
-    seen: dict[tuple[object, ...], Path] = {}
-    for path, folder in zip(paths, folders, strict=True):
-        for file, record in zip(folder.files, folder.records, strict=True):
-            key = (record.prompt, record.intervention, record.seed) if folder.about else (file.resolve(),)
-            if seen.setdefault(key, path) is not path:
-                raise EquinoiseError(f"{seen[key]} and {path} hold the same image ({file.name}); give each image once")

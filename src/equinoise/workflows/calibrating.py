@@ -12,6 +12,8 @@ from equinoise.axes import UNCLEAR, Axis, load_axis
 from equinoise.blanks import describe
 from equinoise.detectors import read_label
 from equinoise.errors import EquinoiseError, warn
+from equinoise.folders.evidence import settle_evidence
+from equinoise.folders.reading import ImageFolder, read_folder
 from equinoise.progress import progress as progress_bar
 from equinoise.results.checks import Bold, CalibrationResult
 from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
@@ -25,7 +27,6 @@ from equinoise.understanding.calibration import (
     require_suffix,
     save_calibration,
 )
-from equinoise.understanding.folders import ImageFolder, read_folder
 
 
 def calibrate_detector(
@@ -64,7 +65,7 @@ def calibrate_detector(
     if not 0 < wrong_cost < 1e6:
         raise EquinoiseError(f"--wrong-cost {wrong_cost}: a wrong answer costs more than 0")
     settings = DetectorSettings(detector, unclear_below)
-    images = read_folder(Path(folder), [axis])
+    images = _with_true_classes(read_folder(Path(folder), [axis]), axis, progress)
     bare = CalibratedDetector.open(replace(settings, name=detector or choose_detector([images])), (), device)
     true, probabilities = _read(images, axis, bare, progress)
     counted, threshold = np.ones(len(true), bool), unclear_below
@@ -89,18 +90,29 @@ def calibrate_detector(
     )
 
 
+def _with_true_classes(folder: ImageFolder, axis: Axis, show: bool | None) -> ImageFolder:
+    """The images, each picture once, with the class that people gave each: of metadata, else of its folder's name."""
+    if any(record.detections for record in folder.records):
+        raise EquinoiseError("these images were labelled by a detector, not by people; give labelled images")
+    records = []
+    for record in folder.records:
+        name = record.labels.get(axis.name, record.prompt)
+        label = axis.match(name)
+        if label is None:
+            classes = ", ".join(axis.classes)
+            raise EquinoiseError(
+                f"'{name}' is no class of '{axis.name}'; sub-folders (or a column of the metadata) are {classes}"
+            )
+        # in no concept, so that one picture under two classes is found out
+        records.append(replace(record, prompt="", labels={axis.name: label}))
+    with progress_bar("checking images", len(records), show) as tick:
+        return settle_evidence(replace(folder, records=tuple(records)), tick)
+
+
 def _read(
     folder: ImageFolder, axis: Axis, detector: CalibratedDetector, show: bool | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    if any(record.detections for record in folder.records):
-        raise EquinoiseError("these images were labelled by a detector, not by people; give labelled images")
-    names = [record.labels.get(axis.name, record.prompt) for record in folder.records]
-    strange = next((name for name in names if name not in (*axis.classes, UNCLEAR)), None)
-    if strange is not None:
-        classes = ", ".join(axis.classes)
-        raise EquinoiseError(
-            f"'{strange}' is no class of '{axis.name}'; sub-folders (or a column of the metadata) are {classes}"
-        )
+    names = [record.labels[axis.name] for record in folder.records]
     unlabelled = replace(folder, records=tuple(replace(r, labels={}) for r in folder.records))
     with progress_bar(f"reading {axis.name}", len(names), show) as tick:
         records = list(read_images(unlabelled, [axis], detector, trust=False, tick=tick))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from equinoise.axes import load_axis
 from equinoise.engine import Engine, Job
+from equinoise.folders.pictures import open_image
 from equinoise.models.base import step_at
 from equinoise.page.assembly import write_report
 from equinoise.results.audits import AuditResult
@@ -17,7 +18,6 @@ from equinoise.results.directions import DirectionsResult
 from equinoise.run import UNTOUCHED, Record, RunFolder
 from equinoise.runtime.making import making, warn_of_no_pictures
 from equinoise.runtime.model import Model, load
-from equinoise.runtime.reading_images import open_image
 from equinoise.seeds import PILOT, VERIFY, seed_range
 from equinoise.steering.intervention import Intervention, Shift
 from equinoise.understanding.audit import Measures

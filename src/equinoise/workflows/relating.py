@@ -20,6 +20,7 @@ from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError, warn
 from equinoise.files import describe_file
+from equinoise.folders.pictures import open_image
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.pipeline import require_pipeline
 from equinoise.models.worlds import MIXTURE
@@ -32,7 +33,7 @@ from equinoise.runtime.detector import DetectorSettings
 from equinoise.runtime.making import Maker, making
 from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.runtime.question import Axes, Question
-from equinoise.runtime.reading_images import open_image, open_record
+from equinoise.runtime.reading_images import open_record
 from equinoise.seeds import ATTRIBUTES, RELATE, seed_range
 from equinoise.understanding import wordings
 from equinoise.understanding.audit import Measures
