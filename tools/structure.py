@@ -44,6 +44,7 @@ FLOORS: Floors = (
     ("statistics",),
     ("prompts",),
     ("seeds", "axes", "run", "progress"),
+    ("records",),
     ("files", "quiet", "language"),
     ("errors",),
 )
