@@ -234,7 +234,7 @@ class TraceFolder:
         return None
 
     def load(self, jobs: Sequence[Job], request: Request) -> dict[str, JobResult]:
-        """The results that a collection which was cut off had kept, by job; a damaged part is as if it was not there."""
+        """The results of a collection that was cut off, by job; a damaged part counts as one that is not there."""
         found = {}
         for job in jobs:
             with suppress(EquinoiseError):
