@@ -45,7 +45,7 @@ FLOORS: Floors = (
     ("prompts",),
     ("seeds", "axes", "run", "progress"),
     ("records",),
-    ("files", "quiet", "language"),
+    ("files", "quiet", "language", "display"),
     ("errors",),
 )
 """The house, from the top down; a room may import from the floors below it and from itself."""

@@ -255,10 +255,16 @@ def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast(type[Any], kind))
 
 
-def readable(name: str) -> str:
-    r"""A file's name as text: bytes that are not UTF-8, which Python keeps as surrogates, are written as `\xe9`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") if _foreign(name) else name
+def readable(value: T) -> T:
+    r"""JSON values whose texts may be names of files: bytes that are not UTF-8, as Python keeps them, become `\udce9`.
 
-
-def _foreign(name: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in name)
+    Otherwise such a name could not be written into any record, or printed.
+    """
+    found: Any = value
+    if isinstance(value, str):
+        found = value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    elif isinstance(value, dict):
+        found = {readable(key): readable(inner) for key, inner in value.items()}
+    elif type(value) in (list, tuple):
+        found = type(value)(map(readable, value))  # type: ignore[call-arg]
+    return cast(T, found)

@@ -31,6 +31,7 @@ from equinoise.files import (
     inside,
     is_leftover,
     read_json,
+    readable,
     write_json,
     write_whole,
 )
@@ -186,7 +187,7 @@ class MemoryRun:
 
     def __init__(self, about: Mapping[str, Any], most: int = PREVIEWS) -> None:
         """`most`: images to hold on to: the first so many of those announced, else the first that are added."""
-        self._about = dict(about)
+        self._about = readable(dict(about))
         self._most = most
         self._announced: set[str] | None = None
         self.records: dict[str, Record] = {}
@@ -231,7 +232,7 @@ class RunFolder:
             EquinoiseError: the folder holds another run, or something else.
         """
         self.path = path
-        self._about = dict(about)
+        self._about = readable(dict(about))
         self._same = {"about": self._about, "environment": environment()}
         self.records: dict[str, Record] = {}
         """Of every image that is there, by id."""
@@ -359,7 +360,7 @@ def run_file(
 ) -> RunFile:
     """What `run.json` of a run says, on this machine."""
     # through JSON, so that a run in memory says what a run on disk says
-    plain = json.loads(json.dumps({"about": dict(about), "results": dict(results)}, allow_nan=False))
+    plain = json.loads(json.dumps(readable({"about": dict(about), "results": dict(results)}), allow_nan=False))
     return RunFile(**plain, environment=environment(), world=world, role=role)
 
 
