@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from PIL import Image, PngImagePlugin
@@ -278,11 +279,11 @@ def test_files_are_whole_or_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, content: bytes) -> int:
-        with open("/dev/full", "wb") as device:  # noqa: PTH123
-            return device.write(content)
+    def full(handle: int, mode: str) -> IO[bytes]:
+        os.close(handle)
+        return open("/dev/full", mode)  # type: ignore[return-value]  # noqa: PTH123
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fdopen", full)
     with pytest.raises(EquinoiseError, match="No space left"):
         write_whole(tmp_path / "x", b"x" * 100_000)
     assert not list(tmp_path.iterdir())

@@ -46,8 +46,9 @@ FLOORS: Floors = (
     ("prompts",),
     ("tables",),
     ("seeds", "axes", "run", "progress"),
+    ("records",),
     ("schemas",),
-    ("files", "quiet", "language", "blanks"),
+    ("files", "quiet", "language", "display", "blanks"),
     ("errors",),
 )
 """The house, from the top down; a room may import from the floors below it and from itself."""

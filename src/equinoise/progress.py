@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from equinoise.display import plain
+
 Tick = Callable[[int], None]
 """Called with the number of images that have just been finished."""
 
@@ -21,12 +23,12 @@ def progress(title: str, total: int, show: bool | None = None) -> Iterator[Tick]
     console = Console(stderr=True, highlight=False)
     shown = (console.is_terminal or console.is_jupyter) if show is None else show
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not shown) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(plain(title), total=total)
         yield lambda finished: bar.advance(task, finished)

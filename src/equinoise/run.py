@@ -13,7 +13,8 @@ import io
 import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from itertools import islice
@@ -23,14 +24,25 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
-from equinoise.blanks import REASONS, NoPicture
-from equinoise.errors import EquinoiseError
-from equinoise.files import append, read_json, write_json, write_whole
+from equinoise.errors import EquinoiseError, warn
+from equinoise.files import (
+    append,
+    clean_leftovers,
+    inside,
+    is_leftover,
+    read_json,
+    readable,
+    write_json,
+    write_whole,
+)
+from equinoise.records import UNTOUCHED as UNTOUCHED  # noqa: PLC0414 (imported from here, as part of a run)
+from equinoise.records import Content, Kept, line_of, read_record
+from equinoise.records import Record as Record  # noqa: PLC0414
 
 VERSION = 2
 """Of run.json. Runs of version 0.1 of equinoise carry none; they are refused in one line."""
 PACKAGES = ("equinoise", "torch", "diffusers", "transformers", "scikit-learn", "numpy", "safetensors")
-UNTOUCHED = "none"
+METADATA = "images/metadata.jsonl"
 PREVIEWS = 64
 """Images that a run in memory holds on to."""
 PNG_LEVEL = 1
@@ -39,42 +51,6 @@ ROLE = "role"
 """The axis of roles and scenes, read beside the axes asked for where the detector knows them."""
 
 Json = dict[str, JsonValue]
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of one image.
-
-    Attributes:
-        id: unique within the run.
-        prompt: the text that was given to the model.
-        seed: of its initial noise.
-        intervention: what was done to the noise, in words; `none` for an untouched image.
-        detections: axis → class → probability.
-        labels: axis → the class read off the detections, or `unclear`.
-        source: where an image came from that was not made here.
-        objects: what an object detector found: phrase, score and box in pixels; None where no detector was run.
-        draws: with rejection sampling, each attempt's `seed` of the noise, `seen` (axis → class that the early
-            classifier told) and `kept` (whether it was accepted); the last attempt is this image. None without.
-        no_picture: why the image is no picture; it is then unclear on every axis that a detector reads. None for a
-            picture, and for an image that nobody looked at.
-    """
-
-    id: str
-    prompt: str
-    seed: int
-    intervention: str = UNTOUCHED
-    detections: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    source: str | None = None
-    objects: Sequence[Mapping[str, Any]] | None = None
-    draws: Sequence[Mapping[str, Any]] | None = None
-    no_picture: NoPicture | None = None
-
-    @property
-    def file(self) -> str:
-        """Path of the image inside the run folder."""
-        return f"images/{self.id}.png"
 
 
 class RunFile(BaseModel):
@@ -211,7 +187,7 @@ class MemoryRun:
 
     def __init__(self, about: Mapping[str, Any], most: int = PREVIEWS) -> None:
         """`most`: images to hold on to: the first so many of those announced, else the first that are added."""
-        self._about = dict(about)
+        self._about = readable(dict(about))
         self._most = most
         self._announced: set[str] | None = None
         self.records: dict[str, Record] = {}
@@ -244,7 +220,9 @@ class MemoryRun:
 class RunFolder:
     """A run that is being made, or made, in a folder: images, their records, and `run.json`.
 
-    Nothing is written before the first image, so that a command that fails at once leaves nothing behind.
+    Nothing is written before the first image, so that a command that fails at once leaves nothing behind. A line of
+    the journal holds size and hash of its image: a line that is damaged, and an image that is gone or changed, costs
+    that image, which is made again. Of a finished run the images must be there and whole.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
@@ -254,51 +232,109 @@ class RunFolder:
             EquinoiseError: the folder holds another run, or something else.
         """
         self.path = path
-        self._about = dict(about)
+        self._about = readable(dict(about))
         self._same = {"about": self._about, "environment": environment()}
         self.records: dict[str, Record] = {}
+        """Of every image that is there, by id."""
+        self._kept: dict[str, Kept] = {}
+        self._lost: dict[str, Record] = {}
         self._journal = path / "journal.jsonl"
         self._partial = path / "run.partial.json"
         if (path / "run.json").exists():
             require_same(path, read_run_file(path).model_dump(mode="json"), self._same)
-            self.records = {record.id: record for record in read_records(path)}
-            self._clean()
+            self._open_finished()
         elif self._partial.exists():
             require_same(path, read_json(self._partial), self._same)
-            self._read_journal()
+            self._take_in(self._read(self._journal))
+            self._rewrite_journal()
         else:
             require_empty(path)
 
     def add(self, record: Record, image: Image.Image) -> None:
-        """Keep one image: first the file, then the line that says it is there."""
+        """Keep one image: first the file, on the disk, then the line that says it is there.
+
+        Raises:
+            EquinoiseError: the folder cannot be written, or a link in it leads elsewhere.
+        """
         if not self._partial.exists():
             write_json(self._partial, self._same)
-        write_whole(self.path / record.file, png(image))
-        append(self._journal, _line(record))
-        self.records[record.id] = record
+        content = png(image)
+        write_whole(inside(self.path, record.file), content)
+        known = self._lost.get(record.id)
+        kept = Kept(known if known and replace(known, objects=None) == record else record, Content.of(content))
+        append(self._journal, kept.line())
+        self._keep(kept)
 
     def finish(
         self, order: Iterable[str], results: Mapping[str, Any], world: Json | None = None, role: str | None = None
     ) -> RunContent:
-        """Write the records in the given order and, last, `run.json`; drop the journal."""
-        kept = tuple(self.records[key] for key in order)
-        write_whole(self.path / "images" / "metadata.jsonl", "".join(map(_line, kept)).encode())
+        """Write the records in the given order and, last, `run.json`; drop the journal.
+
+        Raises:
+            EquinoiseError: an image is gone meanwhile, so that the run is not complete.
+        """
+        kept = [self._kept[key] for key in order]
+        self._require_images(kept)
+        records = tuple(entry.record for entry in kept)
+        write_whole(self.path / METADATA, "".join(map(line_of, records)).encode())
         file = run_file(self._about, results, world, role)
         write_run_file(self.path, file)
         self._clean()
-        return RunContent(file, kept, self.path)
+        return RunContent(file, records, self.path)
+
+    def _open_finished(self) -> None:
+        """The images of a run with a `run.json`; where some are gone the run is none that is finished any more."""
+        found = self._read(self.path / METADATA)
+        self._take_in(found)
+        if self._kept and len(self._kept) == len(found):
+            self._clean()
+            return
+        warn(f"{self.path}: {len(found) - len(self._kept)} of {len(found)} images are gone or damaged: made again")
+        write_json(self._partial, self._same)
+        self._rewrite_journal()
+        (self.path / "run.json").unlink()
+
+    def _take_in(self, found: Iterable[Kept]) -> None:
+        """Those whose images are there; the others are lost."""
+        for kept in found:
+            if kept.is_there(self.path):
+                self._keep(kept)
+            else:
+                self._lost[kept.record.id] = kept.record
+
+    def _keep(self, kept: Kept) -> None:
+        self._kept[kept.record.id] = kept
+        self.records[kept.record.id] = kept.record
+
+    def _require_images(self, kept: Sequence[Kept]) -> None:
+        gone = [entry.record.file for entry in kept if not entry.has_its_size(self.path)]
+        if gone:
+            raise EquinoiseError(
+                f"{len(gone)} of {len(kept)} images of {self.path} are gone, such as {gone[0]}; run the same command "
+                "again, which makes them again"
+            )
 
     def _clean(self) -> None:
         self._journal.unlink(missing_ok=True)
         self._partial.unlink(missing_ok=True)
+        clean_leftovers(self.path, self.path / "images")
 
-    def _read_journal(self) -> None:
-        if not self._journal.exists():
-            return
-        *lines, rest = self._journal.read_bytes().split(b"\n")
-        self.records = {record.id: record for record in map(_parse, lines)}
-        if rest:  # the line that was being written when the run was cut off
-            write_whole(self._journal, b"".join(line + b"\n" for line in lines))
+    def _read(self, path: Path) -> list[Kept]:
+        """What the lines of a journal or of the metadata say, but for those that are damaged; of equal ids the last."""
+        try:
+            lines = path.read_bytes().split(b"\n") if path.exists() else []
+        except OSError as error:
+            raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
+        found = {}
+        for line in lines:
+            with suppress(EquinoiseError):
+                kept = Kept.parse(line, str(path))
+                found[kept.record.id] = kept
+        return list(found.values())
+
+    def _rewrite_journal(self) -> None:
+        """Only the lines of what is there."""
+        write_whole(self._journal, "".join(kept.line() for kept in self._kept.values()).encode())
 
 
 def start_run(out: Path | None, about: Mapping[str, Any]) -> RunFolder | MemoryRun:
@@ -324,7 +360,7 @@ def run_file(
 ) -> RunFile:
     """What `run.json` of a run says, on this machine."""
     # through JSON, so that a run in memory says what a run on disk says
-    plain = json.loads(json.dumps({"about": dict(about), "results": dict(results)}, allow_nan=False))
+    plain = json.loads(json.dumps(readable({"about": dict(about), "results": dict(results)}), allow_nan=False))
     return RunFile(**plain, environment=environment(), world=world, role=role)
 
 
@@ -361,9 +397,9 @@ def require_empty(folder: Path) -> None:
         EquinoiseError: something is there.
     """
     if folder.is_dir():
-        if any(not (p.name.startswith(".") and p.name.endswith(".partial")) for p in folder.iterdir()):
+        if any(not is_leftover(path) for path in folder.iterdir()):
             raise EquinoiseError(f"{folder} holds something else already; choose another folder with -o")
-    elif folder.exists():
+    elif folder.exists() or folder.is_symlink():
         raise EquinoiseError(f"{folder} is not a folder; choose a folder with -o")
 
 
@@ -371,15 +407,23 @@ def read_records(path: Path) -> list[Record]:
     """The records of a finished run.
 
     Raises:
-        EquinoiseError: the folder is not a finished run.
+        EquinoiseError: the folder is not a finished run, or a line of its list of images is damaged or comes twice.
     """
-    table = path / "images" / "metadata.jsonl"
+    table = path / METADATA
     if not table.exists():
-        raise EquinoiseError(f"{path} is not a finished run: it has no images/metadata.jsonl")
+        raise EquinoiseError(f"{path} is not a finished run: it has no {METADATA}")
     try:
-        return [_parse(line) for line in table.read_bytes().split(b"\n") if line]
+        lines = table.read_bytes().split(b"\n")
     except OSError as error:
         raise EquinoiseError(f"cannot read {table}: {error.strerror or error}") from error
+    found: dict[str, Record] = {}
+    for number, line in enumerate(lines, 1):
+        if line:
+            record = read_record(line, f"line {number} of {table}")
+            if record.id in found:
+                raise EquinoiseError(f"line {number} of {table}: the image {record.id} comes twice; make the run again")
+            found[record.id] = record
+    return list(found.values())
 
 
 def rewrite_records(path: Path, records: Sequence[Record]) -> None:
@@ -390,23 +434,4 @@ def rewrite_records(path: Path, records: Sequence[Record]) -> None:
     """
     if [record.id for record in records] != [record.id for record in read_records(path)]:
         raise EquinoiseError(f"the images of {path} have changed meanwhile; read them again")
-    write_whole(path / "images" / "metadata.jsonl", "".join(map(_line, records)).encode())
-
-
-def _line(record: Record) -> str:
-    row = {"file_name": f"{record.id}.png", **vars(record)}
-    for name in ("source", "objects", "draws", "no_picture"):
-        if row[name] is None:
-            del row[name]
-    return json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _parse(line: bytes) -> Record:
-    try:
-        row = json.loads(line)
-        row.pop("file_name")
-        if row.get("no_picture") not in (None, *REASONS):
-            raise ValueError(f"no_picture is none of {', '.join(REASONS)}")
-        return Record(**row)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EquinoiseError(f"a run's list of images is damaged ({error}); make the run again") from error
+    write_whole(path / METADATA, "".join(map(line_of, records)).encode())

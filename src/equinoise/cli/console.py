@@ -7,16 +7,19 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, Protocol
 
 from rich.console import Console
 from typer import Abort, Exit
 from typer.exceptions import TyperException
 
+from equinoise.cli.stopping import CLOSED_PIPE, INTERRUPTED, LINE, Stopping, discard_stdout
+from equinoise.display import plain, plain_json, plain_lines
 from equinoise.errors import EquinoiseError, EquinoiseWarning
 from equinoise.results.base import Result
 
-INTERRUPTED = 130
 INTERNAL = 70
 """As the system calls an error inside a program (EX_SOFTWARE)."""
 
@@ -26,42 +29,64 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
     warnings.showwarning = _show_warning
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", EquinoiseWarning)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not cost the work
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    with Stopping() as stopping:
+        code = _run(app, arguments, stopping)
+        if stopping.code is not None or code == INTERRUPTED:  # typer turns Ctrl-C into an exit with this code
+            stopping.end_workers()
+            _fail(LINE)
+            code = stopping.code or INTERRUPTED
+    return code
+
+
+def _run(app: Callable[..., Any], arguments: list[str] | None, stopping: Stopping) -> int:
     try:
         code = int(app(args=arguments, standalone_mode=False) or 0)
+        sys.stdout.flush()
     except Exit as stop:
         code = stop.exit_code
+    except (SystemExit, BrokenPipeError):  # typer exits for one reason only: nobody reads what it prints
+        discard_stdout()
+        code = CLOSED_PIPE
     except TyperException as error:
-        return _fail(error.format_message())
+        code = _fail(error.format_message())
     except EquinoiseError as error:
-        return _fail(str(error))
+        code = _fail(str(error))
     except OSError as error:
-        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+        discard_stdout()
+        code = _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED
     except Exception as error:  # a mistake of ours must not look like a check that failed, which is a 1
         if os.environ.get("EQUINOISE_TRACEBACK"):
             raise
-        what = f"{type(error).__name__}: {error}"
-        _fail(f"this should not happen: {what} (please report it; EQUINOISE_TRACEBACK=1 shows where)")
-        return INTERNAL
-    if code == INTERRUPTED:  # typer turns Ctrl-C into an exit with this code
-        _fail("stopped; with -o the same command goes on where it was")
+        code = INTERNAL
+        if stopping.code is None:  # an import that is interrupted may raise anything
+            what = f"{type(error).__name__}: {error}"
+            _fail(f"this should not happen: {what} (please report it; EQUINOISE_TRACEBACK=1 shows where)")
     return code
 
 
 def _fail(message: str) -> int:
-    one_line = " ".join(message.split()).encode("utf-8", "backslashreplace").decode()
-    print(f"equinoise: error: {one_line}", file=sys.stderr)
+    _say(f"error: {message}")
     return 2
 
 
 def note(message: str) -> None:
     """A line on stderr about what a command does."""
-    print(f"equinoise: {message}", file=sys.stderr)
+    _say(message)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"equinoise: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    _say(f"warning: {message}")
+
+
+def _say(message: str) -> None:
+    """One line on stderr; without anybody who reads it, none."""
+    with suppress(OSError):
+        print(f"equinoise: {plain(' '.join(message.split()))}", file=sys.stderr, flush=True)
 
 
 class Shown(Protocol):
@@ -74,7 +99,8 @@ class Shown(Protocol):
 def show(found: Shown, as_json: bool) -> None:
     """The result on stdout: one JSON object, or a table for people (names and values where there is no table)."""
     if as_json:
-        print(json.dumps(found.to_json(), allow_nan=False, ensure_ascii=False))
+        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        print(plain_json(json.dumps(found.to_json(), allow_nan=False, ensure_ascii=not unicode)))
     elif isinstance(found, Result):
         Console(highlight=False).print(found.table().to_rich())
     else:
@@ -84,6 +110,6 @@ def show(found: Shown, as_json: bool) -> None:
 def _plain(found: Shown) -> str:
     """Names and values; of lists their length."""
     if type(found).__str__ is not object.__str__ and getattr(found, "dry_run", False):
-        return str(found)
+        return plain_lines(str(found))
     rows = found.to_json().items()
-    return "\n".join(f"{key}: {len(value) if isinstance(value, list) else value}" for key, value in rows)
+    return "\n".join(plain(f"{key}: {len(value) if isinstance(value, list) else value}") for key, value in rows)

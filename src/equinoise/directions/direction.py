@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
 
+from equinoise.directions.stored import Finite, StoredModel, StoredSampling, StoredSeed, StoredStep, stored_vector
 from equinoise.directions.version_01 import upgraded
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_arrays, write_arrays
+from equinoise.files import read_arrays, typed, write_arrays
 from equinoise.models.base import Step
 
 Kind = Literal["two_class", "one_vs_rest", "pairwise", "scale"]
@@ -43,16 +45,16 @@ class Origin:
     kind: Kind
     label: str
     against: str
-    step: Step
+    step: StoredStep
     estimator: str
     accuracy: float | None = None
     low: float | None = None
     high: float | None = None
     p: float | None = None
-    model: Mapping[str, Any] = field(default_factory=dict)
-    sampling: Mapping[str, Any] = field(default_factory=dict)
+    model: StoredModel = field(default_factory=dict)
+    sampling: StoredSampling = field(default_factory=dict)
     prompts: Mapping[str, str] = field(default_factory=dict)
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[StoredSeed, ...] = ()
     orthogonal_to: tuple[str, ...] = ()
     c: float | None = None
 
@@ -71,19 +73,12 @@ class Origin:
 class Term:
     """A coefficient and the origin of the unit direction that it multiplies."""
 
-    coefficient: float
-    origin: Origin
+    coefficient: Finite
+    origin: Annotated[Origin, BeforeValidator(upgraded)]
 
     def to_json(self) -> dict[str, Any]:
         """As files of directions and of plans hold it."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Term:
-        """Read what `to_json` gave, in this version or in 0.1."""
-        fields = upgraded(row["origin"])
-        fields |= {"seeds": tuple(fields["seeds"]), "orthogonal_to": tuple(fields["orthogonal_to"])}
-        return cls(row["coefficient"], Origin(**fields))
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,9 +264,12 @@ class DirectionSet:
         arrays, about = read_arrays(Path(path))
         if not isinstance(about, dict) or about.get("kind") != FILE_KIND:
             raise EquinoiseError(f"{path} is not a file of directions; make one with 'equinoise fit'")
-        try:
-            terms = [tuple(map(Term.from_json, row)) for row in about["terms"]]
-            directions = tuple(Direction(arrays[str(index)], row) for index, row in enumerate(terms))
-            return cls(directions, tuple(Skipped(**entry) for entry in about.get("skipped", [])))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise EquinoiseError(f"{path} is damaged: {error}; make it again with 'equinoise fit'") from error
+        stored = typed(_Stored, about, str(path))
+        vectors = [stored_vector(arrays, str(index), Path(path)) for index in range(len(stored.terms))]
+        return cls(tuple(map(Direction, vectors, stored.terms)), stored.skipped)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    terms: tuple[Annotated[tuple[Term, ...], Field(min_length=1)], ...]
+    skipped: tuple[Skipped, ...] = ()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from equinoise.directions.direction import Direction, Origin
 from equinoise.errors import EquinoiseError
-from equinoise.files import write_whole
+from equinoise.files import reason_of, write_whole
 from equinoise.models.base import Step
 
 IMPORTED = "imported"
@@ -70,14 +70,15 @@ def write_npy(direction: Direction, path: str | Path) -> tuple[int, ...]:
 
 def _array(path: Path) -> NDArray[Any]:
     try:
-        found = np.load(path, allow_pickle=False)
+        found = np.load(path, mmap_mode="r", allow_pickle=False)  # which asks the file's size before any memory
     except FileNotFoundError as error:
         raise EquinoiseError(f"no such file: {path}") from error
     except OSError as error:
         raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise EquinoiseError(f"{path} is not a plain .npy file, and pickles are not read: {reason}") from error
+    except Exception as error:  # NumPy does not list what it raises for a header that somebody made up
+        raise EquinoiseError(
+            f"{path} is not a plain .npy file, and pickles are not read: {reason_of(error)}"
+        ) from error
     if not isinstance(found, np.ndarray):
         raise EquinoiseError(f"{path} holds several arrays; give a .npy file of one direction")
     return found

@@ -5,18 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from equinoise.directions.direction import Kind, Origin
+from equinoise.directions.stored import StoredModel, StoredSampling, StoredStep
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_arrays, write_arrays
+from equinoise.files import read_arrays, typed, write_arrays
 from equinoise.models.base import NOISE, Step
 
 FILE = "traces.safetensors"
 FILE_KIND = "traces"
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a file of traces says of its arrays."""
+
+    axis: str
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    ordered: bool
+    prompts: Mapping[str, str]
+    detected: bool
+    steps: Annotated[tuple[StoredStep, ...], Field(min_length=1)]
+    model: StoredModel
+    sampling: StoredSampling
+
+
+def _whole_numbers(arrays: Mapping[str, NDArray[Any]], name: str, where: object) -> NDArray[np.int64]:
+    array = arrays.get(name)
+    if array is None or array.ndim != 1 or not len(array) or not np.can_cast(array.dtype, np.int64):
+        raise EquinoiseError(f"{where} is damaged: {name} are no row of whole numbers; collect it again")
+    return array.astype(np.int64)
+
+
+def _latents(arrays: Mapping[str, NDArray[Any]], name: str, n: int, where: object) -> NDArray[Any]:
+    array = arrays.get(name)
+    if array is None or array.ndim < 2 or len(array) != n or not array.size or array.dtype.kind != "f":
+        raise EquinoiseError(f"{where} is damaged: {name} is no array of {n} latents; collect it again")
+    return array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,21 +105,15 @@ class Traces:
         arrays, about = read_arrays(file / FILE if file.is_dir() else file)
         if not isinstance(about, dict) or about.get("kind") != FILE_KIND:
             raise EquinoiseError(f"{folder} holds no traces; make them with 'equinoise collect'")
-        try:
-            return cls(
-                axis=about["axis"],
-                classes=tuple(about["classes"]),
-                ordered=about["ordered"],
-                prompts=about["prompts"],
-                labels=arrays["labels"],
-                seeds=arrays["seeds"],
-                latents={step: arrays[f"step/{step}"] for step in about["steps"]},
-                detected=about["detected"],
-                model=about["model"],
-                sampling=about["sampling"],
-            )
-        except KeyError as error:
-            raise EquinoiseError(f"{folder} is damaged: {error} is missing; collect it again") from error
+        known = typed(_About, about, str(folder))
+        labels, seeds = (_whole_numbers(arrays, name, folder) for name in ("labels", "seeds"))
+        latents = {step: _latents(arrays, f"step/{step}", len(labels), folder) for step in known.steps}
+        if len({array.shape for array in latents.values()}) > 1:
+            raise EquinoiseError(f"{folder} is damaged: latents of different shapes; collect it again")
+        if len(seeds) != len(labels) or not ((labels >= 0) & (labels < len(known.classes))).all() or (seeds < 0).any():
+            raise EquinoiseError(f"{folder} is damaged: labels and seeds do not fit its classes; collect it again")
+        said = {name: value for name, value in vars(known).items() if name != "steps"}
+        return cls(**said, labels=labels, seeds=seeds, latents=latents)
 
     def require(self, steps: Iterable[Step]) -> list[Step]:
         """The given steps, once it is known that all of them were captured.

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def upgraded(origin: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an origin with its `kind`.
+def upgraded(origin: object) -> object:
+    """The fields of an origin with its `kind`; what is no origin comes back as it is.
 
     Version 0.1 wrote `ordered` instead, and a pair of classes as the label `hut-vs-house` against `house`. The label is
     split only where its end is the class recorded in `against`, so that class names may hold `-vs-` themselves.
     """
-    fields = dict(origin)
+    if not isinstance(origin, Mapping):
+        return origin
+    fields: dict[str, Any] = dict(origin)
     ordered = fields.pop("ordered", False)
+    label, against = str(fields.get("label")), fields.get("against")
     if "kind" in fields:
         return fields
-    label, against = fields["label"], fields["against"]
     if ordered:
         return {**fields, "kind": "scale"}
     if against == "rest":

@@ -13,6 +13,7 @@ from equinoise.detectors import read_label
 from equinoise.engine.jobs import Job, JobResult, Request
 from equinoise.engine.local import Engine
 from equinoise.engine.rejection import sample_by_rejection
+from equinoise.files import readable
 from equinoise.run import Record
 
 AT_ONCE = 1024
@@ -48,7 +49,8 @@ def make_images(
     Raises:
         EquinoiseError: no image is a picture, since the model's numbers were not finite.
     """
-    done = dict(run.records) if run else {}
+    known = run.records if run else {}
+    done = {job.id: known[job.id] for job in jobs if job.id in known and _is_of(known[job.id], job, request)}
     tick(sum(job.id in done for job in jobs))
     with closing(_results(engine, request, [job for job in jobs if job.id not in done])) as results:
         for result in results:
@@ -60,6 +62,12 @@ def make_images(
             tick(1)
     require_pictures(record.no_picture for record in done.values())
     return [done[job.id] for job in jobs]
+
+
+def _is_of(record: Record, job: Job, request: Request) -> bool:
+    """Whether a record that was read from a file is of this job: one that was tampered with is made again."""
+    read = {axis.name for axis in request.axes} if request.detector and request.decode else set()
+    return (record.prompt, record.seed) == (readable(job.prompt), job.seed) and read <= set(record.labels)
 
 
 def _results(engine: Engine, request: Request, jobs: Sequence[Job]) -> Generator[JobResult, None, None]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import forkserver, resource_tracker
 from threading import Lock
 from types import TracebackType
 from weakref import finalize
@@ -103,7 +105,7 @@ class Engine:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield from future.result()
-        except BrokenExecutor as error:
+        except (BrokenExecutor, ConnectionError, EOFError) as error:
             self._end(wait=False)
             raise EquinoiseError(
                 "a worker process was killed, most likely for memory; use fewer --workers or a smaller --batch-size"
@@ -121,6 +123,8 @@ class Engine:
             context = multiprocessing.get_context("forkserver")
             plain = request.model.name == MIXTURE
             context.set_forkserver_preload(["equinoise.engine.worker" if plain else "equinoise.engine.warm"])
+            with _interrupts_held():
+                forkserver.ensure_running()
             self._pool = ProcessPoolExecutor(self.workers, context, worker.start, (1,))
             # also at exit: a pool that is never shut down complains while the interpreter is taken apart
             self._finalizer = finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
@@ -144,6 +148,23 @@ def _main_module_left_alone() -> Iterator[None]:
             yield
         finally:
             vars(main).update(names)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start a process that never sees Ctrl-C, which a terminal sends to every process: this one stops the others.
+
+    The process inherits that the signal is blocked, from its first instruction on. Here the signal waits meanwhile.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would lift the block while it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _require_importable(request: Request, jobs: Sequence[Job]) -> None:

@@ -213,9 +213,7 @@ def _missing_packages(cls: Any) -> list[str]:
 
 def _require_packages(cls: Any) -> None:
     if missing := _missing_packages(cls):
-        raise EquinoiseError(
-            f"{cls.__name__} needs a package that is not installed; pip install {' '.join(missing)}"
-        )
+        raise EquinoiseError(f"{cls.__name__} needs a package that is not installed; pip install {' '.join(missing)}")
 
 
 def _require_settings(name: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:

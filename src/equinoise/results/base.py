@@ -12,9 +12,11 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 
 from equinoise.errors import EquinoiseError
+from equinoise.files import readable
 from equinoise.results.tables import Row, TextTable
 from equinoise.run import RunContent
 
@@ -31,6 +33,12 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
     ABSENT: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _readable(cls, fields: Any) -> Any:
+        """Names of files and folders need not be UTF-8, and must not cost a finished result."""
+        return readable(fields)
 
     @model_serializer(mode="wrap")
     def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

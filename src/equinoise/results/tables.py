@@ -8,10 +8,11 @@ from html import escape
 from io import StringIO
 
 from rich.console import Console
-from rich.markup import escape as escape_markup
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from equinoise.charts.bars import Bar
+from equinoise.display import plain, plain_lines
 
 Cell = str | float | int | bool | None
 Row = Mapping[str, Cell]
@@ -35,11 +36,13 @@ class TextTable:
     bars: tuple[Bar | None, ...] = ()
 
     def to_rich(self) -> Table:
-        """For a terminal."""
-        table = Table(*self.heads, title=escape_markup(self.title) or None, caption=escape_markup(self.caption) or None)
+        """For a terminal: the texts as they are, without rich's markup and without characters that a terminal obeys."""
+        title = Text(plain_lines(self.title), "table.title", justify="center") if self.title else None
+        caption = Text(plain_lines(self.caption), "table.caption", justify="center") if self.caption else None
+        table = Table(*(Column(Text(plain(head))) for head in self.heads), title=title, caption=caption)
         for row in self.rows:
             if row:
-                table.add_row(*map(escape_markup, row))
+                table.add_row(*(Text(plain_lines(text)) for text in row))
             else:
                 table.add_section()
         return table

@@ -149,37 +149,9 @@ class EarlyClassifier:
         """The vectors of all classifiers, by the names in `to_json`."""
         return {name: c.vectors for name, c in self._named().items()}
 
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> EarlyClassifier:
-        """The classifier of `to_json` and `arrays`."""
-
-        def classifiers(prefix: str) -> dict[str, LinearClassifier]:
-            return {
-                name.removeprefix(prefix): LinearClassifier(tuple(row["classes"]), arrays[name], tuple(row["offsets"]))
-                for name, row in stored["classifiers"].items()
-                if name.startswith(prefix)
-            }
-
-        return cls(
-            step=stored["step"],
-            axes=tuple(_read_axis(axis) for axis in stored["axes"]),
-            confusions={axis: tuple(map(tuple, rows)) for axis, rows in stored["confusions"].items()},
-            detector=stored["detector"],
-            classifiers=classifiers(LATENTS),
-            readings=classifiers(READING),
-            most_attempts=stored["most"],
-        )
-
     def _named(self) -> dict[str, LinearClassifier]:
         latents = {f"{LATENTS}{axis}": c for axis, c in self.classifiers.items()}
         return latents | {f"{READING}{axis}": c for axis, c in self.readings.items()}
-
-
-def _read_axis(row: Mapping[str, Any]) -> Axis:
-    generate, detect, words = (
-        {label: tuple(texts) for label, texts in row[kind].items()} for kind in ("generate", "detect", "words")
-    )
-    return Axis(row["name"], tuple(row["classes"]), row["ordered"], generate, detect, words)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,16 +12,18 @@ from functools import cached_property
 from hashlib import sha256
 from math import isclose
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from equinoise.directions.direction import Direction, Term
+from equinoise.directions.direction import Direction
+from equinoise.directions.stored import stored_vector
 from equinoise.engine.jobs import Accepted, changed_name
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_arrays, write_arrays
+from equinoise.files import read_arrays, typed, write_arrays
 from equinoise.steering.early_classifier import EarlyClassifier
 from equinoise.steering.intervention import Intervention, Shift
 from equinoise.steering.prompt_filter import Encoder, Match, PromptFilter, Words
 from equinoise.steering.schedule import schedule
+from equinoise.steering.stored import StoredPart, StoredPlan
 
 FILE_KIND = "plan"
 VERSION = 1
@@ -213,22 +215,25 @@ class Plan:
             raise EquinoiseError(f"{path} is not a plan; make one with 'equinoise plan'")
         if about.get("version") != VERSION:
             raise EquinoiseError(f"{path} is a plan of version {about.get('version')}; this equinoise reads {VERSION}")
+        stored = typed(StoredPlan, about, str(path))
+        vectors = [stored_vector(arrays, str(place), Path(path)) for place in range(len(stored.terms))]
+        directions = list(map(Direction, vectors, stored.terms))
+        if len({direction.vector.shape for direction in directions}) > 1:
+            raise EquinoiseError(f"{path} is damaged: directions of different shapes; make it again")
         try:
-            terms = [tuple(map(Term.from_json, row)) for row in about["terms"]]
-            directions = [Direction(arrays[str(place)], row) for place, row in enumerate(terms)]
             return cls(
-                concept=about["concept"],
-                targets=about["targets"],
-                parts=tuple(_read_part(row, directions) for row in about["parts"]),
-                match=cast(Match, about["match"]),
-                threshold=about["threshold"],
-                words={a: {c: tuple(w) for c, w in classes.items()} for a, classes in about["words"].items()},
-                seeds=tuple(about["seeds"]),
-                early_classifier=EarlyClassifier.from_json(about["look"], arrays) if "look" in about else None,
-                provenance=about["provenance"],
+                concept=stored.concept,
+                targets=stored.targets,
+                parts=tuple(_read_part(part, directions) for part in stored.parts),
+                match=stored.match,
+                threshold=stored.threshold,
+                words=stored.words,
+                seeds=stored.seeds,
+                early_classifier=stored.look.read(arrays, Path(path)) if stored.look else None,
+                provenance=stored.provenance,
             )
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise EquinoiseError(f"{path} is damaged: {error}; make it again with 'equinoise plan'") from error
+        except IndexError as error:
+            raise EquinoiseError(f"{path} is damaged: it lacks a direction; make it again") from error
 
 
 def _is_distribution(shares: Sequence[float]) -> bool:
@@ -244,7 +249,6 @@ def _write_part(part: Part, places: Mapping[int, int]) -> dict[str, Any]:
     return {"share": part.share, "shifts": shifts, **({"keep": accept} if accept else {})}
 
 
-def _read_part(row: Mapping[str, Any], directions: Sequence[Direction]) -> Part:
-    shifts = (Shift(directions[s["direction"]], s["weight"], s["how"]) for s in row["shifts"])
-    accept = {axis: tuple(classes) for axis, classes in row.get("keep", {}).items()}
-    return Part(Intervention(tuple(shifts)), row["share"], accept)
+def _read_part(stored: StoredPart, directions: Sequence[Direction]) -> Part:
+    shifts = (Shift(directions[shift.direction], shift.weight, shift.how) for shift in stored.shifts)
+    return Part(Intervention(tuple(shifts)), stored.share, stored.keep)

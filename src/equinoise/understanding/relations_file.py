@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from equinoise.understanding.relations import Relations, TextRelation, VisionRel
 from equinoise.understanding.wordings import Attribute
 
 FILE = "relations.safetensors"
+TEXT_ENDS = ("raw", "centred")
 
 
 class AttributeEntry(Value):
@@ -68,10 +70,17 @@ def read_relations(run: Path) -> Relations:
     arrays, content = read_arrays(path)
     require_version(content, path)
     about = RelationsAbout.from_json(content, str(path))
-    wanted = [f"text/{name}/{end}" for name in about.text for end in ("raw", "centred")]
-    wanted += [f"vision/{name}/{end}" for name in about.vision for end in ("concept", "attributes")]
+    k, wanted = len(about.attributes), _wanted(about, len(about.attributes))
     if lacking := [key for key in wanted if key not in arrays]:
         raise EquinoiseError(f"{path} is damaged: it lacks {lacking[0]}; relate again")
+    for key, fits in wanted.items():
+        if arrays[key].dtype.kind != "f" or not fits(arrays[key].shape) or not arrays[key].size:
+            raise EquinoiseError(f"{path} is damaged: '{key}' does not fit {k} attributes; relate again")
+        if not np.isfinite(arrays[key]).all():
+            raise EquinoiseError(f"{path} is damaged: '{key}' holds NaN or infinity; relate again")
+    for name in about.vision:
+        if arrays[f"vision/{name}/concept"].shape[1] != arrays[f"vision/{name}/attributes"].shape[2]:
+            raise EquinoiseError(f"{path} is damaged: the vectors of '{name}' differ in length; relate again")
     found = {key: array.astype(np.float64) for key, array in arrays.items()}
     return Relations(
         about.concept,
@@ -82,3 +91,11 @@ def read_relations(run: Path) -> Relations:
             for name in about.vision
         },
     )
+
+
+def _wanted(about: RelationsAbout, k: int) -> dict[str, Callable[[tuple[int, ...]], bool]]:
+    """Name of each array → whether a shape is one that it can have, for k attributes."""
+    texts = {f"text/{name}/{end}": lambda s: len(s) == 2 and s[1] == k for name in about.text for end in TEXT_ENDS}
+    concepts = {f"vision/{name}/concept": lambda s: len(s) == 2 for name in about.vision}
+    attributes = {f"vision/{name}/attributes": lambda s: len(s) == 3 and s[0] == k for name in about.vision}
+    return {**texts, **concepts, **attributes}

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.blanks import describe, require_pictures
+from equinoise.blanks import NoPicture, describe, require_pictures
 from equinoise.detectors import read_label
 from equinoise.directions.traces import Traces
 from equinoise.engine import Engine, Job, JobResult, Request
 from equinoise.errors import EquinoiseError, warn
-from equinoise.files import read_arrays, read_json, write_arrays, write_json
+from equinoise.files import clean_leftovers, digest_of, read_arrays, read_json, typed, write_arrays, write_json
 from equinoise.models.base import NOISE, Step, default_capture, require_steps, step_at
 from equinoise.progress import progress as progress_bar
 from equinoise.prompts import choose_prompts
+from equinoise.records import Probability
 from equinoise.run import environment, read_run_file, require_empty, require_same, run_file, write_run_file
 from equinoise.runtime.detector import DetectorSettings
 from equinoise.runtime.making import Maker, making
@@ -148,8 +152,8 @@ class Collecting:
         Raises:
             EquinoiseError: the folder holds something else, or fewer than two classes were detected.
         """
-        if folder and folder.complete():
-            return Traces.load(folder.path)
+        if folder and (found := folder.complete()):
+            return found
         concepts = list(self.prompts.values())[:1] if self.detected else list(self.prompts.values())
         names = [""] if self.detected else [f"{label}-" for label in self.prompts]
         jobs = [
@@ -162,7 +166,7 @@ class Collecting:
             else replace(request, decode=False, detector=None, axes=())
         )
         with progress_bar(f"{self.axis.name}: latents", len(jobs), maker.show) as tick:
-            results = folder.load(jobs) if folder else {}
+            results = folder.load(jobs, request) if folder else {}
             tick(len(results))
             for result in maker.engine.run(request, [job for job in jobs if job.id not in results]):
                 results[result.job.id] = replace(result, image=None)
@@ -213,8 +217,8 @@ class TraceFolder:
     path: Path
     about: Mapping[str, Any]
 
-    def complete(self) -> bool:
-        """Whether the traces are there already.
+    def complete(self) -> Traces | None:
+        """The traces, if they are there already; None where they have to be collected, or collected again.
 
         Raises:
             EquinoiseError: the folder holds another collection, or something else.
@@ -222,23 +226,31 @@ class TraceFolder:
         ours = {"about": dict(self.about), "environment": environment()}
         if (self.path / "run.json").exists():
             require_same(self.path, read_run_file(self.path).model_dump(mode="json"), ours)
+            try:
+                found = Traces.load(self.path)
+            except EquinoiseError as error:
+                warn(f"{error}: collected again")
+                return None
             self._clean()
-            return True
+            return found
         if self._partial.exists():
             require_same(self.path, read_json(self._partial), ours)
         else:
             require_empty(self.path)
-        return False
+        return None
 
-    def load(self, jobs: Sequence[Job]) -> dict[str, JobResult]:
-        """The results that a collection which was cut off had kept, by job."""
+    def load(self, jobs: Sequence[Job], request: Request) -> dict[str, JobResult]:
+        """The results of a collection that was cut off, by job; a damaged part counts as one that is not there."""
         found = {}
         for job in jobs:
-            path = self.path / "parts" / f"{job.id}.safetensors"
-            if path.exists():
-                arrays, kept = read_arrays(path)
+            with suppress(EquinoiseError):
+                part = self._file(job.id)
+                arrays, about = read_arrays(part)
+                kept = typed(_Part, about, str(part))
                 latents: dict[Step, Any] = {s if s == NOISE else int(s): array for s, array in arrays.items()}
-                found[job.id] = JobResult(job, None, latents, kept["detections"], no_picture=kept["no_picture"])
+                told = {axis.name for axis in request.axes}
+                if kept.sha256 == digest_of(arrays) and set(latents) == set(request.capture) and told <= set(kept.read):
+                    found[job.id] = JobResult(job, None, latents, kept.read, no_picture=kept.no_picture)
         return found
 
     def keep(self, result: JobResult) -> None:
@@ -246,8 +258,12 @@ class TraceFolder:
         if not self._partial.exists():
             write_json(self._partial, {"about": dict(self.about), "environment": environment()})
         arrays = {str(step): latents for step, latents in result.latents.items()}
-        read = {"detections": result.detections, "no_picture": result.no_picture}
-        write_arrays(self.path / "parts" / f"{result.job.id}.safetensors", arrays, read)
+        about = {"read": result.detections, "no_picture": result.no_picture, "sha256": digest_of(arrays)}
+        write_arrays(self._file(result.job.id), arrays, about)
+
+    def _file(self, job: str) -> Path:
+        """A class may be called anything, also `a/b`; the file of its part lies in the folder of parts."""
+        return self.path / "parts" / f"{quote(job, safe=' ')[:100]}-{sha256(job.encode()).hexdigest()[:8]}.safetensors"
 
     def finish(self, traces: Traces) -> None:
         """Write the traces and, last, `run.json`; drop the parts."""
@@ -262,6 +278,16 @@ class TraceFolder:
     def _clean(self) -> None:
         shutil.rmtree(self.path / "parts", ignore_errors=True)
         self._partial.unlink(missing_ok=True)
+        clean_leftovers(self.path)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a part says beside its latents: what was read off the image, and a hash of the latents."""
+
+    read: Mapping[str, Mapping[str, Probability]]
+    sha256: str
+    no_picture: NoPicture | None = None
 
 
 def _require_finite(results: Sequence[JobResult]) -> None:

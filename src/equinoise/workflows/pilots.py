@@ -17,8 +17,7 @@ from equinoise.engine import Job, JobResult, Request
 from equinoise.engine.images import AT_ONCE, make_images
 from equinoise.engine.jobs import Preview
 from equinoise.errors import EquinoiseError
-from equinoise.files import read_arrays, write_arrays
-from equinoise.models import HeldLatents
+from equinoise.files import clean_leftovers, digest_of, read_arrays, typed, write_arrays
 from equinoise.models.base import step_at
 from equinoise.planning.basis import Array
 from equinoise.planning.early_stopping import EarlyStopping
@@ -26,11 +25,13 @@ from equinoise.planning.exploration import explore
 from equinoise.planning.optimise import Problem, Solution
 from equinoise.planning.pilots import Pilot
 from equinoise.progress import Tick, progress
+from equinoise.records import Probability
 from equinoise.run import ROLE, Record, RunFolder
 from equinoise.runtime.making import Maker, warn_of_no_pictures
 from equinoise.runtime.model import Model
 from equinoise.understanding.counts import likeliest
 
+EARLY = "early"
 EARLY_CHECKS = (0.1, 0.2, 0.3)
 """Fractions of a run at which pilots are read: steps 5, 10 and 15 of 50."""
 
@@ -41,6 +42,15 @@ class _EarlyReading:
 
     predicted: Mapping[int, Mapping[str, Mapping[str, float]]]
     latents: Mapping[int, NDArray[np.float16]]
+
+
+@dataclass(frozen=True)
+class _EarlyAbout:
+    """What the file of a pilot says beside its latents; version 0.2.0 wrote no hash of them."""
+
+    intervention: str
+    predicted: Mapping[int, Mapping[str, Mapping[str, Probability]]]
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +91,7 @@ class PilotRun:
 
             solution = explore(self.problem, generate, seeds)
         model = self.maker.model
+        clean_leftovers(self.run.path / EARLY)
         order = [str(seed) for seed in seeds if str(seed) in self.run.records]
         warn_of_no_pictures(self.run.records[key] for key in order)
         role = model.detector.role(self.concept)
@@ -96,6 +107,8 @@ class PilotRun:
 
     def _whole(self, jobs: Sequence[Job], tick: Tick) -> list[Pilot]:
         """All of them to their end."""
+        if self.checks:  # of pilots that were finished before, what was read of them may be gone
+            self._begin([job for job in jobs if job.id in self.run.records and self._kept(job) is None])
         records = self._make(self._request, jobs, tick)
         early = [self._early(job) if self.checks else None for job in jobs]
         return [self._pilot(job, record, seen) for job, record, seen in zip(jobs, records, early, strict=True)]
@@ -103,7 +116,8 @@ class PilotRun:
     def _stopping(self, jobs: Sequence[Job], early_stopping: EarlyStopping, tick: Tick) -> list[Pilot]:
         """Begun, and continued where their classes are not certain, or to see whether the certainty was right."""
         step, calls = early_stopping.step, self.maker.model.calls
-        held = self._begin([job for job in jobs if not self._is_done(job, early_stopping)], step)
+        begun = self._begin([job for job in jobs if not self._is_done(job, early_stopping)])
+        held = {job: result.held(step) for job, result in begun.items()}
         early = {job.id: self._early(job) for job in jobs}
         certain = {job.id: early_stopping.certain(early[job.id].predicted[step]) for job in jobs}
         going = [job for job in jobs if certain[job.id] is None or EarlyStopping.exempts(job.seed)]
@@ -122,21 +136,21 @@ class PilotRun:
             found.append(pilot)
         return found
 
-    def _begin(self, jobs: Sequence[Job], step: int) -> dict[str, HeldLatents]:
-        """The latents from which each is continued, by job; what was read is kept."""
-        held = {}
+    def _begin(self, jobs: Sequence[Job]) -> dict[str, JobResult]:
+        """The first part of each, by job; what was read is kept."""
+        begun = {}
         for result in self.maker.engine.run(self._request.first_part(), jobs):
             self._keep(result)
-            held[result.job.id] = result.held(step)
-        return held
+            begun[result.job.id] = result
+        return begun
 
     def _is_done(self, job: Job, early_stopping: EarlyStopping) -> bool:
         """Whether nothing is left to be computed: it is finished, or was begun and stops there."""
-        if job.id in self.run.records:
-            return True
-        if EarlyStopping.exempts(job.seed) or not self._file(job.id).exists():
-            return False
-        return early_stopping.certain(self._early(job).predicted[early_stopping.step]) is not None
+        kept = self._kept(job)
+        if kept is None or job.id in self.run.records:
+            return kept is not None
+        stops = early_stopping.certain(kept.predicted[early_stopping.step]) is not None
+        return stops and not EarlyStopping.exempts(job.seed)
 
     def _make(self, request: Request, jobs: Sequence[Job], tick: Tick) -> list[Record]:
         keep = [self._keep] if request.preview else []
@@ -158,17 +172,39 @@ class PilotRun:
         return Pilot(labels, faithful, early.predicted, early.latents) if early else Pilot(labels, faithful)
 
     def _early(self, job: Job) -> _EarlyReading:
-        """What `_keep` kept."""
-        arrays, kept = read_arrays(self._file(job.id))
-        self._require_same(kept["intervention"], job)
-        predicted = {int(step): found for step, found in kept["predicted"].items()}
-        return _EarlyReading(predicted, {int(step): array for step, array in arrays.items()})
+        """What `_keep` kept.
+
+        Raises:
+            EquinoiseError: it was removed or damaged meanwhile.
+        """
+        kept = self._kept(job)
+        if kept is None:
+            raise EquinoiseError(f"{self._file(job.id)} is gone; run the same command again, which makes it again")
+        return kept
+
+    def _kept(self, job: Job) -> _EarlyReading | None:
+        """What `_keep` kept; None where nothing was, or where it is gone, damaged or not of these checks.
+
+        Raises:
+            EquinoiseError: it is of another version of equinoise.
+        """
+        try:
+            arrays, about = read_arrays(self._file(job.id))
+            kept = typed(_EarlyAbout, about, str(self._file(job.id)))
+        except EquinoiseError:
+            return None
+        self._require_same(kept.intervention, job)
+        found = _EarlyReading(kept.predicted, {int(step): array for step, array in arrays.items() if step.isdecimal()})
+        axes = {axis.name for axis in self.problem.axes}
+        whole = set(found.latents) == set(self.checks) and all(axes <= set(read) for read in found.predicted.values())
+        return found if whole and kept.sha256 in (None, digest_of(arrays)) else None
 
     def _file(self, job: str) -> Path:
-        return self.run.path / "early" / f"{job}.safetensors"
+        return self.run.path / EARLY / f"{job}.safetensors"
 
     def _keep(self, result: JobResult) -> None:
         """The latents, in half precision, and what was read off the predicted images."""
         latents = {str(step): array.astype(np.float16) for step, array in result.latents.items()}
         predicted = {str(step): read for step, read in result.previews.items()}
-        write_arrays(self._file(result.job.id), latents, {"intervention": result.job.name, "predicted": predicted})
+        about = {"intervention": result.job.name, "predicted": predicted, "sha256": digest_of(latents)}
+        write_arrays(self._file(result.job.id), latents, about)
