@@ -24,7 +24,8 @@ import equinoise as eq
 from equinoise.axes import Axis, load_axis
 from equinoise.blanks import add_reasons, count_reasons, in_words, is_blank, require_pictures
 from equinoise.detectors import read
-from equinoise.engine import Job, JobResult
+from equinoise.engine import Engine, Job, JobResult
+from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError, EquinoiseWarning
 from equinoise.models.base import Sampling, draw_noise
 from equinoise.models.decoding import DecoderWatch, pictures
@@ -348,6 +349,21 @@ def test_early_checks_take_no_class_from_them() -> None:
     assert shown.predict(JobResult(job, None, {}, {}, {1: nothing}))["gender"] == "unclear"
     always = SimpleNamespace(predict_proba=lambda x: np.array([[1.0, 0.0]]), classes_=np.array([0, 1]))
     assert EarlyStopping(1, (axis,), {"gender": always}).certain(nothing) is None  # type: ignore[dict-item]
+
+
+def test_predicted_images_that_are_flagged_are_accepted_as_no_class() -> None:
+    """Early checks read the predicted image: one that the safety checker blanks would else be a dark person."""
+    model, axes = model_of(checked(PROMPT, 1)), (load_axis("gender"), load_axis("tone"))
+    check = EarlyClassifier(1, axes, {}, "emoji", most_attempts=3)
+    request = replace(model.request(axes), preview=check.preview("cpu"), early_classifier=check)
+    accept = {axis.name: axis.classes for axis in axes}
+    with Engine(model=model.backend) as engine:
+        (seen,) = engine.run(replace(request, early_classifier=None), [Job("1", PROMPT, 1)])
+        (record,) = make_images(engine, replace(request, preview=None), [Job("1", PROMPT, 1, accept=accept)])
+    assert not any(value for found in seen.previews[1].values() for value in found.values())
+    assert record.draws is not None
+    assert [(set(draw["seen"].values()), draw["kept"]) for draw in record.draws] == [({"unclear"}, False)] * 3
+    assert (record.no_picture, record.labels["tone"]) == ("filtered", "unclear")
 
 
 def test_a_role_is_never_read_off_them() -> None:
