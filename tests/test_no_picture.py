@@ -75,7 +75,7 @@ def none_of_them_counts(records: Sequence[Record], reason: str) -> int:
 
 def test_an_audit_and_later_passes_over_its_run(broken: tuple[str, Model], tmp_path: Path) -> None:
     reason, model = broken
-    with pytest.warns(EquinoiseWarning, match=rf"no pictures? \(\d+ {reason}\), which are unclear on every axis"):
+    with pytest.warns(EquinoiseWarning, match=rf"no pictures? \(\d+ {reason}\), unclear on every axis"):
         found = eq.audit(model, PROMPT, axes=AXES, n=24, seed=0, crosses=[AXES], out=tmp_path / "run")
     none = none_of_them_counts(found.run.records, reason)
     for audit in found.audits:
@@ -321,7 +321,7 @@ def test_a_calibration_leaves_them_out(tmp_path: Path) -> None:
             pixels = rng.integers(0, 255, (32, 32, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "people" / label / f"{index}.png")
         Image.new("RGB", (32, 32), "black").save(tmp_path / "people" / label / "black.png")
-    with pytest.warns(EquinoiseWarning, match="2 images are no pictures .2 blank., which are left out"):
+    with pytest.warns(EquinoiseWarning, match="2 images are no pictures .2 blank., left out"):
         found = eq.calibrate_detector(
             tmp_path / "people", "gender", detector="emoji", unclear_below=0.0, out=tmp_path / "c.csv"
         )

@@ -69,7 +69,7 @@ def in_words(counts: Mapping[NoPicture, int]) -> str:
     return f"{total} image{'s are no pictures' if total > 1 else ' is no picture'} ({each})"
 
 
-def describe(reasons: Iterable[NoPicture | None], consequence: str = "which are unclear on every axis") -> str | None:
+def describe(reasons: Iterable[NoPicture | None], consequence: str = "unclear on every axis") -> str | None:
     """A warning that names the counts, the consequence and what to do; None where all images are pictures."""
     counts = count_reasons(reasons)
     if not counts:
