@@ -18,7 +18,8 @@ FLAT = 3
 
 REMEDIES: Mapping[NoPicture, str] = {
     "nan": "the model's numbers were not finite: use --dtype float32",
-    "filtered": "the pipeline's safety checker flagged them: shares are of the images that the checker lets through",
+    "filtered": "the pipeline's safety checker flagged them: shares are of what it lets through, all images need a "
+    "pipeline without one",
     "blank": "one colour all over: look at the files",
 }
 """What stands behind a reason, and what to do."""
@@ -68,7 +69,7 @@ def in_words(counts: Mapping[NoPicture, int]) -> str:
     return f"{total} image{'s are no pictures' if total > 1 else ' is no picture'} ({each})"
 
 
-def describe(reasons: Iterable[NoPicture | None], consequence: str = "which are unclear on every axis") -> str | None:
+def describe(reasons: Iterable[NoPicture | None], consequence: str = "unclear on every axis") -> str | None:
     """A warning that names the counts, the consequence and what to do; None where all images are pictures."""
     counts = count_reasons(reasons)
     if not counts:

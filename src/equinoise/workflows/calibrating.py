@@ -116,7 +116,7 @@ def _read(
     unlabelled = replace(folder, records=tuple(replace(r, labels={}) for r in folder.records))
     with progress_bar(f"reading {axis.name}", len(names), show) as tick:
         records = list(read_images(unlabelled, [axis], detector, trust=False, tick=tick))
-    if said := describe((record.no_picture for record in records), "which are left out"):
+    if said := describe((record.no_picture for record in records), "left out"):
         warn(said)
     pictures = [(name, record) for name, record in zip(names, records, strict=True) if record.no_picture is None]
     true = np.array([axis.classes.index(name) if name != UNCLEAR else -1 for name, _ in pictures], np.int64)

@@ -183,7 +183,7 @@ class Collecting:
         if self.detected:
             reasons = [result.no_picture for result in results]
             require_pictures(reasons)
-            if said := describe(reasons, "which are left out"):
+            if said := describe(reasons, "left out"):
                 warn(said)
             threshold = model.detector.spec.threshold(self.axis.name)
             read = [read_label(result.detections[self.axis.name], threshold) for result in results]

@@ -110,7 +110,7 @@ def detect_objects(
     name = detector or default_object_detector(str(model) if model else None)
     read, info = _read(content, folder, ObjectSpec(name, tuple(phrases), threshold, device), progress)
     reasons = [record.no_picture for record in read.records]
-    if said := describe(reasons, "in which nothing was looked for"):
+    if said := describe(reasons, "in which no object was looked for"):
         warn(said)
     counts = spellings(read.records)
     vectors = None

@@ -93,7 +93,7 @@ def quality(
         kept = fidelity_kept(before_it.records, seen.records, roles)
         untouched = compare_within(before_it, reference, meant)
         moved = off_target(before_it.records, seen.records, {axis: ours.classes[axis] for axis in others})
-    if said := describe((reason for part in looked.values() for reason in part.left_out), "which are left out"):
+    if said := describe((reason for part in looked.values() for reason in part.left_out), "left out"):
         warn(said)
     return QualityResult(
         folder=str(ours.folder),

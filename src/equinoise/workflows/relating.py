@@ -108,7 +108,7 @@ def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     seen = study.look(known, place, there, engine, progress) if n else Seen(there)
     found = Relations(named, study.attributes, texts, seen.vision)
     result = found.result().model_copy(update={"no_picture": count_reasons(seen.left_out) or None})
-    if said := describe(seen.left_out, "which are left out, with the same seeds of the other attributes"):
+    if said := describe(seen.left_out, "left out, with the same seeds of the other attributes"):
         warn(said)
     if place:
         about = {
