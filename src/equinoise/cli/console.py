@@ -25,7 +25,7 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
     """Run a typer app; the exit code. Whatever a user can mend is one line on stderr and a 2."""
     warnings.showwarning = _show_warning
     warnings.simplefilter("ignore")
-    warnings.simplefilter("always", EquinoiseWarning)
+    warnings.simplefilter("default", EquinoiseWarning)  # each once a place, and anew with each call of this function
     try:
         code = int(app(args=arguments, standalone_mode=False) or 0)
     except Exit as stop:

@@ -105,7 +105,7 @@ def _files(name: str, revision: str | None) -> list[str]:
     from huggingface_hub import HfApi
 
     try:
-        return HfApi().list_repo_files(name, revision=revision)
+        return list(map(str, HfApi().list_repo_files(name, revision=revision)))
     except (OSError, ValueError):  # out of reach, private, or no name of the hub: the first error says so
         return []
 

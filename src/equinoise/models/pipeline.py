@@ -89,8 +89,9 @@ class PipelineModel:
     def _weights(self) -> dict[str | None, str]:
         """The hash of the denoiser's weights as they are (None), and as rounded to each half precision."""
         module = self.family.module(self.pipeline)
-        kinds: dict[str | None, torch.dtype | None] = {None: None, **(HALVES if module.dtype == torch.float32 else {})}
-        return {name: hash_weights(module, dtype) for name, dtype in kinds.items()}
+        halves = HALVES if module.dtype == torch.float32 else {}
+        kinds: list[tuple[str | None, torch.dtype | None]] = [(None, None), *halves.items()]
+        return {name: hash_weights(module, dtype) for name, dtype in kinds}
 
     @property
     def provenance(self) -> Provenance:

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ from equinoise.detectors.declaring import CLASSIFIER, declare
 from equinoise.detectors.loading import detector_folder
 from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.encoders import TextEncoder, load_dual, load_encoder
+from equinoise.encoders.truncation import limit_of, warn_of_cut
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError
@@ -25,6 +26,7 @@ from equinoise.models.pipeline import require_pipeline
 from equinoise.models.worlds import MIXTURE
 from equinoise.progress import Tick
 from equinoise.progress import progress as progress_bar
+from equinoise.prompts import subject
 from equinoise.results.parts import write_part
 from equinoise.results.relations import RelationsResult
 from equinoise.run import PREVIEWS, UNTOUCHED, RunContent, RunFolder, read_content
@@ -100,6 +102,7 @@ def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     if n == 0 and place and not there:
         raise EquinoiseError("-n 0 measures texts alone and makes no run; leave out -o, or give a run that is there")
     known = Encoders.open(model, encoders, poolings, images=n > 0)
+    study.warn_of_cut_texts(known)
     texts = {
         name: relate_texts(encoder, named, study.attributes, reference=vocabulary)
         for name, encoder in known.text.items()
@@ -244,6 +247,16 @@ class Study:
                 flat = encode_images(encoder, map(open_image, shown))
                 found[name] = VisionRelation(encode_images(encoder, map(open_image, files)), flat.reshape(shape))
             return run if place else _in_memory(run, home), found
+
+    def warn_of_cut_texts(self, encoders: Encoders) -> None:
+        """Warn of a concept and attributes that are not read to their end, each once: as a prompt, else as a text."""
+        phrases = {self.concept: subject(self.concept), **{entry.prompt: entry.phrase for entry in self.attributes}}
+        axes = self.question.axes if self.question else ()
+        cut = self.model.check_texts(list(phrases), axes) if self.n else set()
+        longest = max(wordings.WORDINGS, key=len)
+        texts = [longest.format(phrase) for prompt, phrase in phrases.items() if prompt not in cut]
+        found = {name: limit_of(encoder) for name, encoder in encoders.text.items()}
+        warn_of_cut(texts, [replace(limit, encoder=name) for name, limit in found.items() if limit], "text")
 
     def _require_images(self, run: RunContent) -> RunContent:
         """A run that is there already, if the model made it and it has images of the concept."""
