@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+CLIP_TOKENS = 77
+"""That a CLIP reads, as of the real ones; here a letter is a token."""
 LETTERS = [chr(c) for c in range(ord("a"), ord("z") + 1)]
 
 
@@ -48,7 +50,7 @@ def clip_tokenizer() -> Any:
     from transformers import CLIPTokenizer
 
     tokens = ["<|startoftext|>", "<|endoftext|>", *LETTERS, *(f"{letter}</w>" for letter in LETTERS)]
-    return CLIPTokenizer({token: index for index, token in enumerate(tokens)}, [], model_max_length=16)
+    return CLIPTokenizer({token: index for index, token in enumerate(tokens)}, [], model_max_length=CLIP_TOKENS)
 
 
 def word_tokenizer(words: Sequence[str] = ("a", "cat", "dog", "and")) -> Any:
@@ -73,7 +75,7 @@ def clip_text(projected: bool = False) -> Any:
         intermediate_size=16,
         num_hidden_layers=1 if not projected else 2,
         num_attention_heads=2,
-        max_position_embeddings=16,
+        max_position_embeddings=CLIP_TOKENS,
         projection_dim=16,
         bos_token_id=0,
         eos_token_id=1,

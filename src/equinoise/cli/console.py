@@ -28,7 +28,7 @@ def run_app(app: Callable[..., Any], arguments: list[str] | None = None) -> int:
     """Run a typer app; the exit code. Whatever a user can mend is one line on stderr and a 2."""
     warnings.showwarning = _show_warning
     warnings.simplefilter("ignore")
-    warnings.simplefilter("always", EquinoiseWarning)
+    warnings.simplefilter("default", EquinoiseWarning)  # each once a place, and anew with each call of this function
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not cost the work
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -60,7 +60,9 @@ class ModelOptions:
         int | None, typer.Option("--steps", help="denoising steps; default: the pipeline's own, 50 for SD 1, 2 and XL")
     ] = None
     guidance_scale: Annotated[float | None, typer.Option("--guidance-scale", help="default: the model's own")] = None
-    scheduler: Annotated[str | None, typer.Option("--scheduler", help="diffusers class, such as DDIMScheduler")] = None
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="such as DDIM, DPMSolverMultistep+karras or 'Euler a'")
+    ] = None
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or auto: the best there is")] = "cpu"
     dtype: Annotated[str | None, typer.Option("--dtype", help="float32, float16 or bfloat16")] = None
     revision: Annotated[str | None, typer.Option("--revision", help="branch, tag or commit of a hub name")] = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from equinoise.axes import Axis
 from equinoise.detectors.base import Detector
@@ -15,14 +17,19 @@ from equinoise.detectors.declaring import CLASSIFIER, Declaration, declare
 from equinoise.detectors.faces import FaceDetector, load_faces
 from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.detectors.skin_colour import SkinColourDetector
-from equinoise.detectors.zero_shot import ZeroShotDetector
+from equinoise.detectors.zero_shot import ZeroShotDetector, warn_of_cut_classes
 from equinoise.encoders import load_dual
+from equinoise.encoders.base import loading
+from equinoise.encoders.truncation import own_limit
+from equinoise.errors import EquinoiseError
 from equinoise.models.mixture import MixtureDetector
 from equinoise.models.mixture.world import digest as mixture_digest
 from equinoise.models.worlds import EMOJI, MIXTURE, world
 
 DEFAULT_CLIP = "openai/clip-vit-large-patch14"
 UNCLEAR_BELOW = 0.6
+SHORT = 60
+"""Bytes of a text: no more tokens than that, of which a SigLIP reads 64 and a CLIP 77."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,31 @@ def _reading_whole(declared: Declaration, device: str) -> Detector:
     if declared.kind == CLASSIFIER:
         return ClassifierDetector.from_pretrained(name, declared.labels, device)
     return ZeroShotDetector(load_dual(name, device, "detector"), declared.none)
+
+
+def warn_of_cut_prompts(spec: DetectorSpec, axes: Sequence[Axis]) -> None:
+    """Warn of prompts of classes that a detector cuts, without loading its weights: those are for worker processes."""
+    declared = declare(spec.name)
+    if declared.model in (MIXTURE, SKIN_COLOUR) or declared.kind == CLASSIFIER:
+        return
+    name = detector_folder(declared.model)
+    texts = [prompt for axis in axes for label in axis.classes for prompt in axis.detect[label]]
+    # a hub name is asked for over the network; no CLIP or SigLIP there cuts a text as short as this
+    worthwhile = Path(name).is_dir() or any(len(text.encode()) > SHORT for text in texts)
+    if worthwhile and (tokenizer := _tokenizer(name)):
+        warn_of_cut_classes(own_limit(declared.model, tokenizer), axes)
+
+
+@cache
+def _tokenizer(name: str) -> Any:
+    """The tokenizer of a detector; None where it cannot be loaded, which loading the detector will say."""
+    try:
+        with loading("detector", name):
+            from transformers import AutoTokenizer
+
+            return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except EquinoiseError:
+        return None
 
 
 @cache

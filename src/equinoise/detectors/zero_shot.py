@@ -11,6 +11,7 @@ from PIL import Image
 
 from equinoise.axes import Axis
 from equinoise.encoders import ClipEncoder, SiglipEncoder
+from equinoise.encoders.truncation import TextLimit, warn_of_cut
 from equinoise.errors import EquinoiseError
 
 
@@ -58,9 +59,17 @@ class ZeroShotDetector:
         """(classes, d): the mean over a class's prompts, scaled to length 1."""
         key = tuple(axis.detect[label] for label in axis.classes)
         if key not in self._prompts:
+            warn_of_cut_classes(self.encoder.limit, [axis])
             means = np.stack([self.encoder.texts(axis.detect[label]).mean(axis=0) for label in axis.classes])
             self._prompts[key] = means / np.linalg.norm(means, axis=1, keepdims=True)
         return self._prompts[key]
+
+
+def warn_of_cut_classes(limit: TextLimit, axes: Sequence[Axis]) -> None:
+    """Warn of prompts of classes that the detector does not read to their end, and of those that become one."""
+    for axis in axes:
+        prompts = [prompt for label in axis.classes for prompt in axis.detect[label]]
+        warn_of_cut(prompts, [limit], f"detector's prompt of axis {axis.name}", "stand for one class")
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

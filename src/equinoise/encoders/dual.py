@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from equinoise.encoders.base import SAFE, loading, model_type, unit
+from equinoise.encoders.truncation import TextLimit, own_limit
 
 
 class _DualEncoder:
@@ -55,6 +56,11 @@ class _DualEncoder:
     def scale(self) -> float:
         """The learnt factor on cosine similarities."""
         return float(self.model.logit_scale.detach().exp())
+
+    @property
+    def limit(self) -> TextLimit:
+        """How much of a text is read."""
+        return own_limit(self.kind, self.tokenizer)
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

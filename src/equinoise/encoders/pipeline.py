@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equinoise.encoders.base import token_mean, unit
+from equinoise.encoders.truncation import TextLimit, own_limit, text_encoders
 from equinoise.errors import EquinoiseError
 
 POOLINGS = ("pooled", "tokens", "authors")
@@ -61,16 +61,17 @@ class TextEncoder:
         Raises:
             EquinoiseError: the pipeline has no text encoder with a tokenizer.
         """
-        parts = pipeline.components
-        names = sorted(name for name in parts if re.fullmatch(r"text_encoder(_\d+)?", name))
-        pairs = [(name, parts[name], parts.get(name.replace("text_encoder", "tokenizer"))) for name in names]
         place = partial(getattr, pipeline, "_execution_device")  # takes milliseconds: asked where it is needed
-        known = [pair for pair in pairs if pair[1] is not None and pair[2] is not None]
-        found = tuple(cls(name, model, tokens, pooling, place) for name, model, tokens in known)
+        found = tuple(cls(name, model, tokens, pooling, place) for name, model, tokens in text_encoders(pipeline))
         if not found:
             kind = type(pipeline).__name__
             raise EquinoiseError(f"{kind} holds no text encoder with a tokenizer of its own; give another encoder")
         return found
+
+    @property
+    def limit(self) -> TextLimit:
+        """How much of a text is read."""
+        return own_limit(self.name, self.tokenizer, LONGEST)
 
     @torch.no_grad()  # tensors made in inference mode would stay in the user's offloaded pipeline
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -82,7 +83,7 @@ class TextEncoder:
         tokens = self.tokenizer(
             texts,
             padding="max_length" if authors else True,
-            max_length=min(self.tokenizer.model_max_length, LONGEST),
+            max_length=self.limit.tokens,
             truncation=True,
             return_tensors="pt",
         ).to(self._device)

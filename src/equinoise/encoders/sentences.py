@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from equinoise.encoders.base import SAFE, loading, token_mean, unit
+from equinoise.encoders.truncation import TextLimit, own_limit
 
 BATCH = 64
 
@@ -46,6 +47,11 @@ class SentenceEncoder:
             if model.config.is_encoder_decoder or not hasattr(model, "get_input_embeddings"):
                 raise ValueError(f"{type(model).__name__} does not give one vector a token of a text")
             return cls(model, AutoTokenizer.from_pretrained(name, trust_remote_code=False), longest, first_token)
+
+    @property
+    def limit(self) -> TextLimit:
+        """How much of a text is read."""
+        return own_limit("the sentence encoder", self.tokenizer, self.longest)
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import warnings
 from collections.abc import Sequence
 from threading import Thread
 
@@ -14,7 +15,7 @@ import torch
 
 from equinoise.detectors import Reading, detect, load_detector_once, read
 from equinoise.engine.jobs import Job, JobResult, Preview, Request
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, EquinoiseWarning
 from equinoise.models import HeldLatents, TextToImage, load_once
 from equinoise.models.base import Generated, draw
 
@@ -24,6 +25,7 @@ def start(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["OPENCV_FOR_THREADS_NUM"] = str(threads)  # read when a detector that looks for faces imports it
+    warnings.simplefilter("ignore", EquinoiseWarning)  # the main process has said it, once for all workers
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     Thread(target=_end_with_the_main_process, daemon=True).start()

@@ -43,6 +43,7 @@ class Maker:
         if isinstance(run, MemoryRun):  # the first seeds, each under every concept and intervention
             places = {seed: place for place, seed in enumerate(dict.fromkeys(job.seed for job in jobs))}
             run.announce(job.id for job in sorted(jobs, key=lambda job: places[job.seed]))
+        self.model.check_texts([job.prompt for job in jobs], axes)
         with progress(title, len(jobs), self.show) as tick:
             return make_images(self.engine, self.request(axes), jobs, run, tick)
 

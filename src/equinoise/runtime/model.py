@@ -12,7 +12,8 @@ import torch
 from pydantic import JsonValue
 
 from equinoise.axes import Axis, catalogue, one_form
-from equinoise.detectors.loading import default_detector
+from equinoise.detectors.loading import default_detector, warn_of_cut_prompts
+from equinoise.encoders.truncation import text_limits, warn_of_cut
 from equinoise.engine import Engine, Request
 from equinoise.engine.local import cores
 from equinoise.errors import EquinoiseError
@@ -20,6 +21,7 @@ from equinoise.models import ModelSpec, Sampling, TextToImage, load_model, load_
 from equinoise.models.base import Step, draw_noise
 from equinoise.models.loading import require_device
 from equinoise.models.memory import find_batch_size
+from equinoise.models.pipeline import PipelineModel
 from equinoise.models.worlds import World, world
 from equinoise.results.base import Value
 from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
@@ -123,6 +125,14 @@ class Model:
             axes=self.detector.read_axes(axes),
         )
 
+    def check_texts(self, prompts: Sequence[str], axes: Sequence[Axis] = ()) -> set[str]:
+        """Warn of prompts, and of the detector's prompts on the axes, that are not read to their end; what is cut."""
+        if axes:
+            warn_of_cut_prompts(self.detector.spec, axes)
+        if not isinstance(self.backend, PipelineModel):
+            return set()
+        return warn_of_cut(prompts, text_limits(self.backend.pipeline), "prompt", "give the same pictures")
+
     def start_engine(self) -> Engine:
         """This machine, as a verb uses it where no engine is given."""
         return Engine(None, self.spec.device, self.backend if self.live else None)
@@ -195,7 +205,8 @@ def load(  # noqa: PLR0913 (a public verb: every option is keyword-only)
             taken as it is, where it is.
         steps: denoising steps; default the pipeline's own.
         guidance_scale: default the model's own.
-        scheduler: class name of diffusers, such as DDIMScheduler.
+        scheduler: a class of diffusers, such as DDIM or `DPMSolverMultistep+karras`, or a name of web interfaces,
+            such as `Euler a`.
         device: cpu, cuda, mps; default the first of cuda, mps and cpu that this machine has.
         dtype: float32, float16 or bfloat16; default float32 on a CPU, else the family's half precision.
         size: (height, width) of the images in pixels.

@@ -159,6 +159,7 @@ class Collecting:
         jobs = [
             Job(f"{name}{seed}", prompt, seed) for name, prompt in zip(names, concepts, strict=True) for seed in seeds
         ]
+        maker.model.check_texts(concepts, [self.axis] if self.detected else [])
         request = maker.model.request([self.axis], self.capture)
         request = (
             replace(request, axes=(self.axis,))

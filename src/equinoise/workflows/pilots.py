@@ -79,6 +79,7 @@ class PilotRun:
         Raises:
             EquinoiseError: too few pilots, or the folder holds those of another plan.
         """
+        self.maker.model.check_texts([self.concept], self.problem.axes)
         with progress("pilots, at most", self.problem.settings.pilots, self.maker.show) as tick:
 
             def generate(asked: Sequence[tuple[Array, int]], early_stopping: EarlyStopping | None) -> list[Pilot]:

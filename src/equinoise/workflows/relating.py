@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -16,16 +16,19 @@ from equinoise.detectors.declaring import CLASSIFIER, declare
 from equinoise.detectors.loading import detector_folder
 from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.encoders import TextEncoder, load_dual, load_encoder
+from equinoise.encoders.truncation import limit_of, warn_of_cut
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError, warn
 from equinoise.files import describe_file
 from equinoise.folders.pictures import open_image
+from equinoise.models.identity import likeness
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.pipeline import require_pipeline
 from equinoise.models.worlds import MIXTURE
 from equinoise.progress import Tick
 from equinoise.progress import progress as progress_bar
+from equinoise.prompts import subject
 from equinoise.results.parts import write_part
 from equinoise.results.relations import RelationsResult
 from equinoise.run import PREVIEWS, UNTOUCHED, Record, RunContent, RunFolder, read_content
@@ -101,6 +104,7 @@ def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     if n == 0 and place and not there:
         raise EquinoiseError("-n 0 measures texts alone and makes no run; leave out -o, or give a run that is there")
     known = Encoders.open(model, encoders, poolings, images=n > 0)
+    study.warn_of_cut_texts(known)
     texts = {
         name: relate_texts(encoder, named, study.attributes, reference=vocabulary)
         for name, encoder in known.text.items()
@@ -269,10 +273,20 @@ class Study:
             left_out = tuple(record.no_picture for record in records if record.no_picture)
             return Seen(run if place else _in_memory(run, home), found, left_out)
 
+    def warn_of_cut_texts(self, encoders: Encoders) -> None:
+        """Warn of a concept and attributes that are not read to their end, each once: as a prompt, else as a text."""
+        phrases = {self.concept: subject(self.concept), **{entry.prompt: entry.phrase for entry in self.attributes}}
+        axes = self.question.axes if self.question else ()
+        cut = self.model.check_texts(list(phrases), axes) if self.n else set()
+        longest = max(wordings.WORDINGS, key=len)
+        texts = [longest.format(phrase) for prompt, phrase in phrases.items() if prompt not in cut]
+        found = {name: limit_of(encoder) for name, encoder in encoders.text.items()}
+        warn_of_cut(texts, [replace(limit, encoder=name) for name, limit in found.items() if limit], "text")
+
     def _require_images(self, run: RunContent) -> RunContent:
         """A run that is there already, if the model made it and it has images of the concept."""
         made = run.file.part("model")
-        if made.get("weights") not in (None, self.model.backend.provenance["weights"]):
+        if made.get("weights") is not None and likeness(made, self.model.backend.provenance) == "other":
             raise EquinoiseError(f"{run.folder} was made by {made.get('name')}; relate it with that model")
         if all(record.prompt != self.concept or record.intervention != UNTOUCHED for record in run.records):
             raise EquinoiseError(
