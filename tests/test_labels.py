@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equinoise import Counts, EquinoiseError, audit_counts, load_axis, read_result
+from equinoise.errors import EquinoiseWarning
 from equinoise.results.audits import Audit
 from equinoise.statistics import Confusion
 from equinoise.understanding.audit import Measures
@@ -36,6 +37,7 @@ a photo of a nurse,gender,man,10
 {DOCTOR},hair,long,7
 {DOCTOR},hair,short,3
 """
+LEFT_OUT = "ignore:.* rows of other axes left out"
 CONFUSION = (
     "true,predicted,count\nwoman,woman,90\nwoman,man,8\nwoman,unclear,2\nman,woman,2\nman,man,97\nman,unclear,1\n"
 )
@@ -162,7 +164,7 @@ def test_a_given_confusion_matrix_corrects(cli: Cli, labels: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "arguments", "says"),
     [
-        ("concept,axis,class\nx,gender,woman\n", [], "needs the columns concept, axis, class, count"),
+        ("concept,axis,count\nx,gender,3\n", [], "needs the columns concept, axis, class; it has concept, axis, count"),
         ("concept,axis,class,count\nx,gender,boy,3\n", [], "'boy' (x) is no class of 'gender'"),
         ("concept,axis,class,count\nx,gender,woman,-3\n", [], "'-3' is not a whole number"),
         ("concept,axis,class,count\nx,gender,woman,1.5\n", [], "'1.5' is not a whole number"),
@@ -375,10 +377,12 @@ def test_relabelling_turns_classes_and_changes_no_measure(counts: list[int], unc
     json.dumps(one, allow_nan=False)
 
 
+@pytest.mark.filterwarnings(LEFT_OUT)
 def test_a_data_frame_is_as_good_as_a_file(labels: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(labels)
     known = frame[frame["axis"] == "gender"]
-    whole = audit_counts(labels, axes="gender")
+    with pytest.warns(EquinoiseWarning, match=r"labels\.csv: 2 rows of other axes left out: hair"):
+        whole = audit_counts(labels, axes="gender")
     assert audit_counts(known) == whole
     assert audit_counts(frame, axes="gender") == whole
     assert audit_counts(known.astype({"class": "category", "count": float})) == whole
@@ -441,6 +445,7 @@ def test_files_of_different_axes_add_up(labels: Path, tmp_path: Path) -> None:
         audit_counts([labels, tones], axes=["gender"])
 
 
+@pytest.mark.filterwarnings(LEFT_OUT)
 def test_a_run_of_labels_says_what_corrected_it(labels: Path, tmp_path: Path) -> None:
     matrix = written(tmp_path / "confusion.csv", CONFUSION)
     audit_counts(labels, axes="gender", confusion=[matrix], out=tmp_path / "run")

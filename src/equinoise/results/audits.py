@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import JsonValue
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from equinoise.blanks import NoPicture, add_reasons, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.shares import shares_chart
 from equinoise.errors import EquinoiseError
-from equinoise.results.base import Result, Value
+from equinoise.results.base import Count, Difference, Number, Result, Share, Value, require_order
 from equinoise.results.tables import Row, TextTable, joined, percent, share
 from equinoise.statistics import Interval
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+
+SHOWN = 0.0051
+"""By how much a printed share may miss its count: some round to two digits."""
 
 
 class ClassShare(Value):
@@ -25,13 +30,19 @@ class ClassShare(Value):
     `low` and `high` are a 95% interval: Wilson's for two classes, simultaneous for more. None where nothing is known.
     """
 
-    count: int
-    share: float | None
-    low: float | None
-    high: float | None
-    corrected: float | None = None
-    corrected_low: float | None = None
-    corrected_high: float | None = None
+    count: Count
+    share: Share | None
+    low: Share | None
+    high: Share | None
+    corrected: Share | None = None
+    corrected_low: Share | None = None
+    corrected_high: Share | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        require_order("the share", self.low, self.share, self.high)
+        require_order("the corrected share", self.corrected_low, self.corrected, self.corrected_high)
+        return self
 
     @property
     def interval(self) -> Interval | None:
@@ -48,10 +59,15 @@ class ClassShare(Value):
 class AmplifiedShare(Value):
     """A class's share less its share in a reference, with the interval of the difference."""
 
-    reference: float
-    difference: float
-    low: float
-    high: float
+    reference: Share
+    difference: Difference
+    low: Difference
+    high: Difference
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        require_order("the difference", self.low, self.difference, self.high)
+        return self
 
 
 class Audit(Value):
@@ -77,26 +93,41 @@ class Audit(Value):
     concept: str
     axis: str
     intervention: str | None = None
-    n: int
-    unclear: int
-    no_picture: dict[NoPicture, int] | None = None
-    classes: dict[str, ClassShare]
-    target: dict[str, float]
-    spd: float | None
-    spd_low: float | None
-    spd_high: float | None
-    tv: float | None
-    tv_low: float | None
-    tv_high: float | None
-    kl_bits: float | None
-    entropy_bits: float | None
-    mean_pairwise_gap: float | None
-    heim_imbalance: float | None
-    floor: float | None
-    gap_squared_unbiased: float | None
-    concept_fidelity: float | None
+    n: Count
+    unclear: Count
+    no_picture: dict[NoPicture, Count] | None = None
+    classes: Annotated[dict[str, ClassShare], Field(min_length=1)]
+    target: dict[str, Share]
+    spd: Share | None
+    spd_low: Share | None
+    spd_high: Share | None
+    tv: Share | None
+    tv_low: Share | None
+    tv_high: Share | None
+    kl_bits: Number | None
+    entropy_bits: Number | None
+    mean_pairwise_gap: Number | None
+    heim_imbalance: Number | None
+    floor: Number | None
+    gap_squared_unbiased: Number | None
+    concept_fidelity: Share | None
     amplification: dict[str, AmplifiedShare] | None = None
-    bias_amplification: float | None = None
+    bias_amplification: Difference | None = None
+
+    @model_validator(mode="after")
+    def _counts_add_up(self) -> Self:
+        counted = sum(found.count for found in self.classes.values())
+        if counted + self.unclear != self.n:
+            raise ValueError(f"{counted} images with a class and {self.unclear} unclear are not {self.n}")
+        if self.target.keys() != self.classes.keys():
+            raise ValueError("the target is of other classes")
+        for name, found in self.classes.items():
+            share = found.count / counted if counted else None
+            if (found.share is None) != (share is None) or abs((found.share or 0) - (share or 0)) > SHOWN:
+                raise ValueError(f"the share of '{name}' is not its count, {found.count} of {counted}")
+        require_order("spd", self.spd_low, self.spd, self.spd_high)
+        require_order("tv", self.tv_low, self.tv, self.tv_high)
+        return self
 
     @property
     def clear(self) -> int:
@@ -119,12 +150,25 @@ class Audit(Value):
         return all(found.corrected is not None for found in self.classes.values())
 
 
+def each_once(audits: tuple[Audit, ...]) -> tuple[Audit, ...]:
+    """The audits, each of another concept, axis and intervention.
+
+    Raises:
+        ValueError: one comes twice.
+    """
+    seen = Counter((audit.concept, audit.axis, audit.intervention) for audit in audits)
+    twice = next((key for key, times in seen.items() if times > 1), None)
+    if twice is not None:
+        raise ValueError(f"'{twice[0]}' on '{twice[1]}' comes twice")
+    return audits
+
+
 class PooledShare(Value):
     """The mean share of a class over prompts; its interval counts prompts and is None for a single one."""
 
-    share: float | None
-    low: float | None
-    high: float | None
+    share: Share | None
+    low: Share | None
+    high: Share | None
 
 
 class Pooled(Value):
@@ -140,8 +184,8 @@ class Pooled(Value):
 
     axis: str
     intervention: str | None = None
-    prompts: int
-    n: int
+    prompts: Count
+    n: Count
     classes: dict[str, PooledShare]
     bias_amplification: float | None = None
     bias_amplification_low: float | None = None
@@ -218,7 +262,7 @@ class AuditResult(Result):
         name: name for name in ("sequential", "plan", "drawn", "faces", "corrected_by")
     } | {"detector": "corrected_by"}
 
-    audits: tuple[Audit, ...]
+    audits: Annotated[tuple[Audit, ...], AfterValidator(each_once)]
     pooled: tuple[Pooled, ...]
     sequential: tuple[Sequential, ...] | None = None
     plan: PlanInfo | None = None

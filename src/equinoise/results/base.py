@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -25,13 +27,25 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
+ROUNDING = 1e-9
+"""By how much a number may miss its bound, since sums of shares are rounded."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+Number = Annotated[float, Field(strict=True)]
+"""No text, no truth value, and finite."""
+Share = Annotated[Number, Field(ge=-ROUNDING, le=1 + ROUNDING)]
+Difference = Annotated[Number, Field(ge=-1 - ROUNDING, le=1 + ROUNDING)]
+
+
 class Value(BaseModel):
     """A part of a result. Its fields are its JSON keys.
 
     `ABSENT`: key → the field that must be there for the key to be in the JSON (often the same); other keys are null.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, allow_inf_nan=False
+    )
     ABSENT: ClassVar[Mapping[str, str]] = {}
 
     @model_validator(mode="before")
@@ -61,7 +75,19 @@ class Value(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or cls.__name__
-            raise EquinoiseError(f"{where} is damaged: {place}: {first['msg']}; make it again") from error
+            said = str(first["msg"]).removeprefix("Value error, ")
+            raise EquinoiseError(f"{where} is damaged: {place}: {said}; make it again") from error
+
+
+def require_order(what: str, *numbers: float | None) -> None:
+    """Check that a lower bound, a number and an upper bound stand in this order; None stands anywhere.
+
+    Raises:
+        ValueError: they do not.
+    """
+    known = [number for number in numbers if number is not None]
+    if any(first > second + ROUNDING for first, second in pairwise(known)):
+        raise ValueError(f"{what} does not lie between its bounds: {', '.join(map(str, known))}")
 
 
 class Result(Value):

@@ -15,6 +15,8 @@ from equinoise.files import read_text
 
 SEPARATORS = (",", ";", "\t")
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+HEAD = 1 << 20
+"""Characters at the beginning of a table in which its header ends."""
 _SEP_LINE = re.compile(r'"?sep=([,;\t|])"?[ \t]*(\r\n|\r|\n|$)', re.IGNORECASE)
 """What Excel writes in the first line to say the separator."""
 
@@ -163,7 +165,7 @@ def _sniff(path: Path, text: str, separators: Columns, wanted: Wanted) -> tuple[
     refused: EquinoiseError | None = None
     for separator in separators:
         try:
-            rows = numbered(path, text, separator)
+            rows = numbered(path, text[:HEAD], separator)
             first = next((row for _, row in rows if any(map(str.strip, row))), [])
             headers[separator] = tuple(map(same_name, first))
         except EquinoiseError as error:

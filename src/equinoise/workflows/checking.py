@@ -8,7 +8,7 @@ from typing import Any
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_json, write_whole
-from equinoise.results.audits import Audit
+from equinoise.results.audits import Audit, each_once
 from equinoise.results.base import Result
 from equinoise.results.checks import CheckResult
 from equinoise.results.reading import read_result
@@ -63,7 +63,7 @@ def _audits(run: Result | str | Path) -> Sequence[Audit]:
     return audits
 
 
-def _in_json(content: Any, where: str) -> list[Audit]:
+def _in_json(content: Any, where: str) -> Sequence[Audit]:
     """The audits in what a command printed with `--json`, or in a copy of a `run.json`.
 
     Only what is judged must be there: other versions of equinoise print other measures.
@@ -76,4 +76,8 @@ def _in_json(content: Any, where: str) -> list[Audit]:
         known = [{name: entry.get(name) for name in Audit.model_fields} for entry in entries]
     except (AttributeError, TypeError) as error:
         raise EquinoiseError(f"{where} is no JSON of an audit; make one with 'equinoise audit … --json'") from error
-    return [Audit.from_json(entry, where) for entry in known]
+    audits = tuple(Audit.from_json(entry, f"{where}: audits.{place}") for place, entry in enumerate(known))
+    try:
+        return each_once(audits)
+    except ValueError as error:
+        raise EquinoiseError(f"{where}: {error}; give an audit once") from error
