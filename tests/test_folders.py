@@ -310,13 +310,17 @@ def test_what_was_kept_is_of_these_very_images(cli: Cli, tmp_path: Path) -> None
     assert cli("check", out, "--max-spd", "1").code == 0
 
 
-def test_links_are_followed_and_loops_end(cli: Cli, tmp_path: Path) -> None:
-    some(tmp_path / "elsewhere", "man", 2)
-    (tmp_path / "all").mkdir()
-    (tmp_path / "all" / "linked").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "all")
+def test_links_inside_are_followed_and_loops_end_and_links_that_lead_out_are_refused(cli: Cli, tmp_path: Path) -> None:
+    some(tmp_path / "all" / ".elsewhere", "man", 2)
+    (tmp_path / "all" / "linked").symlink_to(tmp_path / "all" / ".elsewhere")
+    (tmp_path / "all" / ".elsewhere" / "back").symlink_to(tmp_path / "all")
     (found,) = audited(cli("audit", tmp_path / "all", "--axis", "gender", *EMOJI, "--json"))
     assert (found["concept"], found["n"]) == ("linked", 2)
+    some(tmp_path / "outside", "man", 1)
+    (tmp_path / "all" / "out").symlink_to(tmp_path / "outside")
+    done = cli("audit", tmp_path / "all", "--axis", "gender", *EMOJI)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "out is a link that leads out of the folder" in done.err
 
 
 def test_images_are_read_upright_and_on_white(tmp_path: Path) -> None:

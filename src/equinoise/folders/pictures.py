@@ -26,10 +26,10 @@ HEIF = "pillow_heif"
 MOST_PIXELS = 89_478_485
 """An image of more is refused: Pillow's own limit against files that unpack to more than memory holds."""
 HELD_PIXELS = 32_000_000
-"""A larger picture is shrunk by a whole number: eight times what a detector of 2,048 px a side looks at."""
+"""A larger picture is shrunk by a whole number, so that photographs of up to 32 megapixels stay as they are."""
 LEAST_SIDE = 2000
 """Sides are not shrunk below this, so that small faces stay."""
-BATCH, BATCH_PIXELS = 64, 64 * 1024 * 1024
+BATCH, BATCH_PIXELS = 64, HELD_PIXELS
 """At most so many pictures, and so many pixels, are in memory at once."""
 STRIP_PIXELS = 1 << 22
 SHOWN_SIDE = 512
@@ -237,8 +237,11 @@ def _orientation(image: Image.Image) -> int:
 @contextmanager
 def _opened(file: Path) -> Iterator[Image.Image]:
     with _as_unreadable(file):
-        image = Image.open(file, formats=sorted(set(formats_by_suffix().values())))
-    with image:
+        # not by its name: Pillow 13 turns a TIFF that it maps into memory by reading its rows at a wrong length
+        stream = file.open("rb")
+    with stream:
+        with _as_unreadable(file):
+            image = Image.open(stream, formats=sorted(set(formats_by_suffix().values())))
         if math.prod(image.size) > MOST_PIXELS:
             size = f"{image.width} × {image.height} pixels"
             raise UnreadableError(file, f"too large: {size}, the limit is {MOST_PIXELS:,} pixels")

@@ -132,11 +132,11 @@ def _from_metadata(inventory: Inventory, axes: Sequence[Axis]) -> ImageFolder:
     if not rows:
         raise EquinoiseError(f"{root / inventory.tables[0]} names no images; give each a row with its file_name")
     inventory.warn_of_others()
+    records = [_from_row(root, index, *known) for index, known in enumerate(zip(rows, names, labels, strict=True))]
     left = sorted(set(inventory.images) - set(names))
     if left:
         named = ", ".join(left[:NAMED]) + (f" and {len(left) - NAMED} more" if len(left) > NAMED else "")
         warn(f"{root}: {len(left)} images have no row in the metadata and are left out: {named}")
-    records = [_from_row(root, index, *known) for index, known in enumerate(zip(rows, names, labels, strict=True))]
     seeded = all(row.seed is not None for row in rows)
     tables = tuple(row.table for row in rows)
     return ImageFolder(root, inventory.files(names), tuple(records), {}, tables, seeded)
