@@ -12,13 +12,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from equinoise.axes import Axis
 from equinoise.detectors import detect, load_detector_once, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
+from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.errors import EquinoiseError, warn
-from equinoise.models.worlds import emoji_size
+from equinoise.models.worlds import MIXTURE, emoji_size
 from equinoise.run import Record
 from equinoise.runtime.detector import CalibratedDetector
 from equinoise.understanding.folders import ImageFolder
 
 BATCH = 64
+BUILT_IN = ("emoji", MIXTURE, SKIN_COLOUR)
 
 
 def read_images(
@@ -96,6 +98,7 @@ def choose_detector(folders: Sequence[ImageFolder]) -> str:
         raise EquinoiseError("the folders were read by different detectors; name one with --detector")
     (name,) = names
     if name:
+        require_known(name)
         return name
     size = emoji_size()
     if all(_size(file) == size for folder in folders for file in folder.files):
@@ -105,6 +108,19 @@ def choose_detector(folders: Sequence[ImageFolder]) -> str:
         )
         return "emoji"
     return DEFAULT_CLIP
+
+
+def require_known(name: str) -> None:
+    """Check that a detector can be loaded by the name that a run holds, which of a local one has no path.
+
+    Raises:
+        EquinoiseError: it is a local one, and nothing of that name is here.
+    """
+    model = name.partition("?")[0].removeprefix("classifier:")
+    if "/" not in model and model not in BUILT_IN and not Path(model).exists():
+        raise EquinoiseError(
+            f"the images were read by the detector '{name}', a local one; say where with --detector or --encoder"
+        )
 
 
 def _size(file: Path) -> tuple[int, int]:
