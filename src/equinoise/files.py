@@ -126,6 +126,21 @@ def component(name: str) -> str:
     return name
 
 
+def base_name(name: str) -> str:
+    """How a record names a model, a detector or an encoder: a local one by the last part of its path.
+
+    Paths tell the names of people and machines; that it is the same thing, hashes tell.
+
+    >>> base_name("/home/somebody/models/tiny"), base_name("some/model")
+    ('tiny', 'some/model')
+    """
+    windows = PureWindowsPath(name)
+    if windows.drive or windows.root:
+        return windows.name or name
+    local = name.startswith((".", "~")) or Path(name).exists()
+    return Path(name).resolve().name if local else name
+
+
 def describe_file(path: Path) -> dict[str, str]:
     """Name and a short hash of the content, for the record of what a result was made from.
 
@@ -305,10 +320,10 @@ def readable(value: T) -> T:
     Otherwise such a name could not be written into any record, or printed.
     """
     found: Any = value
-    if isinstance(value, str):
-        found = value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-    elif isinstance(value, dict):
-        found = {readable(key): readable(inner) for key, inner in value.items()}
-    elif type(value) in (list, tuple):
-        found = type(value)(map(readable, value))  # type: ignore[call-arg]
+    if isinstance(found, str):
+        found = found if found.isascii() else found.encode("utf-8", "backslashreplace").decode()
+    elif isinstance(found, dict):
+        found = {readable(key): readable(inner) for key, inner in found.items()}
+    elif type(found) in (list, tuple):
+        found = type(found)(map(readable, found))
     return cast(T, found)

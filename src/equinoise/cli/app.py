@@ -5,13 +5,14 @@ What a command needs is imported by the command, so that labels are audited, che
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from equinoise.cli import auditing, mitigating, understanding
-from equinoise.cli.console import show
+from equinoise.cli.console import run_app, show
 from equinoise.cli.options import Json, Out
 from equinoise.results.base import Value
 
@@ -90,7 +91,10 @@ for part in (auditing.app, mitigating.app, understanding.app):
     app.add_typer(part)
 
 
-if __name__ == "__main__":
-    from equinoise.cli.start import main
+def main() -> None:
+    """Run the command line; see `cli.start`."""
+    sys.exit(run_app(app))
 
+
+if __name__ == "__main__":
     main()

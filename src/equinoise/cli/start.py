@@ -14,3 +14,7 @@ def main() -> None:
     from equinoise.cli.console import run_app
 
     sys.exit(run_app(app))
+
+
+if __name__ == "__main__":
+    main()

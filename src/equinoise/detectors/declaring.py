@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.errors import EquinoiseError
+from equinoise.files import base_name
 
 ZERO_SHOT, CLASSIFIER = "zero-shot", "classifier"
 POLICIES = ("largest", "all")
@@ -89,6 +90,18 @@ def declare(name: str) -> Declaration:
     kind = CLASSIFIER if model.startswith(prefix) else ZERO_SHOT
     labels = read_map(settings["map"]) if "map" in settings else ()
     return _declaration(model.removeprefix(prefix), kind, labels, settings, name)
+
+
+def record_name(name: str) -> str:
+    """A detector's name as records hold it: as it was given, its files and folders by the last part of their paths.
+
+    >>> record_name("classifier:/home/somebody/faces?map=/home/somebody/map.toml&faces=largest")
+    'classifier:faces?map=map.toml&faces=largest'
+    """
+    model, mark, query = name.partition("?")
+    prefix = f"{CLASSIFIER}:" if model.startswith(f"{CLASSIFIER}:") else ""
+    settings = [part if not part.startswith("map=") else f"map={base_name(part[4:])}" for part in query.split("&")]
+    return f"{prefix}{base_name(model.removeprefix(prefix))}{mark}{'&'.join(settings)}"
 
 
 def read_map(name: str) -> Labels:

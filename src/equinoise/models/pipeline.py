@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
+from equinoise.files import base_name
 from equinoise.models.base import (
     NOISE,
     Generated,
@@ -103,7 +104,7 @@ class PipelineModel:
         scheduler, adapters = self.pipeline.scheduler, active_adapters(self.pipeline)
         prediction = "flow_prediction" if "FlowMatch" in type(scheduler).__name__ else "epsilon"
         found: Provenance = {
-            "name": self.name,
+            "name": base_name(self.name),
             "pipeline": type(self.pipeline).__name__,
             "scheduler": type(scheduler).__name__,
             "scheduler_options": scheduler_options(scheduler),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
+from equinoise.detectors.declaring import record_name
 from equinoise.encoders import TextEncoder
 from equinoise.engine import Job
 from equinoise.engine.rejection import denoiser_calls
@@ -57,7 +58,9 @@ class AppliedPlan:
         if self.plan is None or self.plan.early_classifier is None or not self.plan.uses_rejection_sampling:
             return None
         made, used = self.plan.provenance.get("sampling", {}).get("steps"), self.model.sampling.steps
-        found = self.plan.early_classifier
+        found, ours = self.plan.early_classifier, self.model.detector.spec.name
+        if found.detector == record_name(ours):  # a plan names a local detector without its path
+            found = replace(found, detector=ours)
         return found if made in (None, used) else replace(found, step=step_at(Fraction(found.step, int(made)), used))
 
     @property

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec, asked_role, declare, role_axis
+from equinoise.detectors.declaring import record_name
 from equinoise.detectors.faces import finder_version
 from equinoise.detectors.loading import UNCLEAR_BELOW, detector_folder, fingerprint
 from equinoise.errors import EquinoiseError
@@ -89,7 +90,7 @@ class CalibratedDetector:
         used = {a: c for a, c in kept.items() if c.unclear_below == spec.threshold(a)} | given
         declared = declare(name)
         info = DetectorInfo(
-            name=name,
+            name=record_name(name),
             weights=fingerprint(name),
             unclear_below=spec.unclear_below,
             thresholds=dict(spec.thresholds),
@@ -152,9 +153,10 @@ def _thresholds(
 
 def _require_fit(calibration: Calibration, axis: str, spec: DetectorSpec) -> None:
     about, threshold = calibration.about, calibration.unclear_below
-    if about.get("detector") not in (None, spec.name) or about.get("weights") not in (None, fingerprint(spec.name)):
+    names, weights = (None, spec.name, record_name(spec.name)), (None, fingerprint(spec.name))
+    if about.get("detector") not in names or about.get("weights") not in weights:
         raise EquinoiseError(
-            f"the confusion matrix of '{axis}' is of detector {about.get('detector')}, not {spec.name}"
+            f"the confusion matrix of '{axis}' is of detector {about.get('detector')}, not {record_name(spec.name)}"
         )
     if threshold not in (None, spec.threshold(axis)):
         raise EquinoiseError(

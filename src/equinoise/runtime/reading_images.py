@@ -12,12 +12,15 @@ from equinoise.axes import UNCLEAR, Axis
 from equinoise.blanks import why_no_picture
 from equinoise.detectors import Reading, load_detector_once, read, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
+from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.errors import EquinoiseError, warn
 from equinoise.folders.pictures import UnreadableError, batches, open_image, refuse_unreadable, size_of, verify
 from equinoise.folders.reading import ImageFolder
-from equinoise.models.worlds import emoji_size
+from equinoise.models.worlds import MIXTURE, emoji_size
 from equinoise.run import Record
 from equinoise.runtime.detector import CalibratedDetector
+
+BUILT_IN = ("emoji", MIXTURE, SKIN_COLOUR)
 
 
 def read_images(
@@ -100,6 +103,7 @@ def choose_detector(folders: Sequence[ImageFolder]) -> str:
         raise EquinoiseError("the folders were read by different detectors; name one with --detector")
     (name,) = names
     if name:
+        require_known(name)
         return name
     size = emoji_size()
     if all(size_of(file) == size for folder in folders for file in folder.files):
@@ -109,3 +113,16 @@ def choose_detector(folders: Sequence[ImageFolder]) -> str:
         )
         return "emoji"
     return DEFAULT_CLIP
+
+
+def require_known(name: str) -> None:
+    """Check that a detector can be loaded by the name that a run holds, which of a local one has no path.
+
+    Raises:
+        EquinoiseError: it is a local one, and nothing of that name is here.
+    """
+    model = name.partition("?")[0].removeprefix("classifier:")
+    if "/" not in model and model not in BUILT_IN and not Path(model).exists():
+        raise EquinoiseError(
+            f"the images were read by the detector '{name}', a local one; say where with --detector or --encoder"
+        )

@@ -189,6 +189,14 @@ class _Steered:
     attachments: list[Attachment]
 
 
+def _refuse_copy(self: Any, protocol: Any) -> Any:
+    """A copy would have lost what is attached without a word, and a pickle cannot hold it."""
+    raise EquinoiseError(
+        "something is attached to this pipeline, which a copy or a pickle would lose; detach it first, and attach to "
+        "the copy"
+    )
+
+
 def _steered(cls: Any) -> type:
     """A subclass that changes the noise between the pipeline's draw and its first denoiser call."""
     call, prepare = inspect.signature(cls.__call__), inspect.signature(cls.prepare_latents)
@@ -218,7 +226,7 @@ def _steered(cls: Any) -> type:
 
     # named as the original: diffusers looks classes up by name, for example when it converts a pipeline
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    body = {"__call__": called, "prepare_latents": prepared, "attachments": attachments}
+    body = {"__call__": called, "prepare_latents": prepared, "attachments": attachments, "__reduce_ex__": _refuse_copy}
     return type(cls.__name__, (cls, _Steered), {**names, **body})
 
 

@@ -13,6 +13,10 @@ from equinoise.models.identity import likeness
 from equinoise.steering.intervention import Intervention
 from equinoise.steering.plan import Plan
 
+MOST_NATS = 10_000.0
+"""A weight of 141. The whole noise of Stable Diffusion 1 is 128 long, so that any shift beyond this is longer than what
+it is added to; the strongest of the paper, a weight of 15, is 112 nats."""
+
 
 class DescribedModel(Protocol):
     """What must be known of a model: every `TextToImage` and every `PipelineInfo` says it."""
@@ -30,8 +34,14 @@ def check_fit(intervention: Intervention, model: DescribedModel, sampling: Sampl
     """Warnings about directions that were found with another scheduler, number of steps or guidance scale.
 
     Raises:
-        EquinoiseError: a direction of another shape, or of a model with other weights.
+        EquinoiseError: a direction of another shape or of a model with other weights, or an intervention so strong that
+            nothing of the noise is left.
     """
+    if not intervention.kl_nats <= MOST_NATS:
+        raise EquinoiseError(
+            f"{intervention.name} moves the noise {intervention.kl_nats:.3g} nats away from what the model knows, and "
+            f"more than {MOST_NATS:,.0f} leave nothing of the noise; use smaller weights, such as 1 to 15"
+        )
     warnings: list[str] = []
     for shift in intervention.shifts:
         _require_shape(shift.direction, model)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from equinoise.axes import UNCLEAR, UNCLEAR_INDEX, Axis
 from equinoise.detectors import DetectorSpec, read_label
+from equinoise.detectors.declaring import record_name
 from equinoise.engine.jobs import JobResult, Preview
 from equinoise.errors import EquinoiseError
 
@@ -118,7 +119,13 @@ class EarlyClassifier:
     def digest(self) -> str:
         """A short hash of all that its predictions depend on."""
         vectors = [(name, c.classes, c.vectors.tobytes(), c.offsets) for name, c in self._named().items()]
-        content = [self.step, [axis.digest for axis in self.axes], self.detector, self.most_attempts, vectors]
+        content = [
+            self.step,
+            [axis.digest for axis in self.axes],
+            self.to_json()["detector"],
+            self.most_attempts,
+            vectors,
+        ]
         return sha256(repr(content).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
@@ -138,7 +145,7 @@ class EarlyClassifier:
             "step": self.step,
             "axes": axes,
             "confusions": {axis: [list(row) for row in rows] for axis, rows in self.confusions.items()},
-            "detector": self.detector,
+            "detector": self.detector and record_name(self.detector),
             "classifiers": {
                 name: {"classes": list(c.classes), "offsets": list(c.offsets)} for name, c in self._named().items()
             },

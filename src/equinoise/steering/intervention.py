@@ -40,8 +40,8 @@ class Shift:
     how: How = "add"
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.weight):
-            raise EquinoiseError(f"weight {self.weight} is not a finite number")
+        if not abs(self.weight) <= np.finfo(np.float32).max:
+            raise EquinoiseError(f"weight {self.weight} is not a finite number in single precision")
         if self.how == "truncate" and abs(self.weight) > FARTHEST:
             raise EquinoiseError(f"no normal draw lies above {self.weight:g}; truncate takes weights to {FARTHEST:g}")
 

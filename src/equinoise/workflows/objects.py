@@ -16,6 +16,7 @@ from equinoise.detectors.object_loading import (
 )
 from equinoise.encoders import load_encoder
 from equinoise.errors import EquinoiseError, warn
+from equinoise.files import base_name
 from equinoise.progress import progress as progress_bar
 from equinoise.results.objects import MergingInfo, ObjectDetectorInfo, ObjectsResult
 from equinoise.results.parts import read_part, write_part
@@ -125,7 +126,8 @@ def detect_objects(
         detector=info,
         merging=MergingInfo(how=merging.how, similar=merging.similar if merging.encoder else None),
     )
-    asked = {"command": "detect", "detector": info.to_json(), "merge": merging.how, "encoder": merging.encoder}
+    encoded_by = merging.encoder and base_name(merging.encoder)
+    asked = {"command": "detect", "detector": info.to_json(), "merge": merging.how, "encoder": encoded_by}
     write_part(folder, result, {**asked, "similar": merging.similar, "table": table})
     return result.with_run(read)
 
@@ -134,7 +136,7 @@ def _read(run: RunContent, folder: Path, spec: ObjectSpec, show: bool | None) ->
     """The run with the objects of its images, found now or before by the same detector, and that detector."""
     weights, kept = fingerprint(object_folder(spec.name)), read_part(folder, ObjectsResult)
     before = kept.result.detector if kept else None
-    asked = (spec.name, weights, spec.phrases, spec.threshold)
+    asked = (base_name(spec.name), weights, spec.phrases, spec.threshold)
     same = before and (before.name, before.weights, before.phrases, before.asked_threshold) == asked
     if before and same and all(record.objects is not None or record.no_picture for record in run.records):
         return run, before
@@ -152,7 +154,7 @@ def _read(run: RunContent, folder: Path, spec: ObjectSpec, show: bool | None) ->
             tick(len(rows))
     rewrite_records(folder, records)
     info = ObjectDetectorInfo(
-        name=spec.name,
+        name=base_name(spec.name),
         weights=weights,
         phrases=spec.phrases,
         asked_threshold=spec.threshold,

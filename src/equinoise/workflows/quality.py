@@ -20,7 +20,7 @@ from equinoise.results.interactions import InteractionsResult
 from equinoise.results.quality import QualityResult
 from equinoise.results.reading import Source, read_run
 from equinoise.run import ROLE, Record, RunContent
-from equinoise.runtime.reading_images import open_record
+from equinoise.runtime.reading_images import open_record, require_known
 from equinoise.understanding.frequency import classes_read
 from equinoise.understanding.interactions import compared_classes, measure_effects
 from equinoise.understanding.quality import (
@@ -175,4 +175,5 @@ def _roles(detector: str | None) -> Roles:
 def _open_encoder(name: str | None, device: str) -> ReadsImages:
     if name is None:
         raise EquinoiseError("the run does not say which detector read it; give --encoder, a CLIP or SigLIP")
+    require_known(name)
     return MixtureEncoder() if name == MIXTURE else load_dual(detector_folder(name), device)

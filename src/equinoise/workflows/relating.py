@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from equinoise.blanks import NoPicture, count_reasons, describe
-from equinoise.detectors.declaring import CLASSIFIER, declare
+from equinoise.detectors.declaring import CLASSIFIER, declare, record_name
 from equinoise.detectors.loading import detector_folder
 from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.encoders import TextEncoder, load_dual, load_encoder
@@ -20,7 +20,7 @@ from equinoise.encoders.truncation import limit_of, warn_of_cut
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError, warn
-from equinoise.files import describe_file
+from equinoise.files import base_name, describe_file
 from equinoise.folders.pictures import open_image
 from equinoise.models.identity import likeness
 from equinoise.models.mixture import MixtureEncoder
@@ -122,7 +122,7 @@ def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
             "reference": _recorded(reference, vocabulary) if reference else "built in",
             "n": n,
             "seed": seed,
-            "encoders": list(encoders),
+            "encoders": list(map(base_name, encoders)),
             "poolings": list(poolings),
         }
         write_relations(place, found)
@@ -179,7 +179,9 @@ class Encoders:
         Raises:
             EquinoiseError: one cannot be loaded, or images are to be encoded and nothing here encodes them.
         """
-        more = {name: load_encoder(detector_folder(name), model.spec.device) for name in names}
+        if len(set(map(base_name, names))) < len(names):
+            raise EquinoiseError(f"two encoders are called {base_name(names[-1])}; give each once, or rename a folder")
+        more = {base_name(name): load_encoder(detector_folder(name), model.spec.device) for name in names}
         seeing = {name: cast(ReadsImages, found) for name, found in more.items() if hasattr(found, "images")}
         vision = {**_detectors_own(model), **seeing} if images else {}
         if images and not vision:
@@ -210,7 +212,7 @@ def _detectors_own(model: Model) -> dict[str, ReadsImages]:
         return {MIXTURE: MixtureEncoder()}
     if declared.kind == CLASSIFIER or declared.model == SKIN_COLOUR:
         return {}
-    return {spec.name: load_dual(detector_folder(spec.name), spec.device)}
+    return {record_name(spec.name): load_dual(detector_folder(spec.name), spec.device)}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from equinoise.detectors.object_loading import default_object_detector
 from equinoise.engine import Engine
 from equinoise.errors import EquinoiseError
+from equinoise.files import base_name
 from equinoise.models.worlds import MIXTURE
 from equinoise.page.assembly import write_report
 from equinoise.results.disagreements import DisagreementsResult
@@ -82,11 +83,12 @@ def _choose_encoder(found: Relations, space: str, encoder: str | None) -> str:
     """The name of the encoder: the one asked for, else the first of its kind."""
     if space not in SPACES:
         raise EquinoiseError(f"--space {space}: use one of {', '.join(SPACES)}")
+    wanted = encoder and base_name(encoder)
     known: Mapping[str, TextRelation | VisionRelation] = found.vision if space == "vision" else found.text
-    if not known or (encoder is not None and encoder not in known):
+    if not known or (wanted is not None and wanted not in known):
         there = ", ".join(known) or f"no {space.removesuffix('-raw')} encoder"
         raise EquinoiseError(f"these relations were measured in {there}; relate again, or choose another --space")
-    return encoder or next(iter(known))
+    return wanted or next(iter(known))
 
 
 @dataclass(frozen=True)
