@@ -2,8 +2,8 @@
 
     python -m benchmarks.cases FOLDER [--before CHECKOUT]
 
-FOLDER holds a folder for each case, by the names in `cases`; the commands run in a copy of it. CHECKOUT is another state
-of this repository. Exit status 1 unless every case is right.
+FOLDER holds a folder for each case, by the names in `cases`; the commands run in a copy of it. CHECKOUT is another
+state of this repository. Exit status 1 unless every case is right.
 """
 
 from __future__ import annotations
