@@ -41,7 +41,8 @@ RAW_VALUES = (
 
 ODD_TEXTS = (
     "", " ", "x", "nan", "inf", "-1", "0", "1e308", "1e39", "40.0", "1,240", "80%", "12.5", "unclear", "woman",
-    " Woman", "gender", "none", "T", "true", "a\nb", 'a"b', "a,b", "a;b", "a=b", "a:b@0=1", "\x00", "\x1b[31mred\x1b[0m",
+    " Woman", "gender", "none", "T", "true",
+    "a\nb", 'a"b', "a,b", "a;b", "a=b", "a:b@0=1", "\x00", "\x1b[31mred\x1b[0m",
     "\x1b]0;title\x07", "\u202egnp.exe", "[red]x[/red]", "[/]", "[bold", "{0}", "%s", "<script>alert(1)</script>",
     "e\u0301", "é", "😀", "a" * 300, OUTSIDE, ABSOLUTE, "..", "/", "C:\\x", "con", "a/b", "sub\\img0.png",
 )  # fmt: skip
