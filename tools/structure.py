@@ -44,7 +44,7 @@ FLOORS: Floors = (
     ("statistics",),
     ("prompts",),
     ("seeds", "axes", "run", "progress"),
-    ("files", "quiet", "language"),
+    ("files", "quiet", "language", "blanks"),
     ("errors",),
 )
 """The house, from the top down; a room may import from the floors below it and from itself."""

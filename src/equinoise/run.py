@@ -23,6 +23,7 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
+from equinoise.blanks import REASONS, NoPicture
 from equinoise.errors import EquinoiseError
 from equinoise.files import append, read_json, write_json, write_whole
 
@@ -55,6 +56,8 @@ class Record:
         objects: what an object detector found: phrase, score and box in pixels; None where no detector was run.
         draws: with rejection sampling, each attempt's `seed` of the noise, `seen` (axis → class that the early
             classifier told) and `kept` (whether it was accepted); the last attempt is this image. None without.
+        no_picture: why the image is no picture; it is then unclear on every axis that a detector reads. None for a
+            picture, and for an image that nobody looked at.
     """
 
     id: str
@@ -66,6 +69,7 @@ class Record:
     source: str | None = None
     objects: Sequence[Mapping[str, Any]] | None = None
     draws: Sequence[Mapping[str, Any]] | None = None
+    no_picture: NoPicture | None = None
 
     @property
     def file(self) -> str:
@@ -391,7 +395,7 @@ def rewrite_records(path: Path, records: Sequence[Record]) -> None:
 
 def _line(record: Record) -> str:
     row = {"file_name": f"{record.id}.png", **vars(record)}
-    for name in ("source", "objects", "draws"):
+    for name in ("source", "objects", "draws", "no_picture"):
         if row[name] is None:
             del row[name]
     return json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n"
@@ -401,6 +405,8 @@ def _parse(line: bytes) -> Record:
     try:
         row = json.loads(line)
         row.pop("file_name")
+        if row.get("no_picture") not in (None, *REASONS):
+            raise ValueError(f"no_picture is none of {', '.join(REASONS)}")
         return Record(**row)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EquinoiseError(f"a run's list of images is damaged ({error}); make the run again") from error

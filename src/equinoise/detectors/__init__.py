@@ -1,6 +1,6 @@
 """Detectors: image → probabilities over an axis's classes."""
 
-from equinoise.detectors.base import Detector, detect
+from equinoise.detectors.base import Detector, Reading, detect, read
 from equinoise.detectors.classifier import ClassifierDetector
 from equinoise.detectors.declaring import Declaration, declare
 from equinoise.detectors.faces import FaceDetector
@@ -14,12 +14,14 @@ __all__ = [
     "Detector",
     "DetectorSpec",
     "FaceDetector",
+    "Reading",
     "ZeroShotDetector",
     "asked_role",
     "declare",
     "detect",
     "load_detector",
     "load_detector_once",
+    "read",
     "read_label",
     "role_axis",
 ]

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from PIL import Image
 
+from equinoise.blanks import require_pictures
 from equinoise.detectors import read_label
 from equinoise.engine.jobs import Job, JobResult, Request
 from equinoise.engine.local import Engine
@@ -43,6 +44,9 @@ def make_images(
     """The records of all jobs, in the order of the jobs; only images that the run does not hold yet are computed.
 
     `also` is called with each new result before its record is kept.
+
+    Raises:
+        EquinoiseError: no image is a picture, since the model's numbers were not finite.
     """
     done = dict(run.records) if run else {}
     tick(sum(job.id in done for job in jobs))
@@ -54,6 +58,7 @@ def make_images(
                 run.add(record, result.image)
             done[record.id] = record
             tick(1)
+    require_pictures(record.no_picture for record in done.values())
     return [done[job.id] for job in jobs]
 
 
@@ -74,4 +79,5 @@ def _record(request: Request, result: JobResult) -> Record:
         detections=result.detections,
         labels={a: read_label(found, spec.threshold(a) if spec else 0.0) for a, found in result.detections.items()},
         draws=[attempt.to_json() for attempt in job.attempts] or None,
+        no_picture=result.no_picture,
     )

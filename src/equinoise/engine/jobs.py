@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from equinoise.axes import Axis
+from equinoise.blanks import NoPicture
 from equinoise.detectors import DetectorSpec
 from equinoise.models import HeldLatents, ModelSpec, Sampling
 from equinoise.models.base import Step
@@ -166,6 +167,7 @@ class JobResult:
         detections: axis → class → probability, read off the image.
         previews: step → axis → class → probability, read off the predicted image. Steps at which the scheduler
             predicts no image are missing.
+        no_picture: why the image is no picture; None for a picture.
     """
 
     job: Job
@@ -173,6 +175,7 @@ class JobResult:
     latents: Mapping[Step, NDArray[np.floating]]
     detections: Mapping[str, Mapping[str, float]]
     previews: Mapping[int, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    no_picture: NoPicture | None = None
 
     def held(self, step: int) -> HeldLatents:
         """The captured latents of a step, from which a later job continues this image."""

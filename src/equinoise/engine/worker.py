@@ -12,7 +12,7 @@ from threading import Thread
 import numpy as np
 import torch
 
-from equinoise.detectors import detect, load_detector_once
+from equinoise.detectors import Reading, detect, load_detector_once, read
 from equinoise.engine.jobs import Job, JobResult, Preview, Request
 from equinoise.errors import EquinoiseError
 from equinoise.models import HeldLatents, TextToImage, load_once
@@ -67,9 +67,9 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
             f"a batch of {len(padded)} does not fit the accelerator's memory; use a smaller --batch-size, or auto, or "
             "--offload model"
         ) from error
-    detections: list[dict[str, dict[str, float]]] = [{} for _ in padded]
-    if made.images and detector:
-        detections = detect(detector, made.images, request.axes)
+    readings = [Reading()] * len(padded)
+    if made.images:
+        readings = read(detector, made.images, request.axes, made.no_picture)
     previews = _previews(request.preview, model, made) if request.preview else {}
     precision = np.float32 if request.exact else np.float16
     return [
@@ -77,8 +77,9 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
             job,
             made.images[index] if made.images else None,
             {step: latents[index].numpy().astype(precision) for step, latents in made.captured.items()},
-            detections[index],
+            readings[index].detections,
             {step: rows[index] for step, rows in previews.items()},
+            readings[index].no_picture,
         )
         for index, job in enumerate(jobs)
     ]

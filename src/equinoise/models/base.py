@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from equinoise.blanks import NoPicture
 from equinoise.errors import EquinoiseError
 
 NOISE = "T"
@@ -97,12 +98,15 @@ class Generated:
         timesteps: captured step → the scheduler's time at which that denoiser call was made, where it has one.
         predicted: step → the model's own prediction x̂₀ of the final latents (n, *latent_shape), single precision, on
             the CPU, as of that step's denoiser call. Steps at which the scheduler predicts none are missing.
+        no_picture: for each image why it is no picture, `nan` or `filtered`; None where all are pictures for all that
+            the model knows.
     """
 
     images: list[Image.Image] | None
     captured: Mapping[Step, Tensor]
     timesteps: Mapping[Step, float] = field(default_factory=dict)
     predicted: Mapping[int, Tensor] = field(default_factory=dict)
+    no_picture: Sequence[NoPicture | None] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +200,7 @@ class TextToImage(Protocol):
         """Whether a run can continue from latents alone."""
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
-        """The images of final latents (n, *latent_shape)."""
+        """The images of final latents (n, *latent_shape); one that is no picture is black."""
 
 
 def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:

@@ -27,6 +27,7 @@ from equinoise.models.base import (
     require_noise,
     require_steps,
 )
+from equinoise.models.decoding import Decoded, DecoderWatch, pictures
 from equinoise.models.early import RESUMABLE, watch_predictions, without_denoiser
 from equinoise.models.families import Family
 
@@ -192,16 +193,21 @@ class PipelineModel:
                 during.enter_context(watch_predictions(self.pipeline.scheduler, saw))
             replaced = during.enter_context(self._continued(held)) if held else None
             callback = _callback(store, stop_after, replaced)
-            images = self._call(prompts, noise, sampling, callback, decode, generators)
-        return Generated(images, captured, timesteps, predicted)
+            made = self._call(prompts, noise, sampling, callback, decode, generators)
+        if made is None:
+            return Generated(None, captured, timesteps, predicted)
+        return Generated(made.images, captured, timesteps, predicted, made.no_picture)
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
-        """The pipeline's own decoding, with its scaling and precision: a run of one step without the denoiser."""
+        """The pipeline's own decoding, with its scaling and precision: a run of one step without the denoiser.
+
+        An image that is no picture is black.
+        """
         brief = Sampling(1, self.default_guidance if self.family.packed else 1.0)
         with self._continued(HeldLatents(0, latents)) as replaced:
             callback = _callback(lambda *_: None, None, replaced)
-            images = self._call([""] * len(latents), torch.zeros_like(latents), brief, callback, True, None)
-        return images or []
+            made = self._call([""] * len(latents), torch.zeros_like(latents), brief, callback, True, None)
+        return made.blackened if made else []
 
     def _call(
         self,
@@ -211,7 +217,7 @@ class PipelineModel:
         callback: Callable[..., dict[str, Tensor]],
         decode: bool,
         generators: list[torch.Generator] | None,
-    ) -> list[Image.Image] | None:
+    ) -> Decoded | None:
         arguments = {
             "prompt": list(prompts),
             "latents": self.family.to_pipeline(noise, self.pipeline),
@@ -224,13 +230,13 @@ class PipelineModel:
             "width": self.latent_shape[2] * int(self.pipeline.vae_scale_factor),
             **self.family.extra,
         }
-        made = None
-        with _silent(self.pipeline):
+        made, watch = None, DecoderWatch()
+        with _silent(self.pipeline), watch.on(self.pipeline.vae):
             try:
                 made = self.pipeline(**arguments)
             except _Enough:
                 self.pipeline.maybe_free_model_hooks()  # which the call would have done at its end
-        return _pictures(made.images) if made is not None and decode else None
+        return pictures(made, watch) if made is not None and decode else None
 
     @contextlib.contextmanager
     def _continued(self, held: HeldLatents) -> Iterator[Callable[[int], dict[str, Tensor]]]:
@@ -260,16 +266,6 @@ def require_pipeline(model: TextToImage) -> PipelineModel:
     if not isinstance(model, PipelineModel):
         raise EquinoiseError(f"{model.name} is not a diffusers pipeline; use emoji, a pipeline folder, or a hub name")
     return model
-
-
-def _pictures(decoded: Tensor) -> list[Image.Image]:
-    """Images from values in 0–1 (n, 3, height, width), by the formula of diffusers but rounded on their device.
-
-    Bytes are a quarter of what would otherwise leave an accelerator, and rounding floats on a CPU takes a millisecond
-    for each image.
-    """
-    pixels = (decoded.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return [Image.fromarray(image) for image in pixels]
 
 
 class _Enough(Exception):  # noqa: N818

@@ -113,7 +113,7 @@ def _measures(audit: Audit) -> tuple[str, ...]:
         number(audit.kl_bits),
         number(audit.entropy_bits),
         words.kept(audit.concept_fidelity, audit.n),
-        f"{audit.unclear} of {audit.n}",
+        words.unclear(audit.unclear, audit.n, audit.no_picture),
     )
 
 

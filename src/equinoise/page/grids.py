@@ -86,7 +86,7 @@ def _shots(rows: Sequence[Sequence[Record]]) -> list[Shot]:
 
 
 def _card(article: Article, groups: Sequence[ImageGroup], shot: Shot) -> Card:
-    read = [words.labels(record.labels, article.axes) for record in shot]
+    read = [words.labels(record, article.axes) for record in shot]
     marked = tuple(
         tuple((label, place > 0 and label not in read[0]) for label in labels) for place, labels in enumerate(read)
     )

@@ -41,7 +41,7 @@ def embed(run: RunContent, record: Record, axes: Sequence[str]) -> Picture:
         EquinoiseError: its file is missing, damaged, absurdly large, or not inside the run.
     """
     done = "untouched" if record.intervention == UNTOUCHED else f"shifted by {record.intervention}"
-    seen = words.labels(record.labels, axes)
+    seen = words.labels(record, axes)
     alt = f"Seed {record.seed}, {done}" + (f": perceived as {', '.join(seen)}" if seen else "")
     return Picture(_uri(open_picture(run, record)), alt)
 

@@ -100,5 +100,6 @@ def _row(cell: Cell, label: str, best: bool) -> tuple[str, ...]:
     return (
         "untouched" if cell.step is None else str(cell.step), f"{cell.weight:g}",
         f"{cell.classes[label].count} of {cell.clear}", percent(cell.share), span(cell.low, cell.high), number(cell.tv),
-        words.kept(cell.concept_fidelity, cell.n), number(cell.kl_nats, 1), str(cell.unclear), "★ best" if best else "",
+        words.kept(cell.concept_fidelity, cell.n), number(cell.kl_nats, 1),
+        words.unclear(cell.unclear, None, cell.no_picture), "★ best" if best else "",
     )  # fmt: skip

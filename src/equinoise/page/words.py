@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from equinoise.axes import UNCLEAR
+from equinoise.blanks import NoPicture, in_words
 from equinoise.charts.numbers import NONE, number, percent, points, span
 from equinoise.results.audits import ClassShare
 from equinoise.results.changes import ClassChange
 from equinoise.results.objects import CountedShare
+from equinoise.run import Record
 from equinoise.statistics import wilson
 
 PEOPLE = {"woman": "Women", "man": "Men"}
@@ -55,9 +57,17 @@ def people(name: str, axis: str) -> str:
     return PEOPLE.get(name) or f"{named(name)} ({axis})"
 
 
-def labels(found: Mapping[str, str], axes: Sequence[str]) -> list[str]:
-    """What an image was perceived as, one text an axis: `man`, `light`, `tone unclear`."""
-    return [f"{axis} unclear" if found[axis] == UNCLEAR else found[axis] for axis in axes if axis in found]
+def unclear(count: int, n: int | None, no_picture: Mapping[NoPicture, int] | None) -> str:
+    """`3 of 128`; `3 of 128; 2 images are no pictures (2 filtered)` where some are none."""
+    counted = str(count) if n is None else f"{count} of {n}"
+    return f"{counted}; {in_words(no_picture)}" if no_picture else counted
+
+
+def labels(record: Record, axes: Sequence[str]) -> list[str]:
+    """What an image was perceived as, one text an axis: `man`, `light`, `tone unclear`; and why it is no picture."""
+    found = record.labels
+    seen = [f"{axis} unclear" if found[axis] == UNCLEAR else found[axis] for axis in axes if axis in found]
+    return [*seen, *([f"no picture ({record.no_picture})"] if record.no_picture else [])]
 
 
 def numbers(values: Sequence[object]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import JsonValue
 
+from equinoise.blanks import NoPicture, add_reasons, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.shares import shares_chart
 from equinoise.errors import EquinoiseError
@@ -58,6 +59,7 @@ class Audit(Value):
 
     Attributes:
         n, unclear: all images, and those in which the detector saw no class plainly; shares are over the others.
+        no_picture: how many of the unclear images are no pictures, by reason; None where all are pictures.
         target: the wanted shares.
         spd: statistical parity difference, largest share − smallest; `spd_low`, `spd_high` its bounds.
         tv: total variation from the target; `floor` what a model exactly on target shows at this n by chance.
@@ -69,6 +71,7 @@ class Audit(Value):
         "intervention": "intervention",
         "amplification": "amplification",
         "bias_amplification": "amplification",
+        "no_picture": "no_picture",
     }
 
     concept: str
@@ -76,6 +79,7 @@ class Audit(Value):
     intervention: str | None = None
     n: int
     unclear: int
+    no_picture: dict[NoPicture, int] | None = None
     classes: dict[str, ClassShare]
     target: dict[str, float]
     spd: float | None
@@ -281,7 +285,15 @@ class AuditResult(Result):
         notes = [f"{one.concept}: {one.n} images, {enough[one.reached]}" for one in self.sequential or ()]
         if self.faces and self.faces.images_without:
             notes.append(f"no face found in {self.faces.images_without} images, which are unclear")
-        return joined(notes)
+        return joined([*notes, in_words(self._none())])
+
+    def _none(self) -> dict[NoPicture, int]:
+        """How many images are no pictures, each counted once, on whatever axes it was read."""
+        groups: dict[tuple[str, str | None], dict[NoPicture, int]] = {}
+        for audit in self.audits:
+            known = groups.setdefault((audit.concept, audit.intervention), {})
+            known |= {reason: max(n, known.get(reason, 0)) for reason, n in (audit.no_picture or {}).items()}
+        return add_reasons(groups.values())
 
     def rows(self) -> Sequence[Row]:
         """A row a concept, axis and class."""
@@ -295,6 +307,7 @@ class AuditResult(Result):
                 "target": audit.target[name],
                 "n": audit.n,
                 "unclear": audit.unclear,
+                **({"no_picture": sum(audit.no_picture.values())} if audit.no_picture else {}),
             }
             for audit in self.audits
             for name, found in audit.classes.items()

@@ -7,23 +7,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from equinoise.blanks import NoPicture, count_reasons, in_words
 from equinoise.charts.pictures import picture_grid
 from equinoise.results.audits import Attempts, PlanInfo
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import Row, TextTable
+from equinoise.results.tables import Row, TextTable, joined
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
 class MadeImage(Value):
-    """One image: its file (None in memory), its seed, what was done to its noise, and the attempts it took."""
+    """One image: its file (None in memory), its seed, what was done to its noise, and the attempts it took.
+
+    `no_picture`: why the image is no picture; None for a picture.
+    """
+
+    ABSENT: ClassVar[Mapping[str, str]] = {"no_picture": "no_picture"}
 
     file: str | None
     seed: int
     intervention: str
     draws: int
     early_checks: int
+    no_picture: NoPicture | None = None
 
 
 class ImagesResult(Result):
@@ -58,7 +65,9 @@ class ImagesResult(Result):
     def table(self) -> TextTable:
         """One row an image."""
         rows = tuple((one.file or "in memory", str(one.seed), one.intervention) for one in self.made)
-        return TextTable(("image", "seed", "intervention"), rows, f"{self.kl_nats:.2f} nats from N(0, I) an image")
+        none = in_words(count_reasons(one.no_picture for one in self.made))
+        caption = joined([f"{self.kl_nats:.2f} nats from N(0, I) an image", none])
+        return TextTable(("image", "seed", "intervention"), rows, caption)
 
     def rows(self) -> Sequence[Row]:
         """A row an image."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from equinoise.blanks import NoPicture, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.ranked import ranked_bars
 from equinoise.charts.style import BLUE
@@ -85,10 +86,16 @@ class MergingInfo(Value):
 
 
 class ObjectsResult(Result):
-    """What `detect_objects` found: for each concept and intervention every object, the most frequent first."""
+    """What `detect_objects` found: for each concept and intervention every object, the most frequent first.
+
+    `no_picture`: how many of the images are no pictures, by reason, in which nothing was looked for; None without any.
+    """
+
+    ABSENT: ClassVar[Mapping[str, str]] = {"no_picture": "no_picture"}
 
     objects: tuple[ObjectCount, ...]
     images: int
+    no_picture: dict[NoPicture, int] | None = None
     detector: ObjectDetectorInfo
     merging: MergingInfo
 
@@ -122,7 +129,7 @@ class ObjectsResult(Result):
             for one in self.objects
         )
         heads = ("concept", "object", "images", "share (95%)", "merged")
-        return TextTable(heads, rows, bars=tuple(one.bar for one in self.objects))
+        return TextTable(heads, rows, in_words(self.no_picture or {}), bars=tuple(one.bar for one in self.objects))
 
     def rows(self) -> Sequence[Row]:
         """A row an object."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from equinoise.blanks import NoPicture, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.numbers import reach
 from equinoise.charts.ranked import ranked_bars
 from equinoise.charts.style import BLUE
 from equinoise.results.base import Result, Value
 from equinoise.results.interactions import AxisEffect
-from equinoise.results.tables import Row, TextTable, points, share
+from equinoise.results.tables import Row, TextTable, joined, points, share
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -94,12 +95,17 @@ class QualityResult(Result, WithinClasses, QualityRuns):
         fidelity_kept: against the untouched images; None without them, or without a detector that tells roles.
         untouched: variety and realism of the untouched images, against the same reference.
         off_target: axis → what became of it, of every axis that was not meant to move.
+        no_picture: run, against or before → how many of its images are no pictures, by reason; they are left out of
+            every measure. None without any.
     """
+
+    ABSENT: ClassVar[Mapping[str, str]] = {"no_picture": "no_picture"}
 
     fidelity: Fidelity | None
     fidelity_kept: FidelityKept | None
     untouched: WithinClasses | None
     off_target: dict[str, AxisEffect] | None
+    no_picture: dict[str, dict[NoPicture, int]] | None = None
 
     def table(self) -> TextTable:
         """One row a measure; beside it that of the untouched images."""
@@ -116,7 +122,8 @@ class QualityResult(Result, WithinClasses, QualityRuns):
             for name, c in effect.classes.items():
                 change = points(c.difference, c.low, c.high)
                 rows.append((f"{axis}: {name}", change, "moved" if name in effect.moved else ""))
-        caption = f"within classes of {', '.join(self.within)}; against {self.against}"
+        none = [f"left out, {name}: {in_words(counts)}" for name, counts in (self.no_picture or {}).items()]
+        caption = joined([f"within classes of {', '.join(self.within)}; against {self.against}", *none])
         return TextTable(("measure", "value (95%)", "untouched"), tuple(rows), caption, self.folder)
 
     def rows(self) -> Sequence[Row]:

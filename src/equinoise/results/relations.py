@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
+from equinoise.blanks import NoPicture, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.clouds import PairPoint, Point, cloud
 from equinoise.charts.numbers import reach
@@ -12,7 +13,7 @@ from equinoise.charts.ranked import ranked_bars
 from equinoise.charts.style import GREEN, VERMILLION
 from equinoise.errors import EquinoiseError
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import Row, TextTable
+from equinoise.results.tables import Row, TextTable, joined
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -101,13 +102,20 @@ class RelationsResult(Result):
     """What `relate` measured: a relation for each attribute, and the difference of each pair of attributes.
 
     `result["mansion"].vision` is the mean cosine of images of the concept with images of a mansion.
+
+    Attributes:
+        no_picture: how many images of the concept and the attributes are no pictures, by reason; they are left out.
+            None without any.
     """
+
+    ABSENT: ClassVar[Mapping[str, str]] = {"no_picture": "no_picture"}
 
     concept: str
     relations: tuple[AttributeRelation, ...]
     differences: tuple[RelationDifference, ...]
     text_encoders: tuple[str, ...]
     vision_encoders: tuple[str, ...]
+    no_picture: dict[NoPicture, int] | None = None
 
     def __getitem__(self, attribute: str) -> AttributeRelation:
         """The relation of an attribute.
@@ -135,7 +143,7 @@ class RelationsResult(Result):
         rows = tuple((one.attribute, *(_text(one.bar(kind)) for kind in KINDS)) for one in ranked)
         heads = ("attribute", "text", "text, centred (95%)", "vision (95%)")
         caption = "cosines; centred: after the mean of a reference vocabulary is subtracted"
-        return TextTable(heads, rows, caption, self.concept)
+        return TextTable(heads, rows, joined([caption, in_words(self.no_picture or {})]), self.concept)
 
     def rows(self) -> Sequence[Row]:
         """A row an attribute."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from equinoise.blanks import NoPicture, add_reasons, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.sweeps import SweepPoint, sweep_chart
 from equinoise.results.audits import ClassShare
 from equinoise.results.base import Result, Value
-from equinoise.results.tables import Row, TextTable, percent
+from equinoise.results.tables import Row, TextTable, joined, percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 class Cell(Value):
     """What one step and weight gives on the pilot seeds; `share`, `low`, `high` are those of the class swept for.
 
-    The step of the untouched images is None.
+    The step of the untouched images is None; `no_picture` is that of an audit.
     """
+
+    ABSENT: ClassVar[Mapping[str, str]] = {"no_picture": "no_picture"}
 
     step: int | str | None
     weight: float
     n: int
     unclear: int
+    no_picture: dict[NoPicture, int] | None = None
     share: float | None
     low: float | None
     high: float | None
@@ -89,7 +93,9 @@ class SweepResult(Result):
         ]
         bars = [Bar(c.share, c.low, c.high, self.target[self.label]) for c in (self.untouched, *self.cells)]
         heads = ("step", "weight", "share", "95% interval", "fidelity", "nats", "")
-        return TextTable(heads, tuple(rows), f"share of {self.label}: {self.concept}", bars=tuple(bars))
+        none = in_words(add_reasons(cell.no_picture or {} for cell in (self.untouched, *self.cells)))
+        caption = joined([f"share of {self.label}: {self.concept}", none])
+        return TextTable(heads, tuple(rows), caption, bars=tuple(bars))
 
     def rows(self) -> Sequence[Row]:
         """A row a cell and class."""

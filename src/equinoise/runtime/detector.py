@@ -128,7 +128,8 @@ class CalibratedDetector:
         """How many images show no face, where faces come first: such images are unclear on every axis."""
         if self.policy is None:
             return None
-        seen = [[record.detections[axis.name] for axis in axes if axis.name in record.detections] for record in records]
+        pictures = [record for record in records if record.no_picture is None]
+        seen = [[p.detections[axis.name] for axis in axes if axis.name in p.detections] for p in pictures]
         none = sum(bool(found) and not any(any(row.values()) for row in found) for found in seen)
         return Faces(policy=self.policy, images_without=none)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from equinoise.axes import Axis
+from equinoise.blanks import describe
 from equinoise.directions.direction import Direction
 from equinoise.engine import Engine, Job, Request
 from equinoise.engine.images import make_images
@@ -73,3 +74,10 @@ def check_interventions(model: Model, interventions: Sequence[Intervention], see
     shared = overlap(seeds, used)
     for message in dict.fromkeys([*messages, *([shared] if shared else [])]):
         warn(message)
+
+
+def warn_of_no_pictures(records: Iterable[Record]) -> None:
+    """Warn of images that are no pictures: how many, why, and what to do."""
+    said = describe(record.no_picture for record in records)
+    if said:
+        warn(said)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from equinoise.axes import Axis
-from equinoise.detectors import detect, load_detector_once, read_label
+from equinoise.axes import UNCLEAR, Axis
+from equinoise.blanks import why_no_picture
+from equinoise.detectors import Reading, load_detector_once, read, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError, warn
 from equinoise.models.worlds import emoji_size
@@ -31,20 +32,24 @@ def read_images(
     """The records with a label on each axis, read off the image where it has none.
 
     `trust`: what the run's own detector said is used as it is, if that is still the same detector and axis; otherwise
-    everything is read anew. Labels that came in metadata always stay.
+    everything is read anew. Labels that came in metadata always stay. An image that is no picture is unclear on
+    every axis that is read, for the reason that its record gives, else where it is blank.
     """
     ours = trust and _read_by(folder, detector, axes)
     for start in range(0, len(folder.files), BATCH):
         files, records = folder.files[start : start + BATCH], folder.records[start : start + BATCH]
         lacking = [axis for axis in axes if not all(_has(record, axis, ours) for record in records)]
-        fresh: list[dict[str, dict[str, float]]] = [{} for _ in files]
+        fresh = [Reading(no_picture=record.no_picture) for record in records]
         if lacking:
             found, images = load_detector_once(detector.spec), [open_image(file) for file in files]
-            fresh = detect(found, images, detector.read_axes(lacking))
+            known = [record.no_picture for record in records]
+            fresh = read(found, images, detector.read_axes(lacking), known)
         for record, new in zip(records, fresh, strict=True):
-            seen = {**new, **(record.detections if ours else {})}
+            seen = {**new.detections, **(record.detections if ours else {})}
             told = {axis: read_label(p, detector.spec.threshold(axis)) for axis, p in seen.items()}
-            yield replace(record, detections=seen, labels={**told, **_given(record)})
+            if new.no_picture:
+                told = dict.fromkeys(told, UNCLEAR)
+            yield replace(record, detections=seen, labels={**told, **_given(record)}, no_picture=new.no_picture)
         tick(len(files))
 
 
@@ -64,6 +69,16 @@ def _has(record: Record, axis: Axis, ours: bool) -> bool:
 def _given(record: Record) -> Mapping[str, str]:
     """Labels that came without detections, from people or elsewhere."""
     return {} if record.detections else record.labels
+
+
+def open_record(folder: Path, record: Record) -> tuple[Record, Image.Image]:
+    """The image of a run's record, and the record with the reason where the image is no picture.
+
+    Raises:
+        EquinoiseError: the image cannot be read.
+    """
+    image = open_image(folder / record.file)
+    return replace(record, no_picture=why_no_picture(image, record.no_picture)), image
 
 
 def open_image(file: Path) -> Image.Image:

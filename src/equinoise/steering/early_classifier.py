@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.axes import UNCLEAR_INDEX, Axis
+from equinoise.axes import UNCLEAR, UNCLEAR_INDEX, Axis
 from equinoise.detectors import DetectorSpec, read_label
 from equinoise.engine.jobs import JobResult, Preview
 from equinoise.errors import EquinoiseError
@@ -89,7 +89,7 @@ class EarlyClassifier:
         return Preview((self.step,), axes, DetectorSpec(self.detector, device)) if axes and self.detector else None
 
     def predict(self, result: JobResult) -> dict[str, str]:
-        """Axis → the predicted class, `unclear` where the detector finds none.
+        """Axis → the predicted class, `unclear` where the detector finds none or the latents are not finite.
 
         Raises:
             EquinoiseError: the predicted image is needed, and the scheduler predicts none.
@@ -98,7 +98,8 @@ class EarlyClassifier:
 
     def _class(self, axis: Axis, result: JobResult) -> str:
         if axis.name in self.classifiers:
-            return self.classifiers[axis.name].predict(result.latents[self.step])
+            latents = result.latents[self.step]
+            return self.classifiers[axis.name].predict(latents) if np.isfinite(latents).all() else UNCLEAR
         if self.step not in result.previews:
             raise EquinoiseError(
                 "this scheduler predicts no final image, which the plan's early classifier reads; use the scheduler "
@@ -235,7 +236,7 @@ def _best_way(axis: Axis, final: NDArray[np.int64], early: Early, step: int) -> 
         seen = early.predicted[step][axis.name]
         answers = np.where(seen.any(axis=1), seen.argmax(axis=1), UNCLEAR_INDEX)
         ways.append(_Way(confusion_counts(axis, final, answers), "answer"))
-        if seen.any(axis=1).all() and (fitted := fit_linear(axis, final, log_odds(seen), READ_STRENGTH)):
+        if seen[final >= 0].any(axis=1).all() and (fitted := fit_linear(axis, final, log_odds(seen), READ_STRENGTH)):
             ways.append(_Way(fitted[0], "probabilities", fitted[1]))
     if step in early.latents and (fitted := fit_linear(axis, final, early.latents[step])):
         ways.append(_Way(fitted[0], "latents", fitted[1]))

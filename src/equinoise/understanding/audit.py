@@ -59,6 +59,7 @@ class Measures:
             intervention=None if c.intervention == UNTOUCHED else c.intervention,
             n=c.n,
             unclear=c.unclear,
+            no_picture=dict(c.no_picture) or None,
             classes=self._classes(c, found),
             target=target,
             **vars(disparity),
@@ -69,7 +70,9 @@ class Measures:
 
     def _classes(self, c: Counts, found: Sequence[Interval]) -> dict[str, ClassShare]:
         confusion = self.confusions.get(c.axis)
-        truth = statistics.correct([*c.classes.values(), c.unclear], confusion) if confusion and c.n else None
+        # an image that is no picture says nothing of any class, so that it is no evidence of one that is often unclear
+        read = [*c.classes.values(), c.unclear - sum(c.no_picture.values())]
+        truth = statistics.correct(read, confusion) if confusion and sum(read) else None
         corrected = zip(truth.shares, truth.intervals, strict=True) if truth else repeat((None, None))
         intervals: Iterable[tuple[float | None, float | None]] = found or repeat((None, None))
         return {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from equinoise.axes import UNCLEAR, Axis
+from equinoise.blanks import NoPicture, count_reasons
 from equinoise.errors import EquinoiseError
 from equinoise.run import UNTOUCHED, Record
 
@@ -25,6 +26,8 @@ class Counts:
     faithful: int | None = None
     """How many show the role or scene that was asked for; None without a detector for it."""
     intervention: str = UNTOUCHED
+    no_picture: Mapping[NoPicture, int] = field(default_factory=dict)
+    """How many of the unclear images are no pictures, by reason."""
 
     def __add__(self, other: Counts) -> Counts:
         if self.key != other.key or list(self.classes) != list(other.classes):
@@ -35,6 +38,7 @@ class Counts:
             classes={name: self.classes[name] + other.classes[name] for name in self.classes},
             unclear=self.unclear + other.unclear,
             faithful=(self.faithful or 0) + (other.faithful or 0) if known else None,
+            no_picture=dict(Counter(self.no_picture) + Counter(other.no_picture)),
         )
 
     @property
@@ -71,6 +75,7 @@ def tally(
     asked = asked or {}
     labels: dict[tuple[str, str], list[Counter[str]]] = {}
     faithful: Counter[tuple[str, str]] = Counter()
+    none: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         group = record.prompt, record.intervention
         counters = labels.get(group)
@@ -78,27 +83,35 @@ def tally(
             counters = labels[group] = [Counter() for _ in axes]
         for counter, axis in zip(counters, axes, strict=True):
             counter[record.labels[axis.name]] += 1
+        if record.no_picture:
+            none.setdefault(group, []).append(record)
         role = asked.get(record.prompt)
         if role and likeliest(record, "role") == role:
             faithful[group] += 1
     return [
-        _counts(group, axis, counter, faithful[group] if asked.get(group[0]) else None)
+        _counts(group, axis, counter, faithful[group] if asked.get(group[0]) else None, none.get(group, ()))
         for group, counters in labels.items()
         for axis, counter in zip(axes, counters, strict=True)
     ]
 
 
-def _counts(group: tuple[str, str], axis: Axis, found: Counter[str], faithful: int | None) -> Counts:
+def _counts(
+    group: tuple[str, str], axis: Axis, found: Counter[str], faithful: int | None, none: Sequence[Record]
+) -> Counts:
+    """The counts of a group; of its images that are no pictures those are counted that no one has labelled."""
     strange = next((label for label in found if label != UNCLEAR and label not in axis.classes), None)
     if strange is not None:
         raise EquinoiseError(f"axis '{axis.name}' has no class '{strange}'; it has {', '.join(axis.classes)}")
-    return Counts(group[0], axis.name, {c: found[c] for c in axis.classes}, found[UNCLEAR], faithful, group[1])
+    reasons = count_reasons(record.no_picture for record in none if record.labels[axis.name] == UNCLEAR)
+    classes = {name: found[name] for name in axis.classes}
+    return Counts(group[0], axis.name, classes, found[UNCLEAR], faithful, group[1], reasons)
 
 
 def likeliest(record: Record, axis: str) -> str:
-    """The most probable class, clear or not."""
+    """The most probable class, clear or not; `unclear` where none has a probability, or the image is no picture."""
     probabilities = record.detections[axis]
-    return max(probabilities, key=lambda name: probabilities[name])
+    label = max(probabilities, key=lambda name: probabilities[name])
+    return label if probabilities[label] > 0 and record.no_picture is None else UNCLEAR
 
 
 def merged(parts: Iterable[Counts]) -> list[Counts]:

@@ -80,11 +80,11 @@ def _column(
         if label not in classes.get(axis, ()):
             return f"'{place}' is no class of an axis that the images were read on"
         return np.array([_of_label(record.labels.get(axis, UNCLEAR), label) for record in records])
-    if any(record.objects is None for record in records):
+    if any(record.objects is None and record.no_picture is None for record in records):
         return "no axis has a class of that name, and no objects were detected (equinoise detect RUN --objects)"
     if not can_find(labels, place):
         return f"the object detector has no label for it, so it could not find one: {', '.join(labels or ())}"
-    return np.array([float(shows(record, place)) for record in records])
+    return np.array([np.nan if record.no_picture else float(shows(record, place)) for record in records])
 
 
 def _of_label(found: str, wanted: str) -> float:

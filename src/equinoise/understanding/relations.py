@@ -221,7 +221,11 @@ def encode_texts(encoder: ReadsTexts, texts: Sequence[str]) -> dict[str, NDArray
 
 
 def encode_images(encoder: ReadsImages, images: Iterable[Image.Image]) -> Array:
-    """(n, d): the vectors of images, in batches; an image is held no longer than its batch."""
+    """(n, d): the vectors of images, in batches; an image is held no longer than its batch.
+
+    Raises:
+        EquinoiseError: there is no image.
+    """
     parts: list[NDArray[np.float32]] = []
     batch: list[Image.Image] = []
     for image in images:
@@ -231,4 +235,6 @@ def encode_images(encoder: ReadsImages, images: Iterable[Image.Image]) -> Array:
             batch = []
     if batch:
         parts.append(encoder.images(batch))
+    if not parts:
+        raise EquinoiseError("there is no picture to compare: every image of a run is blank, filtered or nan")
     return np.concatenate(parts).astype(np.float64)

@@ -13,7 +13,7 @@ from equinoise.results.audits import AuditResult, Sequential
 from equinoise.run import MemoryRun, Record, RunFolder, start_run
 from equinoise.runtime.applying import AppliedPlan, PlanLike, apply_plan
 from equinoise.runtime.detector import DetectorSettings
-from equinoise.runtime.making import Maker, making
+from equinoise.runtime.making import Maker, making, warn_of_no_pictures
 from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.runtime.question import Axes, Question
 from equinoise.seeds import AUDIT, seed_range
@@ -130,6 +130,7 @@ def _audited(
             "corrected_by": detector.corrected_by(question.axes),
         }
     )
+    warn_of_no_pictures(records)
     role = detector.role(next(iter(concepts)))
     order = [record.id for record in records]
     return result.with_run(run.finish(order, result.to_json(), model.world_json(), role))

@@ -13,6 +13,7 @@ from equinoise.progress import progress as progress_bar
 from equinoise.results.audits import AuditResult, DetectorInfo
 from equinoise.run import Json, MemoryRun, Record, start_run
 from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
+from equinoise.runtime.making import warn_of_no_pictures
 from equinoise.runtime.question import Axes, Question
 from equinoise.runtime.reading_images import choose_detector, open_image, read_images
 from equinoise.understanding.audit import Measures
@@ -68,6 +69,7 @@ def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     with progress_bar("reading images", sum(len(folder.files) for folder in wanted), progress) as tick:
         read = [list(read_images(folder, question.axes, reader, settings.name is None, tick)) for folder in wanted]
     records = [record for part in read for record in part]
+    warn_of_no_pictures(records)
     known = all("role" in record.detections for record in records)
     roles = {prompt: reader.role(prompt) for prompt in {r.prompt for r in records}} if known else {}
     measures = Measures(question.targets, reader.confusions(question.axes), question.references)

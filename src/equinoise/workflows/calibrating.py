@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equinoise.axes import UNCLEAR, Axis, load_axis
+from equinoise.blanks import describe
 from equinoise.detectors import read_label
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, warn
 from equinoise.progress import progress as progress_bar
 from equinoise.results.checks import Bold, CalibrationResult
 from equinoise.runtime.detector import CalibratedDetector, DetectorSettings
@@ -103,8 +104,12 @@ def _read(
     unlabelled = replace(folder, records=tuple(replace(r, labels={}) for r in folder.records))
     with progress_bar(f"reading {axis.name}", len(names), show) as tick:
         records = list(read_images(unlabelled, [axis], detector, trust=False, tick=tick))
-    true = np.array([axis.classes.index(name) if name != UNCLEAR else -1 for name in names])
-    return true, np.array([[record.detections[axis.name][label] for label in axis.classes] for record in records])
+    if said := describe((record.no_picture for record in records), "which are left out"):
+        warn(said)
+    pictures = [(name, record) for name, record in zip(names, records, strict=True) if record.no_picture is None]
+    true = np.array([axis.classes.index(name) if name != UNCLEAR else -1 for name, _ in pictures], np.int64)
+    seen = [[record.detections[axis.name][label] for label in axis.classes] for _, record in pictures]
+    return true, np.array(seen, np.float64).reshape(-1, len(axis.classes))
 
 
 def _every_second(true: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from equinoise.axes import UNCLEAR, Axis, load_axis
+from equinoise.blanks import describe, require_pictures
 from equinoise.detectors import read_label
 from equinoise.directions.traces import Traces
 from equinoise.engine import Engine, Job, JobResult, Request
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, warn
 from equinoise.files import read_arrays, read_json, write_arrays, write_json
 from equinoise.models.base import NOISE, Step, default_capture, require_steps, step_at
 from equinoise.progress import progress as progress_bar
@@ -176,6 +177,10 @@ class Collecting:
     def _traces(self, model: Model, request: Request, results: Sequence[JobResult], n: int) -> Traces:
         labels = [index for index in range(len(self.prompts)) for _ in range(n)]
         if self.detected:
+            reasons = [result.no_picture for result in results]
+            require_pictures(reasons)
+            if said := describe(reasons, "which are left out"):
+                warn(said)
             threshold = model.detector.spec.threshold(self.axis.name)
             read = [read_label(result.detections[self.axis.name], threshold) for result in results]
             results = [result for result, label in zip(results, read, strict=True) if label != UNCLEAR]
@@ -186,6 +191,7 @@ class Collecting:
                     f"{n} images of '{concept}' show one class of '{self.axis.name}' only; draw more, into another "
                     "folder"
                 )
+        _require_finite(results)
         return Traces(
             axis=self.axis.name,
             classes=tuple(self.prompts),
@@ -230,9 +236,9 @@ class TraceFolder:
         for job in jobs:
             path = self.path / "parts" / f"{job.id}.safetensors"
             if path.exists():
-                arrays, detections = read_arrays(path)
+                arrays, kept = read_arrays(path)
                 latents: dict[Step, Any] = {s if s == NOISE else int(s): array for s, array in arrays.items()}
-                found[job.id] = JobResult(job, None, latents, detections)
+                found[job.id] = JobResult(job, None, latents, kept["detections"], no_picture=kept["no_picture"])
         return found
 
     def keep(self, result: JobResult) -> None:
@@ -240,7 +246,8 @@ class TraceFolder:
         if not self._partial.exists():
             write_json(self._partial, {"about": dict(self.about), "environment": environment()})
         arrays = {str(step): latents for step, latents in result.latents.items()}
-        write_arrays(self.path / "parts" / f"{result.job.id}.safetensors", arrays, result.detections)
+        read = {"detections": result.detections, "no_picture": result.no_picture}
+        write_arrays(self.path / "parts" / f"{result.job.id}.safetensors", arrays, read)
 
     def finish(self, traces: Traces) -> None:
         """Write the traces and, last, `run.json`; drop the parts."""
@@ -255,6 +262,15 @@ class TraceFolder:
     def _clean(self) -> None:
         shutil.rmtree(self.path / "parts", ignore_errors=True)
         self._partial.unlink(missing_ok=True)
+
+
+def _require_finite(results: Sequence[JobResult]) -> None:
+    lost = sum(not all(np.isfinite(latents).all() for latents in result.latents.values()) for result in results)
+    if lost:
+        raise EquinoiseError(
+            f"the latents of {lost} of {len(results)} images are not finite numbers, from which no direction can be "
+            "fitted; use --dtype float32, into another folder"
+        )
 
 
 def _step(step: Step | float, total: int) -> Step:

@@ -15,7 +15,7 @@ from equinoise.results.audits import AuditResult
 from equinoise.results.demo import Applied, AppliedShift, DemoResult, Difference, RecipeResult
 from equinoise.results.directions import DirectionsResult
 from equinoise.run import UNTOUCHED, Record, RunFolder
-from equinoise.runtime.making import making
+from equinoise.runtime.making import making, warn_of_no_pictures
 from equinoise.runtime.model import Model, load
 from equinoise.runtime.reading_images import open_image
 from equinoise.seeds import PILOT, VERIFY, seed_range
@@ -91,6 +91,7 @@ def demo(
             out=folder / "plan", engine=maker.engine, progress=progress,
         )  # fmt: skip
     after = _taken_in(run, folder / "plan" / "verification", made.verified.run.records)
+    warn_of_no_pictures([*before, *under])
     groups = {UNTOUCHED: before, recipe.name: under, made.plan.name: after}
     audits = {name: _audited(model, rows, name) for name, rows in groups.items()}
     shift = recipe.shifts[0]

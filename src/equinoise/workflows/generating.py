@@ -10,7 +10,7 @@ from equinoise.errors import EquinoiseError
 from equinoise.results.images import ImagesResult, MadeImage
 from equinoise.run import MemoryRun, RunFolder
 from equinoise.runtime.applying import PlanLike, apply_plan
-from equinoise.runtime.making import check_interventions, making
+from equinoise.runtime.making import check_interventions, making, warn_of_no_pictures
 from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.seeds import GENERATE, seed_range
 from equinoise.steering.intervention import Intervention, Shift
@@ -61,6 +61,7 @@ def generate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     jobs = [applied.job(f"{i}-{s}", concept, s) for i, concept in enumerate(named) for s in seeds]
     with making(model, engine, progress, applied.early_classifier) as maker:
         records = maker.make("generate", jobs, [], run)
+    warn_of_no_pictures(records)
     made = tuple(
         MadeImage(
             file=str(Path(out) / record.file) if out is not None else None,
@@ -68,6 +69,7 @@ def generate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
             intervention=record.intervention,
             draws=len(record.draws) if record.draws else 1,
             early_checks=len(record.draws or ()),
+            no_picture=record.no_picture,
         )
         for record in records
     )

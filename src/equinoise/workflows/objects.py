@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from equinoise.blanks import count_reasons, describe
 from equinoise.detectors.loading import detector_folder, fingerprint
 from equinoise.detectors.object_loading import (
     ObjectSpec,
@@ -14,13 +15,13 @@ from equinoise.detectors.object_loading import (
     object_folder,
 )
 from equinoise.encoders import load_encoder
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, warn
 from equinoise.progress import progress as progress_bar
 from equinoise.results.objects import MergingInfo, ObjectDetectorInfo, ObjectsResult
 from equinoise.results.parts import read_part, write_part
 from equinoise.results.reading import Source, read_run
 from equinoise.run import Record, RunContent, rewrite_records
-from equinoise.runtime.reading_images import open_image
+from equinoise.runtime.reading_images import open_record
 from equinoise.understanding.objects import count_objects, spellings
 from equinoise.understanding.phrases import Merge, merge, to_encode
 from equinoise.understanding.relations import encode_texts
@@ -94,6 +95,9 @@ def detect_objects(
     model = content.file.part("model").get("name")
     name = detector or default_object_detector(str(model) if model else None)
     read, info = _read(content, folder, ObjectSpec(name, tuple(phrases), threshold, device), progress)
+    reasons = [record.no_picture for record in read.records]
+    if said := describe(reasons, "in which nothing was looked for"):
+        warn(said)
     counts = spellings(read.records)
     vectors = None
     if merging.encoder and counts:
@@ -103,6 +107,7 @@ def detect_objects(
     result = ObjectsResult(
         objects=tuple(count_objects(read.records, groups)),
         images=len(read.records),
+        no_picture=count_reasons(reasons) or None,
         detector=info,
         merging=MergingInfo(how=merging.how, similar=merging.similar if merging.encoder else None),
     )
@@ -117,16 +122,19 @@ def _read(run: RunContent, folder: Path, spec: ObjectSpec, show: bool | None) ->
     before = kept.result.detector if kept else None
     asked = (spec.name, weights, spec.phrases, spec.threshold)
     same = before and (before.name, before.weights, before.phrases, before.asked_threshold) == asked
-    if before and same and all(record.objects is not None for record in run.records):
+    if before and same and all(record.objects is not None or record.no_picture for record in run.records):
         return run, before
     found = load_object_detector(spec)
     records: list[Record] = []
     with progress_bar("looking for objects", len(run.records), show) as tick:
         for start in range(0, len(run.records), BATCH):
             rows = run.records[start : start + BATCH]
-            seen = found.objects([open_image(folder / record.file) for record in rows])
-            pairs = zip(rows, seen, strict=True)
-            records += [replace(record, objects=tuple(item.to_json() for item in items)) for record, items in pairs]
+            opened = [open_record(folder, record) for record in rows]
+            pictures = [image for record, image in opened if record.no_picture is None]
+            seen = iter(found.objects(pictures) if pictures else [])
+            for record, _ in opened:
+                items = None if record.no_picture else tuple(item.to_json() for item in next(seen))
+                records.append(replace(record, objects=items))
             tick(len(rows))
     rewrite_records(folder, records)
     info = ObjectDetectorInfo(

@@ -27,7 +27,7 @@ from equinoise.planning.optimise import Problem, Solution
 from equinoise.planning.pilots import Pilot
 from equinoise.progress import Tick, progress
 from equinoise.run import ROLE, Record, RunFolder
-from equinoise.runtime.making import Maker
+from equinoise.runtime.making import Maker, warn_of_no_pictures
 from equinoise.runtime.model import Model
 from equinoise.understanding.counts import likeliest
 
@@ -82,6 +82,7 @@ class PilotRun:
             solution = explore(self.problem, generate, seeds)
         model = self.maker.model
         order = [str(seed) for seed in seeds if str(seed) in self.run.records]
+        warn_of_no_pictures(self.run.records[key] for key in order)
         role = model.detector.role(self.concept)
         self.run.finish(order, {"pilots": solution.info.to_json()}, model.world_json(), role)
         return solution

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from equinoise.axes import Axis
+from equinoise.blanks import describe
 from equinoise.directions.direction import Direction, DirectionSet
 from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
@@ -279,6 +280,7 @@ class _Planning:
         asked, targets = self.question, self.question.targets
         distances = {target.name: mixture.distance(target) for target in targets}
         verdicts = tuple(TargetVerdict.judge(audit, asked.margin) for audit in verified.audits)
+        none = describe(record.no_picture for record in verified.run.records)
         result = PlanResult(
             concept=asked.concept,
             targets=asked.shares,
@@ -290,7 +292,7 @@ class _Planning:
             verdicts=verdicts,
             cost=self._cost(made, solution, mixture, verified),
             pilots=solution.info,
-            warnings=_warnings(asked, solution, distances, verdicts),
+            warnings=(*_warnings(asked, solution, distances, verdicts), *([none] if none else [])),
         )
         return result.with_run(verified.run)
 

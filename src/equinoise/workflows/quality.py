@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
+from equinoise.blanks import NoPicture, count_reasons, describe
 from equinoise.detectors import asked_role, role_axis
 from equinoise.detectors.loading import detector_folder
 from equinoise.encoders import load_dual
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, warn
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.worlds import MIXTURE
 from equinoise.results.base import Result
@@ -17,7 +20,7 @@ from equinoise.results.interactions import InteractionsResult
 from equinoise.results.quality import QualityResult
 from equinoise.results.reading import Source, read_run
 from equinoise.run import ROLE, Record, RunContent
-from equinoise.runtime.reading_images import open_image
+from equinoise.runtime.reading_images import open_record
 from equinoise.understanding.frequency import classes_read
 from equinoise.understanding.interactions import compared_classes, measure_effects
 from equinoise.understanding.quality import (
@@ -80,24 +83,29 @@ def quality(
     first = ReadRun.open(before) if before is not None else None
     meant = _shared_axes(axes, [part for part in (ours, theirs, first) if part])
     sees, roles = _open_encoder(encoder or ours.detector, device), _roles(ours.detector)
-    reference = theirs.vectors(sees)
-    within = compare_within(ours.vectors(sees), reference, meant)
+    looked = {name: part.look(sees) for name, part in (("run", ours), ("against", theirs), ("before", first)) if part}
+    seen, reference = looked["run"].pictures, looked["against"].pictures
+    within = compare_within(seen, reference, meant)
     kept, untouched, moved = None, None, None
     if first:
         others = [axis for axis in ours.classes if axis in first.classes and axis not in (*meant, ROLE)]
-        kept = fidelity_kept(first.records, ours.records, roles)
-        untouched = compare_within(first.vectors(sees), reference, meant)
-        moved = off_target(first.records, ours.records, {axis: ours.classes[axis] for axis in others})
+        before_it = looked["before"].pictures
+        kept = fidelity_kept(before_it.records, seen.records, roles)
+        untouched = compare_within(before_it, reference, meant)
+        moved = off_target(before_it.records, seen.records, {axis: ours.classes[axis] for axis in others})
+    if said := describe((reason for part in looked.values() for reason in part.left_out), "which are left out"):
+        warn(said)
     return QualityResult(
         folder=str(ours.folder),
         against=str(theirs.folder),
         before=str(first.folder) if first else None,
         within=tuple(meant),
         **dict(within),
-        fidelity=fidelity(ours.records, roles),
+        fidelity=fidelity(seen.records, roles),
         fidelity_kept=kept,
         untouched=untouched,
         off_target=moved,
+        no_picture={name: count_reasons(part.left_out) for name, part in looked.items() if part.left_out} or None,
     ).with_run(ours.run)
 
 
@@ -122,10 +130,32 @@ class ReadRun:
         """One for each image."""
         return self.run.records
 
-    def vectors(self, encoder: ReadsImages) -> ImageVectors:
-        """The vectors of all images."""
-        images = (open_image(self.folder / record.file) for record in self.records)
-        return ImageVectors(self.records, encode_images(encoder, images))
+    def look(self, encoder: ReadsImages) -> LookedAt:
+        """The vectors of all images that are pictures.
+
+        Raises:
+            EquinoiseError: none is.
+        """
+        looked: list[Record] = []
+
+        def pictures() -> Iterator[Image.Image]:
+            for record in self.records:
+                found, image = open_record(self.folder, record)
+                looked.append(found)
+                if found.no_picture is None:
+                    yield image
+
+        vectors = encode_images(encoder, pictures())
+        kept = [record for record in looked if record.no_picture is None]
+        return LookedAt(ImageVectors(kept, vectors), tuple(r.no_picture for r in looked if r.no_picture))
+
+
+@dataclass(frozen=True, eq=False)
+class LookedAt:
+    """The pictures of a run, and why its other images are none."""
+
+    pictures: ImageVectors
+    left_out: tuple[NoPicture, ...]
 
 
 def _shared_axes(named: Sequence[str], runs: Sequence[ReadRun]) -> list[str]:

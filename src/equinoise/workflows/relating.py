@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
+from equinoise.blanks import NoPicture, count_reasons, describe
 from equinoise.detectors.declaring import CLASSIFIER, declare
 from equinoise.detectors.loading import detector_folder
 from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.encoders import TextEncoder, load_dual, load_encoder
 from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, warn
 from equinoise.files import describe_file
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.pipeline import require_pipeline
@@ -26,12 +27,12 @@ from equinoise.progress import Tick
 from equinoise.progress import progress as progress_bar
 from equinoise.results.parts import write_part
 from equinoise.results.relations import RelationsResult
-from equinoise.run import PREVIEWS, UNTOUCHED, RunContent, RunFolder, read_content
+from equinoise.run import PREVIEWS, UNTOUCHED, Record, RunContent, RunFolder, read_content
 from equinoise.runtime.detector import DetectorSettings
 from equinoise.runtime.making import Maker, making
 from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.runtime.question import Axes, Question
-from equinoise.runtime.reading_images import open_image
+from equinoise.runtime.reading_images import open_image, open_record
 from equinoise.seeds import ATTRIBUTES, RELATE, seed_range
 from equinoise.understanding import wordings
 from equinoise.understanding.audit import Measures
@@ -103,9 +104,11 @@ def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         name: relate_texts(encoder, named, study.attributes, reference=vocabulary)
         for name, encoder in known.text.items()
     }
-    run, vision = study.look(known, place, there, engine, progress) if n else (there, {})
-    found = Relations(named, study.attributes, texts, vision)
-    result = found.result()
+    seen = study.look(known, place, there, engine, progress) if n else Seen(there)
+    found = Relations(named, study.attributes, texts, seen.vision)
+    result = found.result().model_copy(update={"no_picture": count_reasons(seen.left_out) or None})
+    if said := describe(seen.left_out, "which are left out, with the same seeds of the other attributes"):
+        warn(said)
     if place:
         about = {
             "command": "relate",
@@ -119,7 +122,7 @@ def relate(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         }
         write_relations(place, found)
         write_part(place, result, {**about, **model.to_json()})
-    return result.with_run(run) if run else result
+    return result.with_run(seen.run) if seen.run else result
 
 
 def relate_cost(
@@ -206,6 +209,15 @@ def _detectors_own(model: Model) -> dict[str, ReadsImages]:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a study saw: the run of the concept's images, relations by vision encoder, and images that are none."""
+
+    run: RunContent | None
+    vision: Mapping[str, VisionRelation] = field(default_factory=dict)
+    left_out: tuple[NoPicture, ...] = ()
+
+
+@dataclass(frozen=True)
 class Study:
     """What is related over images.
 
@@ -229,20 +241,32 @@ class Study:
         there: RunContent | None,
         engine: Engine | None,
         show: bool | None,
-    ) -> tuple[RunContent, dict[str, VisionRelation]]:
-        """The run of the concept's images, and the relations over images in every vision encoder."""
+    ) -> Seen:
+        """The run of the concept's images, and the relations over images in every vision encoder.
+
+        A seed whose image of any attribute is no picture is left out of all attributes, which are compared on the same
+        seeds.
+
+        Raises:
+            EquinoiseError: no picture is left.
+        """
         total = self.n * (len(self.attributes) + (there is None))
         with _folder(place) as home:
             with making(self.model, engine, show) as maker, progress_bar("relate", total, show) as tick:
                 run = self._require_images(there) if there else self._make_concept(maker, home, tick)
-                shown = [file for entry in self.attributes for file in self._make_attribute(maker, entry, home, tick)]
+                made = [self._make_attribute(maker, entry, home, tick) for entry in self.attributes]
             untouched = [r for r in run.records if r.prompt == self.concept and r.intervention == UNTOUCHED]
-            files, shape = [home / record.file for record in untouched], (len(self.attributes), self.n, -1)
+            looked = [open_record(home, record)[0] for record in untouched]
+            files = [home / record.file for record in looked if record.no_picture is None]
+            seeds = [seed for seed in zip(*made, strict=True) if not any(record.no_picture for _, record in seed)]
+            shown = [folder / record.file for rows in zip(*seeds, strict=True) for folder, record in rows]
             found = {}
             for name, encoder in encoders.vision.items():
-                flat = encode_images(encoder, map(open_image, shown))
-                found[name] = VisionRelation(encode_images(encoder, map(open_image, files)), flat.reshape(shape))
-            return run if place else _in_memory(run, home), found
+                flat = encode_images(encoder, map(open_image, shown)).reshape(len(made), len(seeds), -1)
+                found[name] = VisionRelation(encode_images(encoder, map(open_image, files)), flat)
+            records = [*looked, *(record for rows in made for _, record in rows)]
+            left_out = tuple(record.no_picture for record in records if record.no_picture)
+            return Seen(run if place else _in_memory(run, home), found, left_out)
 
     def _require_images(self, run: RunContent) -> RunContent:
         """A run that is there already, if the model made it and it has images of the concept."""
@@ -273,7 +297,7 @@ class Study:
             results = Measures(confusions=detector.confusions(axes)).audit(counts).to_json()
         return run.finish([job.id for job in jobs], results, self.model.world_json(), role)
 
-    def _make_attribute(self, maker: Maker, entry: Attribute, home: Path, tick: Tick) -> list[Path]:
+    def _make_attribute(self, maker: Maker, entry: Attribute, home: Path, tick: Tick) -> list[tuple[Path, Record]]:
         """Images of one attribute, in a run of their own: more attributes another time change nothing of it."""
         place, seeds = home / "attributes" / _slug(entry.prompt), seed_range(ATTRIBUTES, self.n)
         about = {"command": "relate", "concepts": [entry.prompt], "n": self.n, "seed": seeds[0]}
@@ -281,7 +305,7 @@ class Study:
         jobs = [Job(str(seed), entry.prompt, seed) for seed in seeds]
         records = make_images(maker.engine, maker.request(()), jobs, run, tick)
         run.finish([job.id for job in jobs], {})
-        return [place / record.file for record in records]
+        return [(place, record) for record in records]
 
 
 @contextmanager

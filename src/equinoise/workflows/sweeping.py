@@ -16,7 +16,7 @@ from equinoise.results.audits import Audit
 from equinoise.results.sweeps import Cell, MissingStep, SweepResult
 from equinoise.run import Record, start_run
 from equinoise.runtime.detector import DetectorSettings
-from equinoise.runtime.making import check_interventions, making
+from equinoise.runtime.making import check_interventions, making, warn_of_no_pictures
 from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.seeds import PILOT, seed_range
 from equinoise.statistics import total_variation
@@ -96,6 +96,7 @@ def sweep(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     axes = [asked.axis, *_beside_axes(beside, asked.axis)]
     with making(model, engine, progress) as maker:
         records = maker.make(f"sweep towards {towards}", jobs, axes, run)
+    warn_of_no_pictures(records)
     groups = [records[start : start + n] for start in range(0, len(records), n)]
     role = model.detector.role(concept)
     untouched, *found = [
@@ -212,6 +213,7 @@ def _cell(step: Step | None, weight: float, change: Intervention, audit: Audit, 
         weight=weight,
         n=audit.n,
         unclear=audit.unclear,
+        no_picture=audit.no_picture,
         share=own.share,
         low=own.low,
         high=own.high,
