@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal, NotRequired, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ class ModelSpec:
         name: `emoji`, `mixture`, a pipeline folder, or a hub name.
         device: cpu, cuda, cuda:1, mps; or `auto`, the first of cuda, mps and cpu that this machine has.
         dtype: float32, float16 or bfloat16.
-        scheduler: class name of diffusers, such as DDIMScheduler.
+        scheduler: a name such as DDIM, `DPMSolverMultistep+karras` or `Euler a`: see `schedulers`.
         revision: branch, tag or commit of a hub name.
         variant: of the weight files, such as fp16.
         offload: none, model or sequential: which parts of the model wait in the memory of the CPU until needed.
@@ -78,6 +78,7 @@ class Provenance(TypedDict):
     name: str
     pipeline: str
     scheduler: str
+    scheduler_options: NotRequired[dict[str, Any]]
     prediction_type: str
     dtype: str
     latent_shape: list[int]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import lcm
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
@@ -36,6 +37,7 @@ class Family:
         half: the default precision on an accelerator.
         multiple: a number of pixels of which height and width are multiples, beside the size of a token.
         extra: arguments that every call of the pipeline gets.
+        timing: arguments that the pipeline gives its scheduler beside the number of steps.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Family:
     half: str = "float16"
     multiple: int = 8
     extra: Mapping[str, Any] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def named(cls, class_name: str) -> Family:
@@ -111,6 +114,21 @@ class Family:
         tokens = latents.transpose(1, 2).reshape(-1, 4 * channels, height // 2, width // 2)
         return pixel_shuffle(tokens, 2)
 
+    def timesteps(self, scheduler: Any, steps: int) -> Tensor:
+        """The times of so many steps, set on the scheduler as a call of the family's pipelines sets them.
+
+        A flow's times are shifted by the size of the image; their number is not, so any shift will do here.
+        """
+        from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retrieve_timesteps
+
+        given: dict[str, Any] = dict(self.timing)
+        if self.packed or scheduler.config.get("use_dynamic_shifting"):
+            given["mu"] = 1.0
+        if self.packed and not scheduler.config.get("use_flow_sigmas"):
+            given["sigmas"] = np.linspace(1.0, 1 / steps, steps)
+        times: Tensor = retrieve_timesteps(scheduler, steps, "cpu", **given)[0]
+        return times
+
     def guidance(self, pipeline: Any) -> Guidance:
         """What a guidance scale does in a pipeline."""
         config = self.module(pipeline).config
@@ -122,7 +140,7 @@ class Family:
 FAMILIES: Mapping[str, Family] = {
     "StableDiffusionPipeline": Family("Stable Diffusion 1 or 2", "unet"),
     "StableDiffusionXLPipeline": Family("Stable Diffusion XL", "unet"),
-    "LatentConsistencyModelPipeline": Family("latent consistency", "unet"),
+    "LatentConsistencyModelPipeline": Family("latent consistency", "unet", timing={"original_inference_steps": None}),
     "StableDiffusion3Pipeline": Family("Stable Diffusion 3", "transformer", casts=True),
     "FluxPipeline": Family("Flux", "transformer", packed=True, casts=True, half="bfloat16"),
     # binning would silently draw another size than was asked for

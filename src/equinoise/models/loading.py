@@ -17,6 +17,7 @@ from equinoise.models.families import Family
 from equinoise.models.memory import place
 from equinoise.models.mixture import MixtureModel
 from equinoise.models.pipeline import PipelineModel
+from equinoise.models.schedulers import make_scheduler
 from equinoise.models.worlds import EMOJI, MIXTURE, world
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _load(spec: ModelSpec) -> TextToImage:
     pipeline = from_pretrained(name, dtype, spec.revision, spec.variant)
     pipeline.set_progress_bar_config(disable=True)
     if spec.scheduler:
-        pipeline.scheduler = _scheduler(spec.scheduler, pipeline.scheduler)
+        pipeline.scheduler = make_scheduler(spec.scheduler, pipeline.scheduler, family)
     load_adapters(pipeline, spec.adapters)
     stated = world(spec.name)
     guidance = stated.guidance_scale if stated else None
@@ -92,18 +93,3 @@ def _pipeline_name(pipeline: Any) -> str:
     """The name or folder that a live pipeline was loaded from, as it says itself; else its class."""
     config = getattr(pipeline, "config", {})
     return str(config.get("_name_or_path") or type(pipeline).__name__)
-
-
-def _scheduler(name: str, current: Any) -> Any:
-    import diffusers
-
-    scheduler = getattr(diffusers, name, None) or getattr(diffusers, f"{name}Scheduler", None)
-    if not (isinstance(scheduler, type) and issubclass(scheduler, diffusers.SchedulerMixin)):
-        raise EquinoiseError(f"diffusers has no scheduler '{name}'; give a class name such as DDIMScheduler")
-    ours = type(current).__name__
-    if ("FlowMatch" in ours) != ("FlowMatch" in scheduler.__name__):
-        raise EquinoiseError(
-            f"--scheduler {scheduler.__name__}: a model made for {ours} needs one of the same kind, "
-            f"{'with' if 'FlowMatch' in ours else 'without'} FlowMatch in its name"
-        )
-    return scheduler.from_config(current.config)  # type: ignore[attr-defined]

@@ -30,6 +30,8 @@ from equinoise.models.base import (
 from equinoise.models.decoding import Decoded, DecoderWatch, pictures
 from equinoise.models.early import RESUMABLE, watch_predictions, without_denoiser
 from equinoise.models.families import Family
+from equinoise.models.schedulers import dry_run, reason_of, scheduler_options
+from equinoise.quiet import quiet_libraries
 
 
 class PipelineModel:
@@ -100,6 +102,7 @@ class PipelineModel:
             "name": self.name,
             "pipeline": type(self.pipeline).__name__,
             "scheduler": type(scheduler).__name__,
+            "scheduler_options": scheduler_options(scheduler),
             "prediction_type": scheduler.config.get("prediction_type", prediction),
             "dtype": str(self.family.module(self.pipeline).dtype).removeprefix("torch."),
             "latent_shape": list(self.latent_shape),
@@ -115,12 +118,21 @@ class PipelineModel:
         return found
 
     def require_total(self, steps: int) -> None:
-        """Check that the scheduler can take that many steps.
+        """Check by a dry run without the denoiser that the scheduler can take that many steps.
 
         Raises:
             EquinoiseError: the scheduler cannot.
         """
         self.calls(steps)
+        scheduler = self.pipeline.scheduler
+        try:
+            with quiet_libraries(importing=False):
+                dry_run(scheduler, self.family, steps)
+        except Exception as error:  # classes of diffusers raise whatever comes where a model's settings do not suit
+            raise EquinoiseError(
+                f"{type(scheduler).__name__} does not run with the settings of {self.name} ({reason_of(error)}); "
+                "choose another with --scheduler"
+            ) from error
 
     def calls(self, steps: int) -> int:
         """Denoiser calls of so many steps, each followed by the callback: Heun makes 11 for 6 steps, PNDM 7.
@@ -132,14 +144,12 @@ class PipelineModel:
         if not 1 <= steps <= most:
             raise EquinoiseError(f"--steps {steps}: {self.name} takes from 1 to {most} denoising steps")
         scheduler = deepcopy(self.pipeline.scheduler)
-        # a flow's times are shifted by the size of the image, their number is not
-        shifted = {"mu": 1.0} if scheduler.config.get("use_dynamic_shifting") else {}
         try:
-            scheduler.set_timesteps(steps, **shifted)
-        except (ValueError, AssertionError, IndexError) as error:
-            reason = " ".join(str(error).split())[:160]
+            with quiet_libraries(importing=False):
+                return len(self.family.timesteps(scheduler, steps))
+        except Exception as error:  # classes of diffusers raise whatever comes where they take no such number
+            reason = reason_of(error)
             raise EquinoiseError(f"--steps {steps}: {type(scheduler).__name__} takes others ({reason})") from error
-        return len(scheduler.timesteps)
 
     @property
     def resumable(self) -> bool:
@@ -292,10 +302,11 @@ def _callback(
 
 @contextlib.contextmanager
 def _silent(pipeline: Any) -> Iterator[None]:
-    """Hide the progress bar of diffusers during a call."""
+    """Hide the progress bar and the notices of diffusers during a call; what they warn of we say once, not each call."""
     shown = getattr(pipeline, "_progress_bar_config", {})
     pipeline.set_progress_bar_config(**{**shown, "disable": True})
     try:
-        yield
+        with quiet_libraries(importing=False):
+            yield
     finally:
         pipeline.set_progress_bar_config(**shown)
