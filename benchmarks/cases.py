@@ -169,16 +169,18 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Every picture in the run that was kept is like a twin: no value is off by more than one of 255."""
+    """Every picture in the run that was kept is like a twin: no value is off by more than one of 255.
+
+    How many there are does not matter: pictures that are alike may count once.
+    """
 
     twin: Path
-    n: int
 
     def holds(self, ended: Ended) -> bool:
         """Whether all are."""
         wanted = np.asarray(Image.open(self.twin).convert("RGB"), dtype=int)
         found = [np.asarray(Image.open(file).convert("RGB"), int) for file in ended.kept.glob("images/*.png")]
-        return len(found) == self.n and all(int(np.abs(picture - wanted).max()) <= 1 for picture in found)
+        return bool(found) and all(int(np.abs(picture - wanted).max()) <= 1 for picture in found)
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ def _tables() -> list[Case]:
         *excel,
         *tails,
         case("csv_numbers/floats.csv", NURSES),
-        case("csv_numbers/percent.csv", refused("80%", "percent|per cent|share")),
+        case("csv_numbers/percent.csv", refused("80%", "percent|per cent|share|without %")),
         case("csv_numbers/thousands.csv", refused("1,240", "thousand|separator|without commas|1240")),
         case("csv_semicolon/labels.csv", NURSES, refused("semicolon|comma|separat")),
         case("no_count/labels.csv", women_men("nurse", 2, 1), refused("count.*(such as|give|add)")),
@@ -327,7 +329,7 @@ def _images(root: Path) -> list[Case]:
     flat = Images({"woman": 4, "man": 4}, ("class",))
     broken = NothingKept(refused(r"img9\.png"))
     return [
-        case("img_16bit/d", Pictures(root / "img_16bit" / "twin" / "a8.png", 2), axis="tone", more=(*EMOJI, *KEPT)),
+        case("img_16bit/d", Pictures(root / "img_16bit" / "twin" / "a8.png"), axis="tone", more=(*EMOJI, *KEPT)),
         case("img_missing_ext/d", *ending, more=EMOJI),
         case("img_hidden/d", twice, more=EMOJI),
         case("img_appledouble/d", twice, more=EMOJI),
