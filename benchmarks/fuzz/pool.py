@@ -123,7 +123,7 @@ def try_all(
                 if one is None:
                     return
                 found[index] = worker.ask(one)
-                _tell(len(found), len(asked), one.kind)
+                _tell(len(found), len(asked), one, found[index])
         finally:
             worker.end()
 
@@ -135,9 +135,13 @@ def try_all(
     return [(one, found[index]) for index, one in enumerate(asked)]
 
 
-def _tell(done: int, total: int, kind: str) -> None:
-    if sys.stderr.isatty() or done % 200 == 0:
-        print(f"\r{done}/{total} {kind:<30}", end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+def _tell(done: int, total: int, asked: Input, found: Found) -> None:
+    """How far it is, and what ended badly, at once."""
+    terminal = sys.stderr.isatty()
+    if found.wrong:
+        print(f"{', '.join(found.wrong)} at {asked}: {found.said[:120]}", file=sys.stderr, flush=True)
+    elif terminal or done % 200 == 0:
+        print(f"{done}/{total} {asked.kind:<30}", end="\r" if terminal else "\n", file=sys.stderr, flush=True)
 
 
 def serve(fixtures: Path, keep: Path | None) -> None:
