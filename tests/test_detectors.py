@@ -446,16 +446,23 @@ def test_the_command_line_says_in_one_line(cli: Callable[..., Any], photographs:
     assert len(ran.err.strip().splitlines()) == 1
 
 
+def striped(colour: str) -> Image.Image:
+    """A picture of a colour that is not the only one in it."""
+    image = Image.new("RGB", (64, 64), colour)
+    image.paste("black", (0, 0, 64, 16))
+    return image
+
+
 def test_pictures_are_encoded_once_for_all_axes(monkeypatch: pytest.MonkeyPatch) -> None:
     detector, axes = load_detector(DetectorSpec("emoji")), [load_axis("gender"), load_axis("tone")]
     assert isinstance(detector, ZeroShotDetector)
-    pictures = [Image.new("RGB", (64, 64), color) for color in ("white", "brown")]
+    pictures = [striped("white"), striped("brown")]
     encoded = list[int]()
     images = detector.encoder.images
     monkeypatch.setattr(detector.encoder, "images", lambda batch: encoded.append(len(batch)) or images(batch))
     first = detect(detector, pictures, axes)
     assert encoded == [2]
-    pictures[1] = Image.new("RGB", (64, 64), "white")  # the same list, another picture
+    pictures[1] = striped("white")  # the same list, another picture
     second = detect(detector, pictures, axes)
     assert encoded == [2, 2]
     assert second[1] == second[0] == first[0] != first[1]

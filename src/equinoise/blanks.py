@@ -18,7 +18,8 @@ FLAT = 3
 
 REMEDIES: Mapping[NoPicture, str] = {
     "nan": "the model's numbers were not finite: use --dtype float32",
-    "filtered": "the pipeline's safety checker flagged them: shares are of the images that the checker lets through",
+    "filtered": "the pipeline's safety checker flagged them: shares are of what it lets through, all images need a "
+    "pipeline without one",
     "blank": "one colour all over: look at the files",
 }
 """What stands behind a reason, and what to do."""
