@@ -36,8 +36,8 @@ from equinoise import (
 )
 from equinoise.cli.arguments import size as parse_size
 from equinoise.models import TextToImage, load_model
-from equinoise.models.adapters import hash_weights
 from equinoise.models.base import default_capture, draw, draw_noise, parse_steps
+from equinoise.models.identity import hash_weights
 from equinoise.models.memory import decode_in_parts, find_batch_size, halve_until_it_fits, place
 from equinoise.models.pipeline import PipelineModel
 from equinoise.models.worlds import world
@@ -114,7 +114,7 @@ def test_checkpoints_that_are_not_read(tiny: Path, tmp_path: Path, cli: Callable
     assert "multiples of 8 pixels" in refused(tiny, "--size", "16x20")
     assert "not HEIGHTxWIDTH" in refused(tiny, "--size", "big")
     assert "give a whole number, or auto" in refused(tiny, "--batch-size", "many")
-    assert "without FlowMatch in its name" in refused(tiny, "--scheduler", "FlowMatchEulerDiscrete")
+    assert "does not take it; use DDIM, " in refused(tiny, "--scheduler", "FlowMatchEulerDiscrete")
 
 
 @pytest.fixture(autouse=True)
@@ -296,8 +296,8 @@ def test_adapters_do_not_hide_the_weights_below(tiny: Path, tmp_path: Path) -> N
     assert hash_weights(pipeline.unet) == bare
     pipeline.fuse_lora()
     assert hash_weights(pipeline.unet) != bare
-    with pytest.raises(EquinoiseError, match="two adapters are called lora"):
-        load_folder(tiny, adapters=(str(folder), str(folder)))
+    with pytest.raises(EquinoiseError, match="is given twice; give each once"):
+        load_folder(tiny, adapters=(str(folder), f"{folder}/../lora"))
 
 
 def test_batches_are_halved_until_they_fit(model: PipelineModel) -> None:

@@ -68,7 +68,7 @@ def _silence(name: str) -> Callable[[], None]:
         _settings(name).get_verbosity()  # makes the library set its own level now, and not in the middle of the block
     logger = logging.getLogger(name)
     level, show_bars = logger.level, _hide_bars(name)
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # errors are raised as well, and said in one line
 
     def restore() -> None:
         logger.setLevel(level)

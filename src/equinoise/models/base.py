@@ -72,7 +72,9 @@ class Provenance(TypedDict):
     """What a model is, in JSON, for the records of runs, directions and plans.
 
     `weights` must be equal for a direction to be passed from one model to another. It is a hash of the denoiser's
-    weights in memory, joined with the hashes of active adapters. `latent_shape` is that of one image.
+    weights in memory, joined with the hashes of active adapters. `weights_rounded` is what that hash becomes where a
+    model in single precision is loaded in a half precision. `scheduler_options` are the settings by which schedulers
+    of one class differ, where they are not the class's own. `latent_shape` is that of one image.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Provenance(TypedDict):
     dtype: str
     latent_shape: list[int]
     weights: str
+    weights_rounded: NotRequired[dict[str, str]]
     guidance: NotRequired[Guidance]
     adapters: NotRequired[list[Adapter]]
     revision: NotRequired[str]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
 
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_json
@@ -16,6 +17,12 @@ from equinoise.quiet import quiet_libraries
 T = TypeVar("T")
 
 INDEX = "model_index.json"
+CONVERT = (
+    "convert it once with the class of its family in diffusers, such as "
+    "StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER), and give the FOLDER"
+)
+WEIGHTS = re.compile(r"(?:model|diffusion_pytorch_model)(?:\.([\w-]+?))?(?:-\d+-of-\d+)?\.safetensors")
+"""The weights of a component, whole or in parts, with their variant."""
 USE = "use emoji, mixture, a pipeline folder, or a hub name within reach"
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack")
 
@@ -30,12 +37,12 @@ def pipeline_class(name: str, revision: str | None = None) -> str:
     path = Path(name)
     if path.is_file():
         kind = "pickled" if path.suffix in PICKLED else "single-file"
-        raise EquinoiseError(
-            f"{path} is a {kind} checkpoint; give a pipeline folder with safetensors weights, as of save_pretrained"
-        )
+        raise EquinoiseError(f"{path} is a {kind} checkpoint; {CONVERT}")
     if path.is_dir():
         if not (path / INDEX).is_file():
-            raise EquinoiseError(f"{path} is not a diffusers pipeline: it has no model_index.json")
+            single = next((file.name for file in sorted(path.glob("*.safetensors"))), None)
+            hint = f" but {single}: if that is a single-file checkpoint, {CONVERT}" if single else ""
+            raise EquinoiseError(f"{path} is not a diffusers pipeline: it has no model_index.json{hint}")
         if revision:
             raise EquinoiseError(f"--revision {revision} is for hub names; {path} is a folder, which has only one")
         _require_safetensors(path)
@@ -69,7 +76,38 @@ def from_pretrained(name: str, dtype: str, revision: str | None, variant: str | 
             variant=variant,
         )
 
-    return _reading(name, read)
+    return _reading(name, read, partial(_wrong_variant, name, revision, variant))
+
+
+def _wrong_variant(name: str, revision: str | None, variant: str | None) -> str | None:
+    """What is wrong with the variant of weights that was asked for, with those that there are; None where it is there.
+
+    diffusers takes the plain files of a component that has none of the variant.
+    """
+    found: dict[str, set[str | None]] = {}
+    for file in map(PurePosixPath, _files(name, revision)):
+        if match := WEIGHTS.fullmatch(file.name):
+            found.setdefault(str(file.parent), set()).add(match[1])
+    there = {each for kinds in found.values() for each in kinds}
+    named = ", ".join(sorted(each for each in there if each))
+    if variant and there and variant not in there:
+        plain = "leave --variant out" if all(None in kinds for kinds in found.values()) else "give one of these"
+        return f"it has no weights of variant '{variant}', only {named or 'plain ones'}; {plain}"
+    lacking = next((part for part, kinds in found.items() if kinds.isdisjoint({None, variant})), None)
+    return f"{lacking} has weights of variant {named} only; add --variant {named}" if lacking else None
+
+
+def _files(name: str, revision: str | None) -> list[str]:
+    """The files of a folder or hub name, relative to it; none where the hub does not say."""
+    folder = Path(name)
+    if folder.is_dir():
+        return [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*.safetensors"))]
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().list_repo_files(name, revision=revision)
+    except (OSError, ValueError):  # out of reach, private, or no name of the hub: the first error says so
+        return []
 
 
 def _fetched_index(name: str, revision: str | None) -> Path:
@@ -98,18 +136,20 @@ def _fetched_index(name: str, revision: str | None) -> Path:
     except LocalEntryNotFoundError:
         why = "the hub cannot be reached, and it is not in the cache"
     except EntryNotFoundError:
-        why = f"it has no {INDEX}, so it is no pipeline"
+        why = f"it has no {INDEX}, so it is no pipeline; if it holds a single-file checkpoint, {CONVERT}"
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())[:160]
     raise EquinoiseError(f"cannot load model '{name}': {why} ({USE})")
 
 
-def _reading(name: str, read: Callable[[], T]) -> T:
+def _reading(name: str, read: Callable[[], T], explain: Callable[[], str | None]) -> T:
     try:
         with quiet_libraries():
             return read()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:160]
+    except Exception as error:  # diffusers, transformers and safetensors raise whatever comes where files are malformed
+        if why := explain():
+            raise EquinoiseError(f"cannot load model '{name}': {why}") from error
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise EquinoiseError(f"cannot load model '{name}': {reason} ({USE})") from error
 
 

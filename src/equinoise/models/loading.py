@@ -19,6 +19,7 @@ from equinoise.models.mixture import MixtureModel
 from equinoise.models.pipeline import PipelineModel
 from equinoise.models.schedulers import make_scheduler
 from equinoise.models.worlds import EMOJI, MIXTURE, world
+from equinoise.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -38,12 +39,14 @@ def load_model(model: ModelSpec | str | Path | DiffusionPipeline, size: tuple[in
     if not isinstance(model, ModelSpec | str | Path):
         return PipelineModel(model, _pipeline_name(model), size=size)
     spec = model if isinstance(model, ModelSpec) else ModelSpec(str(model))
-    return _load(replace(spec, size=size) if size else spec)
+    sized = replace(spec, size=size) if size else spec
+    if spec.name == MIXTURE:
+        return MixtureModel.from_spec(sized)
+    with quiet_libraries():
+        return _load(sized)
 
 
 def _load(spec: ModelSpec) -> TextToImage:
-    if spec.name == MIXTURE:
-        return MixtureModel.from_spec(spec)
     device = require_device(spec.device)
     if spec.dtype not in (None, *DTYPES):
         raise EquinoiseError(f"no dtype '{spec.dtype}'; use one of {', '.join(DTYPES)}")

@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor
 
 from equinoise.errors import EquinoiseError
-from equinoise.models.adapters import active_adapters, hash_weights, identity
 from equinoise.models.base import (
     NOISE,
     Generated,
@@ -30,6 +29,7 @@ from equinoise.models.base import (
 from equinoise.models.decoding import Decoded, DecoderWatch, pictures
 from equinoise.models.early import RESUMABLE, watch_predictions, without_denoiser
 from equinoise.models.families import Family
+from equinoise.models.identity import HALVES, active_adapters, hash_weights, identity
 from equinoise.models.schedulers import dry_run, reason_of, scheduler_options
 from equinoise.quiet import quiet_libraries
 
@@ -87,8 +87,11 @@ class PipelineModel:
         return int(self._accepted["num_inference_steps"].default)
 
     @cached_property
-    def _weights(self) -> str:
-        return hash_weights(self.family.module(self.pipeline))
+    def _weights(self) -> dict[str | None, str]:
+        """The hash of the denoiser's weights as they are (None), and as rounded to each half precision."""
+        module = self.family.module(self.pipeline)
+        kinds: dict[str | None, torch.dtype | None] = {None: None, **(HALVES if module.dtype == torch.float32 else {})}
+        return {name: hash_weights(module, dtype) for name, dtype in kinds.items()}
 
     @property
     def provenance(self) -> Provenance:
@@ -106,9 +109,15 @@ class PipelineModel:
             "prediction_type": scheduler.config.get("prediction_type", prediction),
             "dtype": str(self.family.module(self.pipeline).dtype).removeprefix("torch."),
             "latent_shape": list(self.latent_shape),
-            "weights": identity(self._weights, adapters),
+            "weights": identity(self._weights[None], adapters),
             "guidance": self.family.guidance(self.pipeline),
         }
+        rounded = {name: dtype for name, dtype in HALVES.items() if name in self._weights}
+        if rounded:
+            found["weights_rounded"] = {
+                name: identity(self._weights[name], active_adapters(self.pipeline, dtype))
+                for name, dtype in rounded.items()
+            }
         if adapters:
             found["adapters"] = adapters
         if self._revision:
@@ -302,7 +311,7 @@ def _callback(
 
 @contextlib.contextmanager
 def _silent(pipeline: Any) -> Iterator[None]:
-    """Hide the progress bar and the notices of diffusers during a call; what they warn of we say once, not each call."""
+    """Hide the progress bar and the notices of diffusers during a call; what these warn of is said elsewhere, once."""
     shown = getattr(pipeline, "_progress_bar_config", {})
     pipeline.set_progress_bar_config(**{**shown, "disable": True})
     try:

@@ -213,14 +213,12 @@ def _missing_packages(cls: Any) -> list[str]:
 
 def _require_packages(cls: Any) -> None:
     if missing := _missing_packages(cls):
-        raise EquinoiseError(
-            f"{cls.__name__} needs a package that is not installed; pip install {' '.join(missing)}"
-        )
+        raise EquinoiseError(f"{cls.__name__} needs a package that is not installed; pip install {' '.join(missing)}")
 
 
 def _require_settings(name: str, cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the class has; only those that are switched off may be unknown to it."""
-    accepted = inspect.signature(cls.__init__).parameters
+    accepted = inspect.signature(cls).parameters
     unknown = [setting for setting, value in settings.items() if value and setting not in accepted]
     if unknown:
         raise EquinoiseError(f"--scheduler {name}: {cls.__name__} has no {unknown[0]}; leave it out of the name")

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from equinoise.directions.direction import Direction, Origin
 from equinoise.errors import EquinoiseError
 from equinoise.models.base import NOISE, Provenance, Sampling, Step, step_at
+from equinoise.models.identity import likeness
 from equinoise.steering.intervention import Intervention
 from equinoise.steering.plan import Plan
 
@@ -47,10 +48,14 @@ def check_plan(plan: Plan, model: DescribedModel, sampling: Sampling) -> list[st
         EquinoiseError: a plan of a model with other weights.
     """
     made, ours = plan.provenance.get("model", {}), model.provenance
-    if made.get("weights") not in (None, ours["weights"]):
-        raise EquinoiseError(f"the plan was made on another model ({made.get('name')}); make one on this model")
-    found = {"scheduler": made.get("scheduler"), **plan.provenance.get("sampling", {})}
-    return settings_differ("the plan was made", found, _used(ours, sampling), "its shares may differ")
+    alike = likeness(made, ours) if made.get("weights") is not None else "same"
+    if alike == "other":
+        raise EquinoiseError(
+            f"the plan was made on another model ({made.get('name')}){_perhaps(made, ours)}; make one on this model"
+        )
+    found = {**_scheduler(made, ours), **plan.provenance.get("sampling", {})}
+    rounded = [_rounded("the plan was made", made, ours, "its shares may differ")] if alike == "rounded" else []
+    return rounded + settings_differ("the plan was made", found, _used(ours, sampling), "its shares may differ")
 
 
 def settings_differ(
@@ -69,7 +74,34 @@ def settings_differ(
 
 
 def _used(model: Mapping[str, Any], sampling: Sampling) -> dict[str, Any]:
-    return {"scheduler": model["scheduler"], "steps": sampling.steps, "guidance_scale": sampling.guidance_scale}
+    return {**_scheduler(model, model), "steps": sampling.steps, "guidance_scale": sampling.guidance_scale}
+
+
+def _scheduler(found: Mapping[str, Any], used: Mapping[str, Any]) -> dict[str, Any]:
+    """The scheduler's class, with its settings where they are recorded; else with those of the one it is held against.
+
+    Files that were made before the settings were recorded are compared by the class alone.
+    """
+    name = found.get("scheduler")
+    options = found.get("scheduler_options", used.get("scheduler_options") if used.get("scheduler") == name else None)
+    settings = ", ".join(f"{key}={value}" for key, value in sorted((options or {}).items()))
+    return {"scheduler": f"{name} ({settings})" if name and settings else name}
+
+
+def _rounded(made: str, found: Mapping[str, Any], used: Mapping[str, Any], consequence: str) -> str:
+    return (
+        f"{made} in {found.get('dtype')}, and is used in {used.get('dtype')}: the weights are the same but for "
+        f"rounding, {consequence}"
+    )
+
+
+def _perhaps(found: Mapping[str, Any], used: Mapping[str, Any]) -> str:
+    """A hint where the weights may differ in precision alone, which their hashes cannot tell."""
+    precisions = found.get("dtype"), used.get("dtype")
+    told = any(model.get("dtype") == "float32" and "weights_rounded" in model for model in (found, used))
+    if None in precisions or len(set(precisions)) == 1 or told:
+        return ""
+    return f", or on this one in {precisions[0]}, which cannot be told from {precisions[1]}: see --dtype"
 
 
 def _require_shape(direction: Direction, model: DescribedModel) -> None:
@@ -85,16 +117,19 @@ def _check_weights(origin: Origin, model: Mapping[str, Any]) -> list[str]:
     weights = origin.model.get("weights")
     if weights is None:
         return [f"{origin.name} does not say on which model it was found: whether it fits is not known"]
-    if weights != model["weights"]:
+    alike = likeness(origin.model, model)
+    if alike == "other":
         raise EquinoiseError(
             f"{origin.name} was found on another model ({origin.model.get('name')}, weights "
-            f"{weights}{_adapters(origin.model)}); fit a direction on this model{_adapters(model)}"
+            f"{weights}{_adapters(origin.model)}){_perhaps(origin.model, model)}; fit a direction on this model"
+            f"{_adapters(model)}"
         )
-    return []
+    rounded = alike == "rounded"
+    return [_rounded(f"{origin.name} was found", origin.model, model, "its effect may differ")] if rounded else []
 
 
 def _compare_settings(origin: Origin, model: Mapping[str, Any], sampling: Sampling) -> list[str]:
-    found = {"scheduler": origin.model.get("scheduler"), **origin.sampling}
+    found = {**_scheduler(origin.model, model), **origin.sampling}
     notes = {"steps": _same_fraction(origin.step, found.get("steps"), sampling.steps)}
     used = _used(model, sampling)
     return settings_differ(f"{origin.name} was found", found, used, "its effect may differ", notes)

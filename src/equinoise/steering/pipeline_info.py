@@ -17,6 +17,7 @@ from torch import Tensor
 from equinoise.models.base import Provenance
 from equinoise.models.families import Family
 from equinoise.models.pipeline import PipelineModel
+from equinoise.models.schedulers import scheduler_options
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def pipeline_info(pipe: Any) -> PipelineInfo:
     known = _SEEN.get(denoiser)
     if known is None or known[0] != mark:
         known = _SEEN[denoiser] = mark, model.provenance
-    return PipelineInfo(model.latent_shape, {**known[1], "scheduler": type(pipe.scheduler).__name__})
+    scheduler, options = type(pipe.scheduler).__name__, scheduler_options(pipe.scheduler)
+    return PipelineInfo(model.latent_shape, {**known[1], "scheduler": scheduler, "scheduler_options": options})
 
 
 _SEEN: WeakKeyDictionary[Any, tuple[Any, Provenance]] = WeakKeyDictionary()

@@ -20,6 +20,7 @@ from equinoise.engine import Engine, Job
 from equinoise.engine.images import make_images
 from equinoise.errors import EquinoiseError, warn
 from equinoise.files import describe_file
+from equinoise.models.identity import likeness
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.pipeline import require_pipeline
 from equinoise.models.worlds import MIXTURE
@@ -271,7 +272,7 @@ class Study:
     def _require_images(self, run: RunContent) -> RunContent:
         """A run that is there already, if the model made it and it has images of the concept."""
         made = run.file.part("model")
-        if made.get("weights") not in (None, self.model.backend.provenance["weights"]):
+        if made.get("weights") is not None and likeness(made, self.model.backend.provenance) == "other":
             raise EquinoiseError(f"{run.folder} was made by {made.get('name')}; relate it with that model")
         if all(record.prompt != self.concept or record.intervention != UNTOUCHED for record in run.records):
             raise EquinoiseError(
