@@ -30,7 +30,13 @@ TURN = 500
 
 @dataclass
 class Worker:
-    """A process that answers each line with a line."""
+    """A process that answers each line with a line.
+
+    Attributes:
+        fixtures: what `make_fixtures` made.
+        place: a new folder for what the process writes.
+        keep: a folder for inputs that end badly.
+    """
 
     fixtures: Path
     place: Path
@@ -77,7 +83,7 @@ class Worker:
             "OMP_WAIT_POLICY": "passive",
             "TOKENIZERS_PARALLELISM": "false",
         }
-        words = [sys.executable, "-m", "benchmarks.fuzz.pool", str(self.fixtures), str(self.keep or "")]
+        words = [sys.executable, "-m", "benchmarks.fuzz.pool", *map(str, (self.fixtures, self.place, self.keep or ""))]
         self._answers, self._tried = Queue(), 0
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -144,11 +150,11 @@ def _tell(done: int, total: int, asked: Input, found: Found) -> None:
         print(f"{done}/{total} {asked.kind:<30}", end="\r" if terminal else "\n", file=sys.stderr, flush=True)
 
 
-def serve(fixtures: Path, keep: Path | None) -> None:
+def serve(fixtures: Path, place: Path, keep: Path | None) -> None:
     """Answer on stdout, which nothing else may write to."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    box = Box.make(Path(mkdtemp(prefix="fuzz-")))
+    box = Box.make(Path(mkdtemp(dir=place)))
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         found = try_input(Input(**json.loads(line)), fixtures, box, keep)
@@ -156,4 +162,4 @@ def serve(fixtures: Path, keep: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None)
+    serve(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3] else None)
