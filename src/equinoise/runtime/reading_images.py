@@ -9,7 +9,8 @@ from equinoise.axes import Axis
 from equinoise.detectors import detect, load_detector_once, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.errors import EquinoiseError, warn
-from equinoise.folders.pictures import UnreadableError, batches, open_image, refuse_unreadable, size_of, verify
+from equinoise.folders.evidence import require_readable
+from equinoise.folders.pictures import batches, open_image, size_of
 from equinoise.folders.reading import ImageFolder
 from equinoise.models.worlds import emoji_size
 from equinoise.run import Record
@@ -30,8 +31,8 @@ def read_images(
     """
     ours = trust and _read_by(folder, detector, axes)
     known = all(_has(record, axis, ours) for record in folder.records for axis in axes)
-    if not (known or folder.pixels):
-        _require_readable(folder)
+    if not known:
+        require_readable(folder)
     for part in [range(len(folder.files))] if known else batches(folder.files):
         files, records = folder.files[part.start : part.stop], folder.records[part.start : part.stop]
         lacking = [axis for axis in axes if not all(_has(record, axis, ours) for record in records)]
@@ -45,17 +46,6 @@ def read_images(
             told = {axis: read_label(p, detector.spec.threshold(axis)) for axis, p in seen.items()}
             yield replace(record, detections=seen, labels={**told, **_given(record)})
         tick(len(files))
-
-
-def _require_readable(folder: ImageFolder) -> None:
-    """Name all images of a run that are missing or damaged before the first is read."""
-    faults = []
-    for file in folder.files:
-        try:
-            verify(file)
-        except UnreadableError as error:
-            faults.append((file.name, error))
-    refuse_unreadable(folder.place, faults)
 
 
 def _read_by(folder: ImageFolder, detector: CalibratedDetector, axes: Sequence[Axis]) -> bool:
