@@ -396,3 +396,15 @@ def test_a_sequential_audit_stops_when_it_knows_enough(cli: Cli, tmp_path: Path)
     short = cli(*arguments, "--until-width", "0.1", "-n", "32", "--json")
     assert short.json["sequential"][0]["reached"] is False
     assert cli(*arguments, "--until-width", "2").code == 2
+
+
+def test_images_that_a_run_has_lost_are_all_named(cli: Cli, runs: Sequence[Path], tmp_path: Path) -> None:
+    shutil.copytree(runs[1], tmp_path / "run")
+    first, second, *_ = sorted((tmp_path / "run" / "images").glob("*.png"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:100])
+    for options in (EMOJI, ("-o", tmp_path / "again")):
+        done = cli("audit", tmp_path / "run", "--axis", "gender", "--unclear-below", "0.5", *options)
+        assert (done.code, len(done.err.splitlines())) == (2, 1)
+        assert f"2 files cannot be read as images: {first.name} (No such file or directory), {second.name}" in done.err
+    assert not (tmp_path / "again").exists()

@@ -328,12 +328,29 @@ def test_files_and_labels_are_those_of_the_datasets_library(tmp_path: Path, form
     assert ours == theirs
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")  # of theirs
 def test_where_the_datasets_library_reads_otherwise(tmp_path: Path) -> None:
-    """It drops labels where depths differ, and files outside `train` where there is such a folder; ours keeps all."""
-    for index, name in enumerate(["0.png", "train/1.png", "more/2.png"]):
-        picture(tmp_path / name, index)
-    found = read_folder(tmp_path, GENDER)
-    assert sorted(record.prompt for record in found.records) == sorted([tmp_path.name, "more", "train"])
+    """It drops files beside a folder `train`, labels where depths differ, and AVIF; ours keeps all and says so."""
+    datasets = pytest.importorskip("datasets")
+
+    def theirs(folder: Path) -> list[str]:
+        loaded = datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=str(tmp_path / "cache"))
+        images = [row["image"] for row in loaded["train"].cast_column("image", datasets.Image(decode=False))]
+        assert list(loaded) == ["train"]
+        assert "label" not in loaded["train"].features
+        return sorted(Path(image["path"]).relative_to(folder).as_posix() for image in images)
+
+    for folder, names, read in [
+        ("split", ["0.png", "train/1.png", "more/2.png"], ["train/1.png"]),
+        ("depths", ["0.png", "a/1.png", "b/c/2.avif"], ["0.png", "a/1.png"]),
+    ]:
+        for index, name in enumerate(names):
+            picture(tmp_path / folder / name, index)
+        found = read_folder(tmp_path / folder, GENDER)
+        assert sorted(str(record.source) for record in found.records) == sorted(names)
+        concepts = {str(Path(name).parent) if "/" in name else folder for name in names}
+        assert {record.prompt for record in found.records} == concepts
+        assert theirs(tmp_path / folder) == read
 
 
 # the same evidence twice

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from equinoise.errors import EquinoiseError, warn
 from equinoise.folders.inventory import NAMED
-from equinoise.folders.pictures import UnreadableError, look_at, refuse_unreadable
+from equinoise.folders.pictures import UnreadableError, look_at, refuse_unreadable, verify
 from equinoise.folders.reading import ImageFolder
 from equinoise.run import Record
 
@@ -43,6 +43,21 @@ def settle_evidence(folder: ImageFolder, tick: Callable[[int], None] = lambda _:
     refuse_unreadable(folder.place, faults)
     looked = replace(folder, pixels=tuple(pixels))
     return looked if folder.about else _without_doubles(looked)
+
+
+def require_readable(folder: ImageFolder) -> None:
+    """Name all images that are missing or damaged before the first is read; nothing to do where all were looked at.
+
+    Raises:
+        EquinoiseError: there is one.
+    """
+    faults = []
+    for file in () if folder.pixels else folder.files:
+        try:
+            verify(file)
+        except UnreadableError as error:
+            faults.append((file.name, error))
+    refuse_unreadable(folder.place, faults)
 
 
 def require_apart(folders: Sequence[ImageFolder]) -> None:

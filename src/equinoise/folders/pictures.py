@@ -207,8 +207,8 @@ class _Source:
             yield top, self.rgb(self.image.crop((0, top, self.image.width, min(top + rows, self.image.height))))
 
     def rgb(self, part: Image.Image) -> Image.Image:
+        plain = eight_bits(part, self.depth) if self.depth else part
         with _as_unreadable(self.file):
-            plain = eight_bits(part, self.depth) if self.depth else part
             if plain.mode in ("La", "RGBa"):
                 plain = plain.convert(plain.mode.upper())
             if not plain.has_transparency_data:

@@ -14,7 +14,8 @@ from equinoise.detectors import Reading, load_detector_once, read, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
 from equinoise.errors import EquinoiseError, warn
-from equinoise.folders.pictures import UnreadableError, batches, open_image, refuse_unreadable, size_of, verify
+from equinoise.folders.evidence import require_readable
+from equinoise.folders.pictures import batches, open_image, size_of
 from equinoise.folders.reading import ImageFolder
 from equinoise.models.worlds import MIXTURE, emoji_size
 from equinoise.run import Record
@@ -38,8 +39,8 @@ def read_images(
     """
     ours = trust and _read_by(folder, detector, axes)
     known = all(_has(record, axis, ours) for record in folder.records for axis in axes)
-    if not (known or folder.pixels):
-        _require_readable(folder)
+    if not known:
+        require_readable(folder)
     for part in [range(len(folder.files))] if known else batches(folder.files):
         files, records = folder.files[part.start : part.stop], folder.records[part.start : part.stop]
         lacking = [axis for axis in axes if not all(_has(record, axis, ours) for record in records)]
@@ -55,17 +56,6 @@ def read_images(
                 told = dict.fromkeys(told, UNCLEAR)
             yield replace(record, detections=seen, labels={**told, **_given(record)}, no_picture=new.no_picture)
         tick(len(files))
-
-
-def _require_readable(folder: ImageFolder) -> None:
-    """Name all images of a run that are missing or damaged before the first is read."""
-    faults = []
-    for file in folder.files:
-        try:
-            verify(file)
-        except UnreadableError as error:
-            faults.append((file.name, error))
-    refuse_unreadable(folder.place, faults)
 
 
 def _read_by(folder: ImageFolder, detector: CalibratedDetector, axes: Sequence[Axis]) -> bool:

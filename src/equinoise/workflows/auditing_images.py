@@ -9,7 +9,7 @@ from pathlib import Path
 from equinoise.axes import Axis, same_name
 from equinoise.errors import EquinoiseError, listed
 from equinoise.files import describe_file
-from equinoise.folders.evidence import require_apart, settle_evidence
+from equinoise.folders.evidence import require_apart, require_readable, settle_evidence
 from equinoise.folders.pictures import open_image, open_small
 from equinoise.folders.reading import ImageFolder, read_folder
 from equinoise.progress import progress as progress_bar
@@ -40,7 +40,8 @@ def audit_images(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     """Shares of each class over the images of one or more folders together: shards of a run, or images of any origin.
 
     Args:
-        folders: runs, folders with `metadata.jsonl` or `metadata.csv`, or plain folders with a sub-folder a concept.
+        folders: runs, folders with metadata (CSV, JSON lines, Parquet), or plain folders with a sub-folder a concept.
+            Links that lead out of a folder are refused; a picture that is there twice counts once.
         axes, targets, crosses, reference: as of `audit`.
         concepts: only the images of these.
         detector: what reads the images; default what the runs were read with, else a CLIP from the hub.
@@ -125,6 +126,8 @@ def _with_run(
     out: str | Path | None,
 ) -> AuditResult:
     """The result with its run: in a folder copies of the images, their records and the audit; else in memory."""
+    for folder in folders if out else ():
+        require_readable(folder)
     sources = [{"folder": p.resolve().name, "sha256": f.digest} for p, f in zip(paths, folders, strict=True)]
     about = {"command": "audit", "sources": sources, **asked}
     run = start_run(Path(out) if out else None, about)
