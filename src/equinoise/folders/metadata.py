@@ -24,8 +24,13 @@ CONCEPT_COLUMNS = ("concept", "prompt", "text", "caption")
 """Which column names the concept; the first that is there."""
 MOST_SEED = 2**63
 
-Line = tuple[int, Mapping[str, Any]]
-"""Number of the line, and its values by column as `same_name` has it."""
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table: its number, and its values by column as `same_name` has the column's name."""
+
+    number: int
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,13 @@ def _rows(root: Path, table: str, axes: Sequence[str]) -> Iterator[MetadataRow]:
     read = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}[path.suffix.lower()]
     wanted = [same_name(name) for name in (FILE_NAME, SEED, INTERVENTION, *CONCEPT_COLUMNS, *axes)]
     lines = list(read(path))
-    columns = {name for _, values in lines for name in values}
+    columns = {name for line in lines for name in line.values}
     for near, name in _near_misses(columns, wanted):
         raise EquinoiseError(f"{path} has a column '{near}'; call it {name}, or otherwise if it is something else")
     seeded = SEED in columns
-    for number, values in lines:
-        row = MetadataRow(table, f"{path}, line {number}", {SEED: "", **values} if seeded else values)
+    for line in lines:
+        values = {SEED: "", **line.values} if seeded else line.values
+        row = MetadataRow(table, f"{path}, line {line.number}", values)
         if not row.file:
             hint = f"; it has {', '.join(sorted(columns))}" if FILE_NAME not in columns else ""
             raise EquinoiseError(f"{row.where}: the row has no file_name{hint}")
@@ -154,7 +160,7 @@ def _squeezed(name: str) -> str:
 
 
 def _csv(path: Path) -> Iterator[Line]:
-    return ((row.line, row.values) for row in read_rows(path))
+    return (Line(row.line, row.values) for row in read_rows(path))
 
 
 def _json_lines(path: Path) -> Iterator[Line]:
@@ -168,7 +174,7 @@ def _json_lines(path: Path) -> Iterator[Line]:
             raise EquinoiseError(f"{where}: not JSON: {str(error).splitlines()[0]}") from error
         if not isinstance(pairs, _Pairs):
             raise EquinoiseError(f'{where}: not an object such as {{"file_name": "0.png"}}')
-        yield number, _by_name(where, pairs)
+        yield _by_name(number, where, pairs)
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -185,16 +191,16 @@ def _parquet(path: Path) -> Iterator[Line]:
     except Exception as error:  # pyarrow's parsers raise errors of their own, of the system and of Python
         raise EquinoiseError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0][:120]}") from error
     for number, row in enumerate(rows, start=1):
-        yield number, _by_name(f"{path}, row {number}", list(row.items()))
+        yield _by_name(number, f"{path}, row {number}", list(row.items()))
 
 
-def _by_name(where: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _by_name(number: int, where: str, pairs: Sequence[tuple[str, Any]]) -> Line:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if same_name(name) in found:
             raise EquinoiseError(f"{where}: the column {name} comes twice")
         found[same_name(name)] = value
-    return found
+    return Line(number, found)
 
 
 def _text(value: object, where: str, column: str) -> str:

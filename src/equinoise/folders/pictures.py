@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from equinoise.blanks import FLAT
 from equinoise.errors import EquinoiseError
 from equinoise.folders.depth import Depth, NoPictureError, eight_bits, with_plain_transparency
 
@@ -35,8 +36,6 @@ STRIP_PIXELS = 1 << 22
 SHOWN_SIDE = 512
 NAMED = 10
 """Unreadable images that an error names."""
-BLANK_SPAN = 3
-"""A picture whose channels span no more than this shows nothing."""
 ORIENTATION = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -129,7 +128,7 @@ def look_at(file: Path) -> Look:
             content.update(strip.tobytes())
             low, high = np.array(strip.getextrema()).T
             least, most = np.minimum(least, low), np.maximum(most, high)
-        return Look(content.hexdigest(), bool((most - least).max() <= BLANK_SPAN))
+        return Look(content.hexdigest(), bool((most - least).max() <= FLAT))
 
 
 def size_of(file: Path) -> tuple[int, int]:
