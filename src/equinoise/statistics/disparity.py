@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.special import rel_entr
+from scipy.special import entr, rel_entr
 
 
 def parity_difference(shares: Sequence[float]) -> float:
@@ -66,7 +67,7 @@ def entropy_bits(shares: Sequence[float]) -> float:
     Range 0 (one class only) to log₂ K (even over K classes). Blind to which class is favoured.
     """
     p = _array(shares)
-    return float(abs(stats.entropy(p, base=2)))
+    return float(abs(entr(p / p.sum()).sum() / math.log(2)))
 
 
 def sampling_floor(target: Sequence[float], n: int) -> float | None:

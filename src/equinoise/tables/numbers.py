@@ -8,7 +8,7 @@ from pathlib import Path
 from equinoise.errors import EquinoiseError
 
 _WHOLE = re.compile(r"[0-9]{1,17}(\.0*)?")
-_DECIMAL = re.compile(r"[0-9]{0,17}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+_DECIMAL = re.compile(r"(?=\.?[0-9])[0-9]{0,17}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _GROUPED = re.compile(r"[0-9][0-9.,' \u00a0\u202f]*[0-9] ?%?|[0-9] ?%")
 
 
@@ -19,7 +19,7 @@ def number(text: str, whole: bool, where: str | Path) -> float:
         EquinoiseError: it is not; percents, thousands separators and decimal commas are refused with a hint.
     """
     plain = (_WHOLE if whole else _DECIMAL).fullmatch(text)
-    value = float(text) if plain and text.strip(".eE+-") else -1.0
+    value = float(text) if plain else -1.0
     if 0 <= value < 2**53:
         return int(value) if whole else value
     kind = "whole number" if whole else "number"
