@@ -130,7 +130,7 @@ def test_live_pipelines_are_taken_as_they_are(model: PipelineModel) -> None:
     bars = dict(pipeline._progress_bar_config)
     live = load_model(pipeline)
     assert live.pipeline is pipeline
-    assert live.provenance == {**model.provenance, "name": live.name}
+    assert live.provenance == {**model.provenance, "name": Path(live.name).name}
     noise = draw_noise([1, 2], live.latent_shape)
     one, other = (m.generate(PROMPTS, noise, Sampling(2, 3.0)).images for m in (live, model))
     assert [a.tobytes() for a in one] == [b.tobytes() for b in other]

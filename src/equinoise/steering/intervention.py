@@ -40,7 +40,7 @@ class Shift:
     how: How = "add"
 
     def __post_init__(self) -> None:
-        if not abs(self.weight) <= np.finfo(np.float32).max:
+        if not abs(self.weight) <= float(np.finfo(np.float32).max):
             raise EquinoiseError(f"weight {self.weight} is not a finite number in single precision")
         if self.how == "truncate" and abs(self.weight) > FARTHEST:
             raise EquinoiseError(f"no normal draw lies above {self.weight:g}; truncate takes weights to {FARTHEST:g}")

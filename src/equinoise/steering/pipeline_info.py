@@ -5,7 +5,6 @@ Everything that depends on a family of models is here. The pipeline is only read
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +35,8 @@ def pipeline_info(pipe: Any) -> PipelineInfo:
     Raises:
         EquinoiseError: a pipeline whose initial noise cannot be set.
     """
-    twin = copy.copy(pipe)  # shallow: whatever is set on it is not set on the user's
+    twin = object.__new__(type(pipe))  # whatever is set on it is not set on the user's
+    vars(twin).update(vars(pipe))
     vars(twin).update({n: _readable(m) for n, m in vars(pipe).items() if isinstance(m, torch.nn.Module)})
     model = PipelineModel(twin, str(getattr(pipe, "name_or_path", "") or type(pipe).__name__))
     denoiser = Family.of(pipe).module(pipe)
