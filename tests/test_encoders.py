@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_pipelines import CLIP_TOKENS
 
 from equinoise import EquinoiseError
 from equinoise.encoders import ClipEncoder, SentenceEncoder, SiglipEncoder, TextEncoder, load_encoder
@@ -179,7 +180,7 @@ def test_a_pipelines_own_encoders(three_encoders: SimpleNamespace) -> None:
     for encoder, field in ((first, "pooler_output"), (second, "text_embeds"), (third, None)):
         for vector, text in zip(encoder.texts(TEXTS), TEXTS, strict=True):
             with torch.inference_mode():
-                ids = encoder.tokenizer(text, truncation=True, max_length=16)["input_ids"]
+                ids = encoder.tokenizer(text, truncation=True, max_length=CLIP_TOKENS)["input_ids"]
                 found = encoder.model(torch.tensor([ids]))
             plain = found[field][0] if field else found.last_hidden_state[0].mean(dim=0)
             assert vector == pytest.approx((plain / plain.norm()).numpy(), abs=1e-5)
@@ -196,13 +197,15 @@ def test_the_mean_over_tokens_leaves_padding_out(three_encoders: SimpleNamespace
 def test_the_authors_similarity_is_a_dot_product(three_encoders: SimpleNamespace) -> None:
     """Their formula, written with the module that they use: a cosine for each feature over padded tokens, averaged."""
     encoder = TextEncoder.of(three_encoders, pooling="authors")[0]
-    ids = encoder.tokenizer(TEXTS, padding="max_length", max_length=16, truncation=True, return_tensors="pt").input_ids
+    ids = encoder.tokenizer(
+        TEXTS, padding="max_length", max_length=CLIP_TOKENS, truncation=True, return_tensors="pt"
+    ).input_ids
     with torch.inference_mode():
         first, second = encoder.model(ids).last_hidden_state
     theirs = torch.nn.CosineSimilarity(dim=0)(first, second)
     assert theirs.shape == (16,)
     ours = encoder.texts(TEXTS)
-    assert ours.shape == (2, 16 * 16)
+    assert ours.shape == (2, CLIP_TOKENS * 16)
     assert ours[0] @ ours[1] == pytest.approx(float(theirs.mean()), abs=1e-5)
     assert np.linalg.norm(ours, axis=1) == pytest.approx(1, abs=1e-5)
 

@@ -103,12 +103,11 @@ def test_a_name_without_karras_switches_karras_off() -> None:
     assert make_scheduler("DPM++ 2M exponential", current, family).config.use_exponential_sigmas is True
 
 
-def test_what_is_refused_and_how(tiny: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Ran]) -> None:
+def test_what_is_refused_and_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    current, family = diffusers.EulerDiscreteScheduler(), Family.named("StableDiffusionPipeline")
+
     def refused(name: str) -> str:
-        ran = cli("audit", tiny, "--concept", "a cat", "--axis", "gender", "--scheduler", name)
-        assert ran.code == 2
-        (line,) = ran.err.splitlines()
-        return line
+        return str(attempt(name, current, family))
 
     assert "a model made for EulerDiscreteScheduler does not take it; use DDIM, DDPM" in refused("EDMEuler")
     assert "draws noise that goes by no seed" in refused("DPM++ SDE Karras")
@@ -119,6 +118,13 @@ def test_what_is_refused_and_how(tiny: Path, monkeypatch: pytest.MonkeyPatch, cl
     monkeypatch.setattr(diffusers, "LMSDiscreteScheduler", LMSDiscreteScheduler)  # what a machine without SciPy has
     monkeypatch.setattr("equinoise.models.schedulers.find_spec", lambda name: None if name == "scipy" else name)
     assert "LMSDiscreteScheduler needs a package that is not installed; pip install scipy" in refused("LMS")
+
+
+def test_a_command_refuses_in_one_line(tiny: Path, cli: Callable[..., Ran]) -> None:
+    ran = cli("audit", tiny, "--concept", "a cat", "--axis", "gender", "--scheduler", "EDMEuler")
+    assert ran.code == 2
+    (line,) = ran.err.splitlines()
+    assert line.startswith("equinoise: error: --scheduler EDMEuler: a model made for EulerDiscreteScheduler")
 
 
 def test_a_live_pipeline_whose_scheduler_does_not_run() -> None:

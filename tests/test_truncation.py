@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_pipelines import TINY, clip_tokenizer, word_tokenizer
 
-from equinoise import Axis, EquinoiseWarning, audit, load, relate
+from equinoise import Axis, Engine, EquinoiseWarning, audit, load, relate
 from equinoise.encoders.truncation import TextLimit, text_encoders, text_limits, warn_of_cut
 
 FULL = " and ".join(["a cat"] * 11)  # 75 letters, with the two marks 77
@@ -120,7 +120,8 @@ def test_class_prompts_of_a_detector_and_prompts_of_a_verb_are_warned_of() -> No
     model = load("emoji", steps=1, batch_size=1)
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("default")
-        audit(model, f"a photo of a doctor{' in a garden' * 40}", axes=[axis], n=1, progress=False)
+        here = Engine(model=model.backend)  # so that detector and verb warn in one process
+        audit(model, f"a photo of a doctor{' in a garden' * 40}", axes=[axis], n=1, engine=here, progress=False)
     lines = [str(warning.message) for warning in found]
     assert sum("the prompt 'a photo of a doctor" in line for line in lines) == 1
     assert sum("the detector's prompt of axis hat" in line for line in lines) == 1
