@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from equinoise.cli.app import app
-from equinoise.cli.console import INTERRUPTED, run_app
+from equinoise.cli.console import run_app
+from equinoise.cli.stopping import INTERRUPTED
 from equinoise.directions.direction import DirectionSet
 from equinoise.run import RunFolder
 from equinoise.steering.intervention import Intervention, Shift
