@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -76,8 +77,12 @@ def sampling_floor(target: Sequence[float], n: int) -> float | None:
     ½ Σ E|X/n − t| with X ~ Binomial(n, t), by de Moivre's formula E|X − nt| = 2m(1 − t) P(X = m), m = ⌊nt⌋ + 1. Range
     0 to 1, falling as 1/√n. It is a mean: half of all perfect models lie above something near it. None for n = 0.
     """
-    if n == 0:
-        return None
+    return _floor(tuple(target), n) if n else None
+
+
+@lru_cache(maxsize=4096)
+def _floor(target: tuple[float, ...], n: int) -> float:
+    """Many audits share a target and a number of images."""
     t = _array(target)
     m = np.floor(n * t) + 1
     inside = (t > 0) & (t < 1)
