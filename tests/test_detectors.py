@@ -413,7 +413,10 @@ def test_an_audit_with_faces_first(cli: Callable[..., Any], photographs: Path, f
     assert about["settings"]["faces"] == "largest"
     assert about["settings"]["map"]["gender"] == {"Female": "woman", "Male": "man"}
     assert "haarcascade" in about["finder"]
-    again = cli("audit", run, "--axis", "gender")  # by what the run was read with, from its record
+    assert str(faces_classifier) not in (run / "run.json").read_text()
+    lost = cli("audit", run, "--axis", "gender")  # the record names the detector, not where it lies
+    assert (lost.code, lost.err.count("\n"), "say where with --detector" in lost.err) == (2, 1, True)
+    again = cli("audit", run, "--axis", "gender", "--detector", detector, "--unclear-below", 0)
     assert "2 of 3" in again.err + again.out
     assert "no face found in 2 images" in again.err + again.out
 
