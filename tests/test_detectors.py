@@ -435,7 +435,7 @@ def test_calibrating_a_classifier(cli: Callable[..., Any], tmp_path: Path, faces
     audit = ("audit", *read, "--confusion", out, "--detector")
     fits = cli(*audit, detector)
     assert fits.code == 0, fits.err
-    assert fits.json["corrected_by"]["gender"]["detector"] == detector
+    assert fits.json["corrected_by"]["gender"]["detector"] == f"classifier:{faces_classifier.name}?map=fairface"
     other = cli(*audit, f"{detector}&faces=all")
     assert other.code == 2
     assert "is of detector" in other.err
