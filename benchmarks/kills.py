@@ -111,7 +111,7 @@ def main() -> None:
 
 def _unbroken(home: Path, names: Sequence[str]) -> dict[str, Path]:
     """Each command run without a break: name → its folder. The direction of the sweep is made first."""
-    (home / "attributes.txt").write_text("hospital\nstethoscope\n")
+    (home / "attributes.txt").write_text("flask\nmicroscope\n")
     traces = ("collect", "emoji", "--axis", "gender", "-n", "6", "--capture", "1", *FAST, "-o", "t")
     for command in (traces, ("fit", "t", "-o", "d", "--estimator", "paired")):
         Started.of(command, home).finish()

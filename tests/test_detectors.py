@@ -413,7 +413,10 @@ def test_an_audit_with_faces_first(cli: Callable[..., Any], photographs: Path, f
     assert about["settings"]["faces"] == "largest"
     assert about["settings"]["map"]["gender"] == {"Female": "woman", "Male": "man"}
     assert "haarcascade" in about["finder"]
-    again = cli("audit", run, "--axis", "gender")  # by what the run was read with, from its record
+    assert str(faces_classifier) not in (run / "run.json").read_text()
+    lost = cli("audit", run, "--axis", "gender")  # the record names the detector, not where it lies
+    assert (lost.code, lost.err.count("\n"), "say where with --detector" in lost.err) == (2, 1, True)
+    again = cli("audit", run, "--axis", "gender", "--detector", detector, "--unclear-below", 0)
     assert "2 of 3" in again.err + again.out
     assert "no face found in 2 images" in again.err + again.out
 
@@ -432,7 +435,7 @@ def test_calibrating_a_classifier(cli: Callable[..., Any], tmp_path: Path, faces
     audit = ("audit", *read, "--confusion", out, "--detector")
     fits = cli(*audit, detector)
     assert fits.code == 0, fits.err
-    assert fits.json["corrected_by"]["gender"]["detector"] == detector
+    assert fits.json["corrected_by"]["gender"]["detector"] == f"classifier:{faces_classifier.name}?map=fairface"
     other = cli(*audit, f"{detector}&faces=all")
     assert other.code == 2
     assert "is of detector" in other.err

@@ -274,7 +274,7 @@ def test_other_encoders_and_the_authors_formula(cli: Callable, tiny: Path, sigli
     asked = ("relate", tiny, "--concept", "a photo of a doctor", "--attributes", tmp_path / "a.txt", "--json")
     ran = cli(*asked, "-n", 0, "--pooling", "pooled,tokens,authors", "--encoder", "minilm", "--encoder", siglip)
     assert ran.code == 0, ran.err
-    named = ["text_encoder", "text_encoder (tokens)", "text_encoder (authors)", "minilm", str(siglip)]
+    named = ["text_encoder", "text_encoder (tokens)", "text_encoder (authors)", "minilm", siglip.name]
     assert ran.json["text_encoders"] == named
     assert set(ran.json["relations"][0]["encoders"]) == set(named[1:])
     for bad, message in ((("-n", 0, "--pooling", "max"), "no pooling"), (("-n", 2, *COLOUR), "no image encoder")):
