@@ -390,3 +390,12 @@ def test_a_folder_states_its_world(tmp_path: Path) -> None:
         with pytest.raises(EquinoiseError, match=f"world.json is damaged: {where}: ") as refused:
             world(str(tmp_path))
         assert "\n" not in str(refused.value)
+
+
+def test_an_audit_of_a_single_file_checkpoint_says_how_to_convert_it(tmp_path: Path, cli: Callable[..., Ran]) -> None:
+    (tmp_path / "dreamshaper_8.safetensors").write_bytes(b"\x02" + b"\0" * 7 + b"{}")
+    ran = cli("audit", tmp_path / "dreamshaper_8.safetensors", "--concept", "a cat", "--axis", "gender", "--json")
+    assert (ran.code, ran.out) == (2, "")
+    (line,) = ran.err.splitlines()
+    assert "is a single-file checkpoint; convert it once" in line
+    assert "from_single_file(FILE).save_pretrained(FOLDER)" in line

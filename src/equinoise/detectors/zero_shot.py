@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import is_not
 
 import numpy as np
@@ -69,7 +70,12 @@ def warn_of_cut_classes(limit: TextLimit, axes: Sequence[Axis]) -> None:
     """Warn of prompts of classes that the detector does not read to their end, and of those that become one."""
     for axis in axes:
         prompts = [prompt for label in axis.classes for prompt in axis.detect[label]]
-        warn_of_cut(prompts, [limit], f"detector's prompt of axis {axis.name}", "stand for one class")
+        warn_of_cut(
+            prompts,
+            [replace(limit, encoder="the detector")],
+            f"detector's prompt of axis {axis.name}",
+            "stand for one class",
+        )
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
