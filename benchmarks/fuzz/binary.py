@@ -277,7 +277,6 @@ FORMATS = (
     "PCX",
     "DDS",
     "SGI",
-    "IM",
 )
 
 
