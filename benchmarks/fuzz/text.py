@@ -204,7 +204,7 @@ def _changed_rows(rows: list[list[str]], rng: Random) -> list[list[str]]:
             rows = [row[column + 1 :] + row[: column + 1] for row in rows]
         case 7:
             rows += [[""] * len(rows[0])] * rng.choice((1, 3))
-        case 8:
+        case 8 if sum(len(cell) for row in rows for cell in row) < 2000:
             rows = rows[:1] + rows[1:] * 2000
         case 9 if rows[at]:
             rows[at][column] = rng.choice(("9" * 5000, "x" * 200_000, "\n" * 50, "\x00", "\ud800", "−5", "５"))
