@@ -129,7 +129,8 @@ class Direction:
 
     def to_json(self) -> dict[str, Any]:
         """The row that `equinoise fit --json` prints; of a sum, that of its first term."""
-        columns = ("against", "step", "estimator", "c", "accuracy", "low", "high", "p")
+        penalty = () if self.origin.c is None else ("c",)
+        columns = ("against", "step", "estimator", *penalty, "accuracy", "low", "high", "p")
         row = {column: getattr(self.origin, column) for column in columns}
         return {"axis": self.origin.axis, "class": self.origin.towards, **row}
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class DirectionRow(Value):
     """One direction. `accuracy` is held-out and balanced (chance is 0.5); None where it is not known."""
 
+    ABSENT: ClassVar[Mapping[str, str]] = {"c": "c"}
+
     axis: str
     label: str = Field(alias="class")
     against: str
