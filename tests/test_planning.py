@@ -272,8 +272,8 @@ def audit_of(low: float, high: float, corrected: tuple[float, float] | None = No
     """Two classes whose intervals mirror each other, to be split evenly."""
 
     def share(ends: tuple[float, float], true: tuple[float, float] | None) -> ClassShare:
-        known = {"corrected": 0.5, "corrected_low": true[0], "corrected_high": true[1]} if true else {}
-        return ClassShare(count=50, share=0.5, low=ends[0], high=ends[1], **known)
+        known = {"corrected": sum(true) / 2, "corrected_low": true[0], "corrected_high": true[1]} if true else {}
+        return ClassShare(count=50, share=sum(ends) / 2, low=ends[0], high=ends[1], **known)
 
     def mirrored(ends: tuple[float, float]) -> tuple[float, float]:
         return 1 - ends[1], 1 - ends[0]

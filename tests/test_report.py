@@ -411,7 +411,7 @@ def damage(run: Path, how: str) -> None:
         ("results of another kind", "damaged: audits.0.concept: Field required"), ("another version", "make it again"),
         ("another command", "'collect'"), ("no metadata", "not a finished run"), ("no image", "no such image"),
         ("truncated image", "not a readable image"), ("not an image", "not a readable image"),
-        ("huge image", "too large"), ("image elsewhere", "outside itself"),
+        ("huge image", "too large"), ("image elsewhere", "not the image of the id"),
     ],
 )  # fmt: skip
 def test_damage_is_one_line_and_writes_nothing(story: Story, tmp_path: Path, how: str, says: str) -> None:

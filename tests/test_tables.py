@@ -287,7 +287,7 @@ def test_the_json_of_deepface_is_read(tmp_path: Path, cli: Cli) -> None:
     assert done.json["audits"][0]["classes"]["woman"]["count"] == 2
     assert "read as DeepFace writes it" in done.err
     for content in ("[]", "{}", "3", '[{"age": "old", "dominant_gender": 3}]', '[{"age": NaN}]'):
-        with pytest.raises(EquinoiseError, match="is not what DeepFace writes"):
+        with pytest.raises(EquinoiseError, match=r"is not what DeepFace writes|NaN is no number"):
             read_foreign(written(path, content))
 
 
@@ -368,7 +368,7 @@ def test_an_audit_that_cannot_be_is_refused(tmp_path: Path, what: str) -> None:
     assert Audit.from_json(audit, "x").to_json() == audit
     WRONG[what](audit)
     path = written(tmp_path / "a.json", json.dumps({"audits": [audit]}))
-    with pytest.raises(EquinoiseError, match="is damaged: ") as refused:
+    with pytest.raises(EquinoiseError, match=r"is damaged(: | or of another kind: NaN)") as refused:
         check(path, max_spd=0.9)
     assert "\n" not in str(refused.value)
 

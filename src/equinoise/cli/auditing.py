@@ -27,7 +27,6 @@ from equinoise.cli.options import (
     spread,
 )
 from equinoise.errors import EquinoiseError
-from equinoise.models.checkpoints import PICKLED
 from equinoise.seeds import AUDIT
 
 app = typer.Typer()
@@ -140,12 +139,11 @@ def kind_of_source(source: str) -> Kind:
         return "model"
     if path.suffix.lower() in (".csv", ".tsv") or (path.suffix.lower() == ".json" and path.is_file()):
         return "labels"
-    if path.suffix.lower() in (
-        ".safetensors",
-        *PICKLED,
-    ):  # one file with all weights, which loading refuses with a hint
-        return "model"
     if path.is_file():
+        from equinoise.models.checkpoints import PICKLED  # with torch, which labels and images do not wait for
+
+        if path.suffix.lower() in (".safetensors", *PICKLED):  # one file of all weights: loading refuses it with a hint
+            return "model"
         raise EquinoiseError(f"{source} is neither a CSV of labels, nor a folder of images, nor a model")
     return "images" if path.is_dir() and not (path / "model_index.json").is_file() else "model"
 

@@ -60,7 +60,7 @@ def make_images(
                 run.add(record, result.image)
             done[record.id] = record
             tick(1)
-    require_pictures(record.no_picture for record in done.values())
+    require_pictures(record.no_picture for record in {**known, **done}.values())
     return [done[job.id] for job in jobs]
 
 
