@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,11 @@ from equinoise.files import (
     write_arrays,
     write_whole,
 )
+from equinoise.models.base import Sampling
 from equinoise.records import Kept
 from equinoise.results.tables import TextTable
 from equinoise.run import RunFolder, read_content, read_records
+from equinoise.steering.compatibility import check_fit
 
 
 def test_a_link_named_like_a_temporary_file_is_never_written_through(tmp_path: Path) -> None:
@@ -387,8 +390,23 @@ def test_names_of_local_things_have_no_path(tmp_path: Path) -> None:
 # strong weights, copies
 
 
-def test_weights_have_a_bound() -> None:
+@dataclass(frozen=True)
+class Described:
+    """A model of which only shape and provenance are known."""
 
+    latent_shape: tuple[int, ...]
+    provenance: dict[str, Any]
+
+
+def test_weights_have_a_bound() -> None:
+    """The paper's strongest weight, 15, is far below it."""
+    d = direction()
+    model, sampling = Described(d.vector.shape, dict(d.origin.model)), Sampling(50, 7.5)
+    for weight in (15.0, -15.0, 141.0):
+        check_fit(Intervention((Shift(d, weight),)), model, sampling)
+    for weight in (142.0, -1e6, 1e30):
+        with pytest.raises(EquinoiseError, match="nats away from what the model knows"):
+            check_fit(Intervention((Shift(d, weight),)), model, sampling)
     for weight in (1e39, -1e308, float("nan"), float("inf")):
         with pytest.raises(EquinoiseError, match="is not a finite number in single"):
             Shift(direction(), weight)
