@@ -102,6 +102,7 @@ def captions(scene: Scene) -> set[str]:
     return {sample_caption(rng, scene) for _ in range(2000)}
 
 
+@pytest.mark.slow
 def test_asked_scenes_fall_as_planted() -> None:
     rng = np.random.default_rng(0)
     scenes = [SCENES["asked"](rng, None) for _ in range(1500)]
@@ -129,6 +130,7 @@ def test_a_bank_that_would_never_fill_is_refused(role: str, tmp_path: Path) -> N
         make(tmp_path / "bank.safetensors", 500, 0, 1, "held-out", role)
 
 
+@pytest.mark.slow
 def test_what_was_shown_too_rarely_is_drawn_more_often(tmp_path: Path) -> None:
     """Rows of one prompt fall as planted times planted / shown; those of other prompts as before."""
     rng = np.random.default_rng(0)

@@ -248,9 +248,9 @@ class TraceFolder:
                 part = self._file(job.id)
                 arrays, about = read_arrays(part)
                 kept = typed(_Part, about, str(part))
-                latents: dict[Step, Any] = {s if s == NOISE else int(s): array for s, array in arrays.items()}
-                told = {axis.name for axis in request.axes}
-                if kept.sha256 == digest_of(arrays) and set(latents) == set(request.capture) and told <= set(kept.read):
+                told, steps = {axis.name for axis in request.axes}, {str(step): step for step in request.capture}
+                if kept.sha256 == digest_of(arrays) and set(arrays) == set(steps) and told <= set(kept.read):
+                    latents = {steps[name]: array for name, array in arrays.items()}
                     found[job.id] = JobResult(job, None, latents, kept.read, no_picture=kept.no_picture)
         return found
 
