@@ -174,15 +174,17 @@ def _resumed(
     if code:
         print(said, file=sys.stderr)
     ours, theirs = _content(whole), _content(here)
-    one_line = how == "SIGKILL" or ("Traceback" not in ended[1] and _errors(ended[1]) == 1)
+    one_line = how == "SIGKILL" or _says_one_error(ended[1])
     lost = sum(file not in theirs for file in ours)
     different = sum(theirs.get(file, content) != content for file, content in ours.items())
     return Trial(name, how, there, damaged, ended[0], one_line, code, lost, different + len(theirs.keys() - ours))
 
 
-def _errors(said: str) -> int:
-    """Lines on stderr that are no warnings."""
-    return sum(1 for line in said.splitlines() if line.strip() and "warning: " not in line)
+def _says_one_error(said: str) -> bool:
+    """Whether stderr holds lines of ours only, notes and warnings among them, and one of these is an error."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("equinoise: error: ")]
+    return len(errors) == 1 and all(line.startswith("equinoise: ") for line in lines)
 
 
 def _damage(here: Path, rng: random.Random) -> int:

@@ -39,7 +39,9 @@ class TextTable:
         """For a terminal: the texts as they are, without rich's markup and without characters that a terminal obeys."""
         title = Text(plain_lines(self.title), "table.title", justify="center") if self.title else None
         caption = Text(plain_lines(self.caption), "table.caption", justify="center") if self.caption else None
-        table = Table(*(Column(Text(plain(head))) for head in self.heads), title=title, caption=caption)
+        table = Table(
+            *(Column(Text(plain(head)), overflow="fold") for head in self.heads), title=title, caption=caption
+        )
         for row in self.rows:
             if row:
                 table.add_row(*(Text(plain_lines(text)) for text in row))
