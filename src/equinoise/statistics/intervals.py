@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import betaincinv, ndtri
 
 STUDENTISED_FROM = 8
 """Fewer prompts than this are too few to resample."""
+AT_ONCE = 1 << 21
+"""Prompts that are drawn in one go."""
 
 
 class Interval(NamedTuple):
@@ -102,15 +105,24 @@ def mean_over_prompts(values: Sequence[float], confidence: float = 0.95, resampl
     half = float(stats.t.ppf(0.5 + confidence / 2, len(x) - 1)) * error
     if len(x) < STUDENTISED_FROM or error == 0:
         return Interval(mean - half, mean + half)
-    rng = np.random.default_rng(0)
-    drawn = x[rng.integers(len(x), size=(resamples, len(x)))]
-    errors = drawn.std(axis=1, ddof=1) / np.sqrt(len(x))
+    means, errors = _resampled(x, resamples)
     varied = errors > 1e-9  # a resample of one prompt only has no spread to measure by
-    t = (drawn.mean(axis=1)[varied] - mean) / errors[varied]
+    t = (means[varied] - mean) / errors[varied]
     # resamples spread less than the prompts do, by (G − 1)/G: the levels make up for it (Hesterberg 2015, Am. Stat. 69)
     tail = float(stats.norm.cdf(stats.norm.ppf(0.5 - confidence / 2) * np.sqrt(len(x) / (len(x) - 1))))
     low, high = (float(end) for end in np.quantile(t, [tail, 1 - tail]))
     return Interval(mean - max(half, high * error), mean + max(half, -low * error))
+
+
+def _resampled(x: NDArray[np.float64], resamples: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard error of each bootstrap resample, a few at a time: 10⁵ prompts take no more memory than 10³."""
+    rng, at_once = np.random.default_rng(0), max(1, AT_ONCE // len(x))
+    parts = []
+    for start in range(0, resamples, at_once):
+        drawn = x[rng.integers(len(x), size=(min(at_once, resamples - start), len(x)))]
+        parts.append((drawn.mean(axis=1), drawn.std(axis=1, ddof=1) / np.sqrt(len(x))))
+    means, errors = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return means, errors
 
 
 def paired_ratio(before: Sequence[bool], after: Sequence[bool], confidence: float = 0.95) -> tuple[float, Interval]:
