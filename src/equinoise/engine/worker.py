@@ -8,10 +8,11 @@ import os
 import signal
 import warnings
 from collections.abc import Sequence
-from threading import Thread
+from threading import RLock, Thread
 
 import numpy as np
 import torch
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from equinoise.detectors import Reading, detect, load_detector_once, read
 from equinoise.engine.jobs import Job, JobResult, Preview, Request
@@ -26,6 +27,8 @@ def start(threads: int) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["OPENCV_FOR_THREADS_NUM"] = str(threads)  # read when a detector that looks for faces imports it
     warnings.simplefilter("ignore", EquinoiseWarning)  # the main process has said it, once for all workers
+    # a lock for processes, as progress bars make one, would be reported as leaked where this process is killed
+    tqdm.set_lock(RLock())
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     Thread(target=_end_with_the_main_process, daemon=True).start()
