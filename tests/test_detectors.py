@@ -196,7 +196,7 @@ def test_labels_that_stand_for_one_class_add_up(faces_classifier: Path, tmp_path
         ("gender = {Female = 'woman', Male = 'man', 'a mask' = 'masked'}", "gender", "no class 'masked'"),
         ("Female = 'woman'", "gender", "needs a table an axis"),
         ("gender = {Female = 1}", "gender", "needs a table an axis"),
-        ("gender = ", "gender", "is not valid toml"),
+        ("gender = ", "gender", "is not valid TOML"),
     ],
 )
 def test_wrong_mappings(faces_classifier: Path, tmp_path: Path, mapping: str, axis: str, message: str) -> None:

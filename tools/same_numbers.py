@@ -78,6 +78,11 @@ PICTURES = [
 AXES = ["--axis", "gender", "--axis", "tone"]
 PROMPTS = ["--prompt", WOMAN, "--prompt", MAN]
 PLAN = ["--concept", DOCTOR, "--target", "gender=uniform", *PROMPTS]
+TONES = [
+    word
+    for tone in ("light", "medium-light", "medium", "medium-dark", "dark")
+    for word in ("--prompt", f"{tone}=a photo of a {tone}-skinned doctor")
+]
 Commands = Mapping[str, Sequence[str]]
 """By the name of what a command leaves."""
 
@@ -136,7 +141,7 @@ def plans(asked: Asked) -> Commands:
 
 def demos(asked: Asked) -> Commands:
     """What the demo makes besides the paper's recipe: untouched images, and a plan for both axes on the same seeds."""
-    targets = ["--concept", DOCTOR, "--target", "gender=uniform", "--target", "tone=uniform", "--pairs", "8"]
+    targets = [*PLAN, "--target", "tone=uniform", *TONES, "--pairs", "8"]
     before = ["--seed", "4000000", "-o", "demo-before"]
     return {
         "demo-before": ["audit", "emoji", "--concept", DOCTOR, *AXES, *asked.n(16), *before, *MODEL],

@@ -24,6 +24,8 @@ from equinoise.errors import EquinoiseError
 
 METADATA_KEY = "equinoise"
 LEFTOVER = ".partial"
+LARGEST = 1 << 28
+"""Bytes of a text, which is read as a whole and takes several times as much memory: about six million rows."""
 LONGEST = 200
 """Bytes of a file's name without its suffix; systems allow 255 with it."""
 NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
@@ -190,6 +192,8 @@ def read_text(path: Path) -> str:
         EquinoiseError: the file cannot be read, or is no text in one of these.
     """
     try:
+        if path.stat().st_size > LARGEST:
+            raise EquinoiseError(f"{path} is larger than {LARGEST >> 20} MiB; split it, or give counts instead of rows")
         return decode_text(path.read_bytes(), str(path))
     except OSError as error:
         raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error

@@ -56,7 +56,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(read_text(path))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the first also of a number of thousands of digits
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise EquinoiseError(f"{path} is not valid TOML: {reason}") from error
 

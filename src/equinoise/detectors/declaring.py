@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from equinoise.errors import EquinoiseError
-from equinoise.files import base_name
+from equinoise.files import base_name, read_json
+from equinoise.schemas import read_toml
 
 ZERO_SHOT, CLASSIFIER = "zero-shot", "classifier"
 POLICIES = ("largest", "all")
@@ -162,13 +161,7 @@ def _is_mapping(table: object) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise EquinoiseError(f"{path} is not valid {path.suffix.removeprefix('.') or 'TOML'}: {error}") from error
+    content = read_json(path) if path.suffix == ".json" else read_toml(path)
     if not isinstance(content, dict):
         raise EquinoiseError(f"{path} is not a table")
     return content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from equinoise.encoders.base import SAFE, loading, token_mean, unit
 from equinoise.encoders.truncation import TextLimit, own_limit
+from equinoise.files import read_json
 
 BATCH = 64
 
@@ -83,4 +83,4 @@ def _extra(name: str, file: str) -> Any:
     from transformers.utils import cached_file
 
     path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
-    return json.loads(Path(path).read_text(encoding="utf-8")) if path else None
+    return read_json(Path(path)) if path else None

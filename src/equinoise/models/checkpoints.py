@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -76,7 +77,18 @@ def from_pretrained(name: str, dtype: str, revision: str | None, variant: str | 
             variant=variant,
         )
 
-    return _reading(name, read, partial(_wrong_variant, name, revision, variant))
+    pipeline = _reading(name, read, partial(_wrong_variant, name, revision, variant))
+    _require_weights(name, pipeline)
+    return pipeline
+
+
+def _require_weights(name: str, pipeline: Any) -> None:
+    """Check that every weight was in the files: what is missing there is without a value, and fails only when used."""
+    for part, module in pipeline.components.items():
+        if isinstance(module, torch.nn.Module):
+            tensors = chain(module.named_parameters(), module.named_buffers())
+            if lacking := next((key for key, tensor in tensors if tensor.is_meta), None):
+                raise EquinoiseError(f"{name}: the weights of {part} lack {lacking}; download or save the model again")
 
 
 def _wrong_variant(name: str, revision: str | None, variant: str | None) -> str | None:
