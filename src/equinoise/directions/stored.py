@@ -15,6 +15,8 @@ from equinoise.models.base import NOISE, Step
 
 SAYS: Mapping[str, type | tuple[type, ...]] = {"name": str, "weights": str, "scheduler": str, "adapters": list}
 """What is read of the provenance of a model, where it is there."""
+MOST_CLASSES = 200
+"""Of an axis in a file of traces: every pair of classes is fitted."""
 
 
 def _check_model(model: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -42,6 +44,13 @@ def _check_step(step: Step) -> Step:
     return step
 
 
+def _check_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(classes)) < len(classes) or len(classes) > MOST_CLASSES:
+        raise ValueError(f"the classes of an axis are different, and at most {MOST_CLASSES}")
+    return classes
+
+
+StoredClasses = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_check_classes)]
 StoredModel = Annotated[Mapping[str, Any], AfterValidator(_check_model)]
 StoredSampling = Annotated[Mapping[str, Any], AfterValidator(_check_sampling)]
 StoredStep = Annotated[int | str, AfterValidator(_check_step)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from equinoise.directions.direction import Kind, Origin
-from equinoise.directions.stored import StoredModel, StoredSampling, StoredStep
+from equinoise.directions.stored import StoredClasses, StoredModel, StoredSampling, StoredStep
 from equinoise.errors import EquinoiseError
 from equinoise.files import read_arrays, typed, write_arrays
 from equinoise.models.base import NOISE, Step
@@ -26,7 +26,7 @@ class _About:
     """What a file of traces says of its arrays."""
 
     axis: str
-    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    classes: StoredClasses
     ordered: bool
     prompts: Mapping[str, str]
     detected: bool
