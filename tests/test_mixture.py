@@ -185,7 +185,7 @@ def test_shares_are_near_the_planted_ones() -> None:
         (DOCTOR, "gender", "woman", 3.0),
         (ENGINEER, "gender", "woman", 1.0),
         (FARMER, "gender", "woman", 1.0),
-        (BUILDING, "house", "hut", 2.0),
+        pytest.param(BUILDING, "house", "hut", 2.0, marks=pytest.mark.slow),
         (FARMER, "tone", "light", 2.0),
     ],
 )
