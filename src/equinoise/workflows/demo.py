@@ -114,7 +114,9 @@ def demo(
     )
     order = [record.id for rows in groups.values() for record in rows]
     role = model.detector.role(CONCEPT)
-    finished = result.with_run(run.finish(order, result.to_json(), model.world_json(), role))
+    # the record of a run names no place of this machine
+    kept = result.model_copy(update={"plan": made.model_copy(update={"file": "plan/plan.safetensors"})})
+    finished = result.with_run(run.finish(order, kept.to_json(), model.world_json(), role))
     return finished.model_copy(update={"report": str(write_report([finished], folder / "report.html"))})
 
 
