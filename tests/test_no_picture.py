@@ -22,7 +22,6 @@ from tiny_pipelines import stable_diffusion
 
 import equinoise as eq
 from equinoise.axes import Axis, load_axis
-from equinoise.blanks import add_reasons, count_reasons, in_words, is_blank, require_pictures
 from equinoise.detectors import read
 from equinoise.engine import Engine, Job, JobResult
 from equinoise.engine.images import make_images
@@ -30,6 +29,7 @@ from equinoise.errors import EquinoiseError, EquinoiseWarning
 from equinoise.models.base import Sampling, draw_noise
 from equinoise.models.decoding import DecoderWatch, pictures
 from equinoise.models.pipeline import PipelineModel
+from equinoise.no_picture import add_reasons, count_reasons, in_words, is_blank, require_pictures
 from equinoise.planning.early_stopping import EarlyStopping
 from equinoise.results.objects import ObjectsResult
 from equinoise.run import Record, read_records, rewrite_records

@@ -21,11 +21,10 @@ from hypothesis import strategies as st
 from equinoise import Counts, EquinoiseError, audit_counts, load_axis
 from equinoise.axes import Axis
 from equinoise.errors import EquinoiseWarning
-from equinoise.files import read_json, read_text
+from equinoise.files import read_json, read_text, typed
 from equinoise.results.audits import Audit
 from equinoise.run import Record
 from equinoise.runtime.model import require_concepts
-from equinoise.schemas import require_probabilities
 from equinoise.tables import number, read_counted, read_rows
 from equinoise.tables.foreign import read_foreign
 from equinoise.understanding.audit import Measures
@@ -380,7 +379,10 @@ def test_an_audit_that_comes_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_probabilities_that_are_none() -> None:
-    require_probabilities({"gender": {"woman": 0.3, "man": 0.7000001}, "tone": {}})
+    def read(row: dict[str, object]) -> Record:
+        return typed(Record, {"id": "0", "prompt": "x", "seed": 0, "detections": {"gender": row, "tone": {}}}, "x")
+
+    assert read({"woman": 0.3, "man": 0.7000001, "neither": 0}).detections["gender"]["woman"] == 0.3
     for row in ({"a": float("nan")}, {"a": 5}, {"a": -4}, {"a": "1"}, {"a": True}, {"a": None}, {"a": 0.6, "b": 0.6}):
-        with pytest.raises(ValueError, match="probabilit"):
-            require_probabilities({"gender": row})
+        with pytest.raises(EquinoiseError, match="x is damaged: detections"):
+            read(row)

@@ -42,9 +42,8 @@ from equinoise.files import (
     write_whole,
 )
 from equinoise.models.base import Sampling
-from equinoise.records import Kept
 from equinoise.results.tables import TextTable
-from equinoise.run import RunFolder, read_content, read_records
+from equinoise.run import Kept, RunFolder, read_content, read_records
 from equinoise.steering.compatibility import check_fit
 
 
@@ -61,7 +60,7 @@ def test_a_link_named_like_a_temporary_file_is_never_written_through(tmp_path: P
 
 def test_data_are_on_the_disk_before_the_line_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    fsync, append = os.fsync, "equinoise.run.append"
+    fsync, append = os.fsync, "equinoise.run.folder.append"
     monkeypatch.setattr(os, "fsync", lambda handle: said.append("disk") or fsync(handle))
     monkeypatch.setattr(append, lambda path, line: said.append("line"))
     run = RunFolder(tmp_path / "r", ABOUT)

@@ -46,9 +46,8 @@ FLOORS: Floors = (
     ("prompts",),
     ("tables",),
     ("seeds", "axes", "run", "progress"),
-    ("records",),
     ("schemas",),
-    ("files", "quiet", "language", "display", "blanks"),
+    ("files", "quiet", "language", "display", "no_picture"),
     ("errors",),
 )
 """The house, from the top down; a room may import from the floors below it and from itself."""

@@ -23,6 +23,11 @@ def warn(message: str) -> None:
     warnings.warn(message, EquinoiseWarning, stacklevel=3)
 
 
+def reason_of(error: Exception) -> str:
+    """What a library said, in one line of at most 160 characters; the kind of error where it said nothing."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
 def listed(names: Sequence[str]) -> str:
     """Names for a message: all of some, the first of many.
 

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import safe_open
 from safetensors.numpy import save as save_tensors
 
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 
 METADATA_KEY = "equinoise"
 LEFTOVER = ".partial"
@@ -289,12 +289,6 @@ def third_party(path: Path, read: Callable[[], T]) -> T:
         raise EquinoiseError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # no parser lists what it raises for bad bytes: MemoryError, RecursionError, its own
         raise EquinoiseError(f"{path} is damaged or of another kind: {reason_of(error)}; make it again") from error
-
-
-def reason_of(error: Exception) -> str:
-    """The first line of an error's message, or its kind where it says nothing."""
-    said = str(error).strip().splitlines()
-    return said[0][:200] if said else type(error).__name__
 
 
 def typed(kind: type[T], content: object, where: str) -> T:

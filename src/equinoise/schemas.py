@@ -24,7 +24,7 @@ class Strict(BaseModel):
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Texts = Annotated[list[Text], Field(min_length=1)]
-Probability = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(strict=True, ge=0, le=1)]
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
 
 SAID = {
@@ -125,16 +125,13 @@ def _sets(line: str, key: str) -> bool:
     return bool(re.search(rf"(?<![\w-])[\"']?{re.escape(key)}[\"']?\s*[=.\]]", plain))
 
 
-def require_probabilities(detections: Mapping[str, Mapping[str, object]]) -> None:
-    """Check what a detector said of one image: axis → class → probability.
+def require_probabilities(detections: Mapping[str, Mapping[str, float]]) -> Mapping[str, Mapping[str, float]]:
+    """What a detector said of one image, axis → class → probability, if those of each axis sum to no more than 1.
 
     Raises:
-        ValueError: a probability is no finite number in 0–1, or those of an axis sum to more than 1.
+        ValueError: they sum to more.
     """
     for axis, row in detections.items():
-        for label, value in row.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0 <= value <= 1:  # type: ignore[operator]
-                raise ValueError(f"'{label}' of axis '{axis}' has the probability {value!r}, which is not in 0–1")
-        if math.fsum(row.values()) > 1 + 1e-6 * max(1, len(row)):  # type: ignore[arg-type]  # each is rounded to 6 digits
+        if math.fsum(row.values()) > 1 + 1e-6 * max(1, len(row)):  # each is rounded to 6 digits
             raise ValueError(f"the probabilities of axis '{axis}' sum to more than 1")
+    return detections

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from equinoise.axes import Axis
-from equinoise.blanks import NoPicture, why_no_picture
+from equinoise.no_picture import NoPicture, why_no_picture
 
 
 class Detector(Protocol):

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from equinoise.detectors.boxes import LabelDetector, PhraseDetector
 from equinoise.detectors.grounded import GroundedCaptioner
 from equinoise.detectors.objects import ObjectDetector
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 from equinoise.models.worlds import EMOJI, MIXTURE
 from equinoise.quiet import quiet_libraries
 
@@ -68,7 +68,7 @@ def load_object_detector(spec: ObjectSpec) -> ObjectDetector:
         with quiet_libraries():
             return _load(spec, folder)
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error)
         raise EquinoiseError(f"cannot load object detector '{spec.name}': {reason}") from error
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equinoise.directions.direction import Direction, Origin
-from equinoise.errors import EquinoiseError
-from equinoise.files import reason_of, write_whole
+from equinoise.errors import EquinoiseError, reason_of
+from equinoise.files import write_whole
 from equinoise.models.base import Step
 
 IMPORTED = "imported"

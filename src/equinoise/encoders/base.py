@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 from equinoise.quiet import quiet_libraries
 
 SAFE: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
@@ -70,5 +70,5 @@ def loading(what: str, name: str) -> Iterator[None]:
         with quiet_libraries():
             yield
     except FAULTS as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = reason_of(error)
         raise EquinoiseError(f"cannot load {what} '{name}': {reason} ({HINTS[what]})") from error

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from PIL import Image
 
-from equinoise.blanks import require_pictures
 from equinoise.detectors import read_label
 from equinoise.engine.jobs import Job, JobResult, Request
 from equinoise.engine.local import Engine
 from equinoise.engine.rejection import sample_by_rejection
 from equinoise.files import readable
+from equinoise.no_picture import require_pictures
 from equinoise.run import Record
 
 AT_ONCE = 1024

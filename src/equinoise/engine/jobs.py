@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from equinoise.axes import Axis
-from equinoise.blanks import NoPicture
 from equinoise.detectors import DetectorSpec
 from equinoise.models import HeldLatents, ModelSpec, Sampling
 from equinoise.models.base import Step
+from equinoise.no_picture import NoPicture
 from equinoise.run import UNTOUCHED
 
 

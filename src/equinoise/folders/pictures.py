@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from equinoise.blanks import FLAT
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 from equinoise.folders.depth import Depth, NoPictureError, eight_bits, with_plain_transparency
+from equinoise.no_picture import FLAT
 
 NO_PICTURES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 """Formats of Pillow that are not read: it knows their header only, or runs another program to draw them."""
@@ -260,11 +260,6 @@ def _as_unreadable(file: Path) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise UnreadableError(file, "not an image in any format that Pillow opens") from error
     except OSError as error:
-        raise UnreadableError(file, error.strerror or _short(error)) from error
+        raise UnreadableError(file, error.strerror or reason_of(error)) from error
     except Exception as error:  # Pillow's decoders raise what their damaged bytes lead to: struct.error, IndexError, …
-        raise UnreadableError(file, f"damaged: {_short(error)}") from error
-
-
-def _short(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:80] if lines else type(error).__name__
+        raise UnreadableError(file, f"damaged: {reason_of(error)}") from error

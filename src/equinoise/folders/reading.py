@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -119,8 +118,6 @@ def _read_run(path: Path) -> ImageFolder:
     if not records:
         raise EquinoiseError(f"{path} holds no images")
     for record in records:
-        if "/" in record.id or "\\" in record.id:
-            raise EquinoiseError(f"{path}: the image {record.id!r} does not lie in the run; make the run again")
         require_inside(path, path / record.file)
     return ImageFolder(path, tuple(path / record.file for record in records), tuple(records), about)
 
@@ -149,7 +146,7 @@ def _from_row(root: Path, index: int, row: MetadataRow, name: str, labels: Mappi
         index if row.seed is None else row.seed,
         row.text(INTERVENTION) or UNTOUCHED,
         labels=labels,
-        source=_printable(name),
+        source=name,
     )
 
 
@@ -168,18 +165,13 @@ def _labels(row: MetadataRow, axes: Sequence[Axis]) -> Iterator[tuple[str, str]]
 
 
 def _from_file(root: Path, index: int, name: str) -> Record:
-    return Record(f"image-{index:06d}", _folder_name(root, name), index, source=_printable(name))
+    return Record(f"image-{index:06d}", _folder_name(root, name), index, source=name)
 
 
 def _folder_name(root: Path, name: str) -> str:
     """The path of the folder that an image lies in, or what the folder given is called by."""
     within = PurePosixPath(name).parent
-    return _printable(str(within) if within != PurePosixPath() else root.resolve().name)
-
-
-def _printable(name: str) -> str:
-    """The name, with the bytes of a name that is not in UTF-8 written out, so that it can be written down."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return str(within) if within != PurePosixPath() else root.resolve().name
 
 
 def _hash_of(file: Path) -> bytes:

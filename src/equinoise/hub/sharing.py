@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from equinoise.directions.direction import DirectionSet
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 from equinoise.files import write_whole
 from equinoise.hub.cards import Notes, card
 from equinoise.steering.plan import Plan
@@ -156,5 +156,5 @@ def _refusal(error: Exception, what: str) -> EquinoiseError:
 
     if not isinstance(error, HfHubHTTPError | HFValidationError | OSError | ValueError):
         raise error
-    reason = " ".join(str(error).split())[:160]
+    reason = reason_of(error)
     return EquinoiseError(f"{what}: {reason} (give a folder, or the name of a repository within reach)")

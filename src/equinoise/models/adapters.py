@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 from equinoise.models.identity import active_layers, adapter_tensors
 from equinoise.quiet import quiet_libraries
 
@@ -30,7 +30,7 @@ def load_adapters(pipeline: Any, names: Sequence[str]) -> None:
                     name, adapter_name=label, use_safetensors=True, local_files_only=Path(name).exists()
                 )
         except Exception as error:  # diffusers, peft and safetensors raise whatever comes where a file is malformed
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            reason = reason_of(error)
             raise EquinoiseError(f"cannot load adapter '{name}': {reason} (give a LoRA of this model)") from error
         _require_whole(pipeline, name, label)
     if names:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from equinoise.blanks import NoPicture
 from equinoise.errors import EquinoiseError
+from equinoise.no_picture import NoPicture
 
 NOISE = "T"
 """The name of the step before the first denoiser call: the initial noise itself."""

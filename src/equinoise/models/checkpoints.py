@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 from equinoise.files import read_json
 from equinoise.quiet import quiet_libraries
 
@@ -150,7 +150,7 @@ def _fetched_index(name: str, revision: str | None) -> Path:
     except EntryNotFoundError:
         why = f"it has no {INDEX}, so it is no pipeline; if it holds a single-file checkpoint, {CONVERT}"
     except (OSError, ValueError) as error:
-        why = " ".join(str(error).split())[:160]
+        why = reason_of(error)
     raise EquinoiseError(f"cannot load model '{name}': {why} ({USE})")
 
 
@@ -161,7 +161,7 @@ def _reading(name: str, read: Callable[[], T], explain: Callable[[], str | None]
     except Exception as error:  # diffusers, transformers and safetensors raise whatever comes where files are malformed
         if why := explain():
             raise EquinoiseError(f"cannot load model '{name}': {why}") from error
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        reason = reason_of(error)
         raise EquinoiseError(f"cannot load model '{name}': {reason} ({USE})") from error
 
 

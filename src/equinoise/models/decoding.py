@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from equinoise.blanks import NoPicture
+from equinoise.no_picture import NoPicture
 
 FLAGS = ("nsfw_content_detected", "nsfw_detected", "watermark_detected")
 """Where the outputs of pipelines say which images a safety checker replaced by black ones: those of Stable Diffusion

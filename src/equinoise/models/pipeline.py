@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 from equinoise.files import base_name
 from equinoise.models.base import (
     NOISE,
@@ -31,7 +31,7 @@ from equinoise.models.decoding import Decoded, DecoderWatch, pictures
 from equinoise.models.early import RESUMABLE, watch_predictions, without_denoiser
 from equinoise.models.families import Family
 from equinoise.models.identity import HALVES, active_adapters, hash_weights, identity
-from equinoise.models.schedulers import dry_run, reason_of, scheduler_options
+from equinoise.models.schedulers import dry_run, scheduler_options
 from equinoise.quiet import quiet_libraries
 
 

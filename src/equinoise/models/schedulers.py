@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, reason_of
 from equinoise.models.families import Family
 from equinoise.quiet import quiet_libraries
 
@@ -142,11 +142,6 @@ def dry_run(scheduler: Any, family: Family, steps: int) -> None:
         if hasattr(twin, "scale_model_input"):
             twin.scale_model_input(sample, time)
         sample = twin.step(torch.zeros_like(sample), time, sample, **more, return_dict=False)[0]
-
-
-def reason_of(error: Exception) -> str:
-    """What a library said, in one line of at most 160 characters."""
-    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def _parse(name: str, classes: Mapping[str, str], flow: bool) -> _Asked | None:

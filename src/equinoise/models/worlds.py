@@ -11,10 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from equinoise.errors import EquinoiseError
-from equinoise.files import read_json
+from equinoise.files import read_json, typed
 from equinoise.models.mixture import world as tables
 
 EMOJI = Path(__file__).parent / "emoji"
@@ -77,12 +76,7 @@ def world(name: str) -> World | None:
     path = (EMOJI if name == "emoji" else Path(name)) / "world.json"
     if not path.is_file():
         return None
-    try:
-        return World.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise EquinoiseError(f"{path} is damaged: {where}: {first['msg']}") from error
+    return typed(World, read_json(path), str(path))
 
 
 @cache

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from equinoise.axes import UNCLEAR
-from equinoise.blanks import NoPicture, in_words
 from equinoise.charts.numbers import NONE, number, percent, points, span
+from equinoise.no_picture import NoPicture, in_words
 from equinoise.results.audits import ClassShare
 from equinoise.results.changes import ClassChange
 from equinoise.results.objects import CountedShare

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from equinoise.blanks import NoPicture, add_reasons, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.shares import shares_chart
 from equinoise.errors import EquinoiseError
+from equinoise.no_picture import NoPicture, add_reasons, in_words
 from equinoise.results.base import Count, Difference, Number, Result, Share, Value, require_order
 from equinoise.results.tables import Row, TextTable, joined, percent, share
 from equinoise.statistics import Interval

@@ -12,13 +12,12 @@ from pydantic import (
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 
 from equinoise.errors import EquinoiseError
-from equinoise.files import readable
+from equinoise.files import readable, typed
 from equinoise.results.tables import Row, TextTable
 from equinoise.run import RunContent
 
@@ -70,13 +69,7 @@ class Value(BaseModel):
         Raises:
             EquinoiseError: something else; `where` says what it was read from.
         """
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or cls.__name__
-            said = str(first["msg"]).removeprefix("Value error, ")
-            raise EquinoiseError(f"{where} is damaged: {place}: {said}; make it again") from error
+        return typed(cls, content, where)
 
 
 def require_order(what: str, *numbers: float | None) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
-from equinoise.blanks import NoPicture, count_reasons, in_words
 from equinoise.charts.pictures import picture_grid
+from equinoise.no_picture import NoPicture, count_reasons, in_words
 from equinoise.results.audits import Attempts, PlanInfo
 from equinoise.results.base import Result, Value
 from equinoise.results.tables import Row, TextTable, joined

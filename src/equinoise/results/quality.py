@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from equinoise.blanks import NoPicture, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.numbers import reach
 from equinoise.charts.ranked import ranked_bars
 from equinoise.charts.style import BLUE
+from equinoise.no_picture import NoPicture, in_words
 from equinoise.results.base import Result, Value
 from equinoise.results.interactions import AxisEffect
 from equinoise.results.tables import Row, TextTable, joined, points, share

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from equinoise.blanks import NoPicture, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.clouds import PairPoint, Point, cloud
 from equinoise.charts.numbers import reach
 from equinoise.charts.ranked import ranked_bars
 from equinoise.charts.style import GREEN, VERMILLION
 from equinoise.errors import EquinoiseError
+from equinoise.no_picture import NoPicture, in_words
 from equinoise.results.base import Result, Value
 from equinoise.results.tables import Row, TextTable, joined
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from equinoise.blanks import NoPicture, add_reasons, in_words
 from equinoise.charts.bars import Bar
 from equinoise.charts.sweeps import SweepPoint, sweep_chart
+from equinoise.no_picture import NoPicture, add_reasons, in_words
 from equinoise.results.audits import ClassShare
 from equinoise.results.base import Result, Value
 from equinoise.results.tables import Row, TextTable, joined, percent

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from equinoise.axes import Axis
-from equinoise.blanks import describe
 from equinoise.directions.direction import Direction
 from equinoise.engine import Engine, Job, Request
 from equinoise.engine.images import make_images
 from equinoise.errors import warn
+from equinoise.no_picture import describe
 from equinoise.progress import progress
 from equinoise.run import MemoryRun, Record, RunFolder
 from equinoise.runtime.model import Model

@@ -9,7 +9,6 @@ from pathlib import Path
 from PIL import Image
 
 from equinoise.axes import UNCLEAR, Axis
-from equinoise.blanks import why_no_picture
 from equinoise.detectors import Reading, load_detector_once, read, read_label
 from equinoise.detectors.loading import DEFAULT_CLIP, default_detector
 from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
@@ -18,6 +17,7 @@ from equinoise.folders.evidence import require_readable
 from equinoise.folders.pictures import batches, open_image, size_of
 from equinoise.folders.reading import ImageFolder
 from equinoise.models.worlds import MIXTURE, emoji_size
+from equinoise.no_picture import why_no_picture
 from equinoise.run import Record
 from equinoise.runtime.detector import CalibratedDetector
 

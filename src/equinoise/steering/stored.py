@@ -15,7 +15,7 @@ from equinoise.directions.direction import Term
 from equinoise.directions.stored import Finite, StoredModel, StoredSampling, StoredSeed, stored_vector
 from equinoise.errors import EquinoiseError
 from equinoise.files import typed
-from equinoise.records import Probability
+from equinoise.schemas import Probability
 from equinoise.steering.early_classifier import LATENTS, READING, EarlyClassifier, LinearClassifier
 from equinoise.steering.intervention import How
 from equinoise.steering.prompt_filter import Match

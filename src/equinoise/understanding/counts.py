@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from equinoise.axes import UNCLEAR, Axis, one_form, same_name
-from equinoise.blanks import NoPicture, count_reasons
 from equinoise.errors import EquinoiseError, warn
+from equinoise.no_picture import NoPicture, count_reasons
 from equinoise.run import UNTOUCHED, Record
 
 CROSS = "*"

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.blanks import describe
 from equinoise.detectors import read_label
 from equinoise.errors import EquinoiseError, warn
 from equinoise.folders.evidence import settle_evidence
 from equinoise.folders.reading import ImageFolder, read_folder
+from equinoise.no_picture import describe
 from equinoise.progress import progress as progress_bar
 from equinoise.results.checks import Bold, CalibrationResult
 from equinoise.runtime.detector import CalibratedDetector, DetectorSettings

@@ -14,20 +14,20 @@ from urllib.parse import quote
 import numpy as np
 
 from equinoise.axes import UNCLEAR, Axis, load_axis
-from equinoise.blanks import NoPicture, describe, require_pictures
 from equinoise.detectors import read_label
 from equinoise.directions.traces import Traces
 from equinoise.engine import Engine, Job, JobResult, Request
 from equinoise.errors import EquinoiseError, warn
 from equinoise.files import clean_leftovers, digest_of, read_arrays, read_json, typed, write_arrays, write_json
 from equinoise.models.base import NOISE, Step, default_capture, require_steps, step_at
+from equinoise.no_picture import NoPicture, describe, require_pictures
 from equinoise.progress import progress as progress_bar
 from equinoise.prompts import choose_prompts
-from equinoise.records import Probability
 from equinoise.run import environment, read_run_file, require_empty, require_same, run_file, write_run_file
 from equinoise.runtime.detector import DetectorSettings
 from equinoise.runtime.making import Maker, making
 from equinoise.runtime.model import Estimate, Model, require_concepts
+from equinoise.schemas import Probability
 from equinoise.seeds import COLLECT, DETECTED, seed_range
 
 
@@ -68,7 +68,8 @@ def collect(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     """
     axis = load_axis(axis) if isinstance(axis, str) else axis
     model = model.reading_with(detector, [axis])
-    asked = Collecting.asking(model, axis, concept and require_concepts(concept)[0], prompts, classes, labels, capture)
+    named = None if concept is None else require_concepts(concept)[0]
+    asked = Collecting.asking(model, axis, named, prompts, classes, labels, capture)
     seeds = seed_range((DETECTED if asked.detected else COLLECT) if seed is None else seed, n)
     about = {"command": "collect", **asked.to_json(), "n": n, "seed": seeds[0], **model.to_json()}
     folder = TraceFolder(Path(out), about) if out is not None else None

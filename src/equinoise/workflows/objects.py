@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from equinoise.blanks import count_reasons, describe
 from equinoise.detectors.loading import detector_folder, fingerprint
 from equinoise.detectors.object_loading import (
     ObjectSpec,
@@ -17,6 +16,7 @@ from equinoise.detectors.object_loading import (
 from equinoise.encoders import load_encoder
 from equinoise.errors import EquinoiseError, warn
 from equinoise.files import base_name
+from equinoise.no_picture import count_reasons, describe
 from equinoise.progress import progress as progress_bar
 from equinoise.results.objects import MergingInfo, ObjectDetectorInfo, ObjectsResult
 from equinoise.results.parts import read_part, write_part

@@ -25,10 +25,10 @@ from equinoise.planning.exploration import explore
 from equinoise.planning.optimise import Problem, Solution
 from equinoise.planning.pilots import Pilot
 from equinoise.progress import Tick, progress
-from equinoise.records import Probability
 from equinoise.run import ROLE, Record, RunFolder
 from equinoise.runtime.making import Maker, warn_of_no_pictures
 from equinoise.runtime.model import Model
+from equinoise.schemas import Probability
 from equinoise.understanding.counts import likeliest
 
 EARLY = "early"
@@ -46,11 +46,11 @@ class _EarlyReading:
 
 @dataclass(frozen=True)
 class _EarlyAbout:
-    """What the file of a pilot says beside its latents; version 0.2.0 wrote no hash of them."""
+    """What the file of a pilot says beside its latents, and a hash of them."""
 
     intervention: str
     predicted: Mapping[int, Mapping[str, Mapping[str, Probability]]]
-    sha256: str | None = None
+    sha256: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +198,7 @@ class PilotRun:
         found = _EarlyReading(kept.predicted, {int(step): array for step, array in arrays.items() if step.isdecimal()})
         axes = {axis.name for axis in self.problem.axes}
         whole = set(found.latents) == set(self.checks) and all(axes <= set(read) for read in found.predicted.values())
-        return found if whole and kept.sha256 in (None, digest_of(arrays)) else None
+        return found if whole and kept.sha256 == digest_of(arrays) else None
 
     def _file(self, job: str) -> Path:
         return self.run.path / EARLY / f"{job}.safetensors"

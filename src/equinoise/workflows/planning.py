@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from equinoise.axes import Axis
-from equinoise.blanks import describe
 from equinoise.directions.direction import Direction, DirectionSet
 from equinoise.directions.estimators import fit
 from equinoise.engine import Engine
 from equinoise.errors import EquinoiseError, EquinoiseWarning, warn
 from equinoise.models.base import Step
+from equinoise.no_picture import describe
 from equinoise.planning.basis import Basis
 from equinoise.planning.candidates import RunCalls
 from equinoise.planning.mixture import Mixture
@@ -98,7 +98,7 @@ def plan(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         EquinoiseError: an argument makes no sense, the budget is too small, a direction does not fit, or the place
             holds something else.
     """
-    require_concepts(concept)
+    (concept,) = require_concepts(concept)
     question = PlanQuestion(
         concept, tuple(plan_targets(targets, concept)), budget=budget, verify=verify, margin=margin,
         directions=directions, step=step, prompts=prompts or {}, pairs=pairs, round=round, rejection=rejection,

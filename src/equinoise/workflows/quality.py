@@ -8,13 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from equinoise.blanks import NoPicture, count_reasons, describe
 from equinoise.detectors import asked_role, role_axis
 from equinoise.detectors.loading import detector_folder
 from equinoise.encoders import load_dual
 from equinoise.errors import EquinoiseError, warn
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.worlds import MIXTURE
+from equinoise.no_picture import NoPicture, count_reasons, describe
 from equinoise.results.base import Result
 from equinoise.results.interactions import InteractionsResult
 from equinoise.results.quality import QualityResult

@@ -11,7 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from equinoise.blanks import NoPicture, count_reasons, describe
 from equinoise.detectors.declaring import CLASSIFIER, declare, record_name
 from equinoise.detectors.loading import detector_folder
 from equinoise.detectors.skin_colour import NAME as SKIN_COLOUR
@@ -26,6 +25,7 @@ from equinoise.models.identity import likeness
 from equinoise.models.mixture import MixtureEncoder
 from equinoise.models.pipeline import require_pipeline
 from equinoise.models.worlds import MIXTURE
+from equinoise.no_picture import NoPicture, count_reasons, describe
 from equinoise.progress import Tick
 from equinoise.progress import progress as progress_bar
 from equinoise.prompts import subject

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from equinoise.blanks import NoPicture
-from equinoise.errors import EquinoiseError
-from equinoise.files import component, parse_json, readable, reason_of, typed
+from equinoise.errors import EquinoiseError, reason_of
+from equinoise.files import component, parse_json, readable, typed
+from equinoise.no_picture import NoPicture
+from equinoise.schemas import Probability, require_probabilities
 
 UNTOUCHED = "none"
 PNG_ENDS = (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")
@@ -22,7 +23,7 @@ PNG_ENDS = (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")
 
 Id = Annotated[str, AfterValidator(component)]
 """Of a record: one component of a path, so that no id leads out of a run's folder."""
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Detections = Annotated[Mapping[str, Mapping[str, Probability]], AfterValidator(require_probabilities)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64)]
 
 
@@ -69,7 +70,7 @@ class Record:
     prompt: str
     seed: Seed
     intervention: str = UNTOUCHED
-    detections: Mapping[str, Mapping[str, Probability]] = field(default_factory=dict)
+    detections: Detections = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
     objects: Sequence[Phrase] | None = None
@@ -120,24 +121,9 @@ def is_whole_png(path: Path) -> bool:
         return False
 
 
-def _parse(line: bytes) -> dict[str, Any]:
-    """The JSON object in a line.
-
-    Raises:
-        ValueError: the line holds something else.
-    """
-    try:
-        row = parse_json(line)
-    except RecursionError as error:
-        raise ValueError(reason_of(error)) from error
-    if not isinstance(row, dict):
-        raise ValueError("the line is no JSON object")
-    return row
-
-
 @dataclass(frozen=True)
 class Kept:
-    """A record with what its image file held; None where that is not known: journals of version 0.2.0, metadata."""
+    """A record with what its image file held; None where that is not known: the metadata of a finished run."""
 
     record: Record
     content: Content | None = None
@@ -193,9 +179,11 @@ def read_record(line: bytes, where: str) -> Record:
 def _row(line: bytes, where: str) -> dict[str, Any]:
     """The fields of a record in a line."""
     try:
-        row = _parse(line)
-    except ValueError as error:
-        raise EquinoiseError(f"{where} is damaged: {error}; make the run again") from error
+        row = parse_json(line)
+    except (ValueError, RecursionError) as error:
+        raise EquinoiseError(f"{where} is damaged: {reason_of(error)}; make the run again") from error
+    if not isinstance(row, dict):
+        raise EquinoiseError(f"{where} is damaged: the line is no JSON object; make the run again")
     if row.pop("file_name", None) != f"{row.get('id')}.png":
         raise EquinoiseError(f"{where} is damaged: file_name is not the image of the id; make the run again")
     return row
