@@ -385,7 +385,10 @@ def test_a_folder_states_its_world(tmp_path: Path) -> None:
     assert stated is not None
     assert (stated.guidance_scale, stated.roles["doctor"].names, stated.note) == (2.5, ("doctor",), None)
     assert stated.to_json() == {"guidance_scale": 2.5, "roles": {"doctor": {"names": ["doctor"], "detect": []}}}
-    for text, where in [("[]", "the file"), ('{"roles": {"doctor": {"names": 3, "detect": []}}}', "roles.doctor.names")]:
+    for text, where in [
+        ("[]", "the file"),
+        ('{"roles": {"doctor": {"names": 3, "detect": []}}}', "roles.doctor.names"),
+    ]:
         file.write_text(text)
         with pytest.raises(EquinoiseError, match=f"world.json is damaged: {where}: ") as refused:
             world(str(tmp_path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from equinoise.axes import UNCLEAR, Axis, one_form, same_name
@@ -122,13 +122,11 @@ def merged(parts: Iterable[Counts]) -> list[Counts]:
     return list(whole.values())
 
 
-def spelled_as(concepts: Sequence[str], counts: Iterable[Counts]) -> list[Counts]:
-    """The counts with each concept that one of `concepts` names, by `same_name`, spelled as there."""
+def respelling(concepts: Sequence[str]) -> Callable[[str], str]:
+    """Concept → as one of `concepts` spells it, if that is the same by `same_name`; else as it is."""
     wanted = {same_name(concept): one_form(concept) for concept in concepts}
     exact = set(wanted.values())
-    return [
-        c if c.concept in exact else replace(c, concept=wanted.get(same_name(c.concept), c.concept)) for c in counts
-    ]
+    return lambda concept: concept if concept in exact else wanted.get(same_name(concept), concept)
 
 
 def warn_of_near_names(counts: Iterable[Counts]) -> None:

@@ -15,7 +15,7 @@ from equinoise.run import start_run
 from equinoise.runtime.question import Axes, Question
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.calibration import calibrations_for
-from equinoise.understanding.counts import Counts, merged, spelled_as, warn_of_near_names
+from equinoise.understanding.counts import Counts, merged, respelling, warn_of_near_names
 from equinoise.understanding.labels import LabelTable
 from equinoise.understanding.targets import Wanted
 
@@ -61,7 +61,8 @@ def audit_counts(
         *(_ordered(c, here[c.axis]) for c in ready if c.axis in here),
         *(c for t in tables for c in t.count(known if axes is not None else _of(t, known))),
     ]
-    found = merged(spelled_as(concepts, parts))
+    spelled = respelling(concepts)
+    found = merged(replace(counts, concept=spelled(counts.concept)) for counts in parts)
     there = dict.fromkeys(c.concept for c in found)
     absent = [concept for concept in concepts if one_form(concept) not in there]
     if absent:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from equinoise.axes import Axis, same_name
+from equinoise.axes import Axis, one_form
 from equinoise.errors import EquinoiseError, listed
 from equinoise.files import describe_file
 from equinoise.folders.evidence import require_apart, require_readable, settle_evidence
@@ -21,6 +21,7 @@ from equinoise.runtime.question import Axes, Question
 from equinoise.runtime.reading_images import choose_detector, read_images
 from equinoise.understanding.audit import Measures
 from equinoise.understanding.calibration import calibrations_for
+from equinoise.understanding.counts import respelling
 from equinoise.understanding.targets import Wanted
 
 
@@ -148,7 +149,8 @@ def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:
     """Only the images of these concepts; a single one names the images of a plain folder, which name none."""
     if not concepts:
         return folder
-    folder = replace(folder, records=tuple(_spelled_as(concepts, folder.records)))
+    spelled, concepts = respelling(concepts), [one_form(concept) for concept in concepts]
+    folder = replace(folder, records=tuple(replace(record, prompt=spelled(record.prompt)) for record in folder.records))
     here = {record.prompt for record in folder.records}
     if len(concepts) == 1 and concepts[0] not in here and len(here) == 1 and not folder.about:
         return replace(folder, records=tuple(replace(record, prompt=concepts[0]) for record in folder.records))
@@ -158,11 +160,3 @@ def _only(folder: ImageFolder, concepts: Sequence[str]) -> ImageFolder:
     wanted = set(concepts)
     rows = [i for i, record in enumerate(folder.records) if record.prompt in wanted]
     return folder.only(rows)
-
-
-def _spelled_as(concepts: Sequence[str], records: Sequence[Record]) -> Iterator[Record]:
-    """The records with each prompt that one of the concepts names, by `same_name`, spelled as there."""
-    wanted = {same_name(concept): concept for concept in concepts}
-    for record in records:
-        named = record.prompt if record.prompt in concepts else wanted.get(same_name(record.prompt), record.prompt)
-        yield record if named == record.prompt else replace(record, prompt=named)

@@ -1,0 +1,1 @@
+"""Inputs made after public bug reports, each judged by a script: `python -m benchmarks.cases FOLDER`."""
