@@ -190,6 +190,7 @@ def test_a_plan_says_what_its_pilots_took_and_resumes_where_it_was_cut_off(
         assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_early_files_of_another_shift_are_refused(folder: Path, cli: Callable[..., Ran]) -> None:
     work = folder / "other.safetensors.work"
     assert cli(*command(folder, "whole")).code == 0  # made by a test before, or now
@@ -202,6 +203,7 @@ def test_early_files_of_another_shift_are_refused(folder: Path, cli: Callable[..
     assert "pilots of another version" in ran.err
 
 
+@pytest.mark.slow
 def test_a_plan_says_when_what_was_certain_ended_otherwise(
     folder: Path, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
