@@ -28,6 +28,7 @@ FLOORS: Floors = (
     ("cli",),
     (TOP,),  # the package as a whole, `import equinoise as eq`: the public names
     ("workflows",),
+    ("methods",),
     ("runtime",),
     ("page",),
     ("planning",),

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from equinoise.workflows.demo import demo
     from equinoise.workflows.fitting import fit
     from equinoise.workflows.generating import generate
+    from equinoise.workflows.methods import compare
     from equinoise.workflows.objects import Merging, detect_objects
     from equinoise.workflows.planning import plan
     from equinoise.workflows.quality import interactions, quality
@@ -147,6 +148,7 @@ _HOMES = {
     "runtime.detector": ("DetectorSettings",),
     "workflows.fitting": ("fit",),
     "workflows.generating": ("generate",),
+    "workflows.methods": ("compare",),
     "workflows.objects": (
         "Merging",
         "detect_objects",
@@ -215,6 +217,7 @@ __all__ = [
     "class_prompts",
     "class_words",
     "collect",
+    "compare",
     "compare_runs",
     "demo",
     "detect_objects",

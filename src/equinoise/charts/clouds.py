@@ -47,11 +47,21 @@ class PairPoint:
         return self if self.x >= 0 else PairPoint(self.second, self.first, -self.x, -self.y)
 
 
-def cloud(points: Sequence[Point], across: str, up: str, *, shares: bool = False) -> go.Figure:
-    """A labelled point a name; those of a finding are diamonds. `shares`: y is a share, and its axis in percent."""
+def cloud(
+    points: Sequence[Point],
+    across: str,
+    up: str,
+    *,
+    shares: bool = False,
+    names: tuple[str, str] = ("no finding", "part of a finding"),
+) -> go.Figure:
+    """A labelled point a name; those that are marked are diamonds.
+
+    `shares`: y is a share, and its axis in percent. `names`: what the legend calls points, and marked points.
+    """
     x, y = [point.x for point in points], [point.y for point in points]
     wide, high = reach(x), reach(y)
-    groups = (("no finding", BLUE, "circle", False), ("part of a finding", VERMILLION, "diamond", True))
+    groups = ((names[0], BLUE, "circle", False), (names[1], VERMILLION, "diamond", True))
     traces = [
         _marks(name, colour, symbol, 11, those)
         for name, colour, symbol, marked in groups

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from equinoise.cli import auditing, mitigating, understanding
+from equinoise.cli import auditing, comparing, mitigating, understanding
 from equinoise.cli.console import run_app, show
 from equinoise.cli.options import Json, Out
 from equinoise.results.base import Value
@@ -87,7 +87,7 @@ def figures(
     show(Figures(figures=tuple(str(path) for path in draw(run, out, formats=formats))), json)
 
 
-for part in (auditing.app, mitigating.app, understanding.app):
+for part in (auditing.app, mitigating.app, comparing.app, understanding.app):
     app.add_typer(part)
 
 

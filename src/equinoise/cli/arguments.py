@@ -194,3 +194,20 @@ def batch_size(text: str) -> int | Literal["auto"]:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise EquinoiseError(f"--batch-size {text}: at least one image makes a batch; give a whole number, or auto")
     return int(text)
+
+
+def targets(
+    texts: Sequence[str] | None, axes: Sequence[str], crosses: Sequence[Sequence[str]], classes: list[str] | None = None
+) -> dict[str, dict[str, float]]:
+    """`AXIS=…` of `--target` as shares by axis, intersections by a name such as `gender*tone`.
+
+    Raises:
+        EquinoiseError: no such axis, or shares that make no sense.
+    """
+    if not texts:
+        return {}
+    from equinoise.runtime.question import Question
+    from equinoise.understanding.targets import parse_shares
+
+    known = {axis.name: axis for axis in Question.asking(axes, crosses, classes=classes).all_axes}
+    return parse_shares(texts, known)

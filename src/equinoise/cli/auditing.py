@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from equinoise.cli.arguments import split
+from equinoise.cli.arguments import split, targets
 from equinoise.cli.console import show
 from equinoise.cli.options import (
     Axes,
@@ -80,14 +80,14 @@ def audit(
             raise EquinoiseError("--cross needs images; a file of counts holds each axis by itself")
         from equinoise.workflows.auditing_counts import audit_counts
 
-        declared, wanted = split(classes), _targets(target, axis, (), split(classes))
+        declared, wanted = split(classes), targets(target, axis, (), split(classes))
         found = audit_counts(
             source, axes=axis, classes=declared, concepts=concept or (), targets=wanted, reference=reference,
             confusion=confusion or (), out=out,
         )  # fmt: skip
         show(found, json)
         return
-    settings, wanted = detector_settings(detector, unclear_below, confusion), _targets(target, axis, crosses)
+    settings, wanted = detector_settings(detector, unclear_below, confusion), targets(target, axis, crosses)
     if kind == "images":
         _refuse(kind, {**flags, **options.given(but=("device",))})
         from equinoise.workflows.auditing_images import audit_images
@@ -152,19 +152,6 @@ def _refuse(kind: Kind, given: Mapping[str, object]) -> None:
     for flag, value in given.items():
         if value is not None:
             raise EquinoiseError(f"{flag} is for audits of a model; here {kind} are audited, all that there are")
-
-
-def _targets(
-    texts: Sequence[str] | None, axes: Sequence[str], crosses: Sequence[Sequence[str]], classes: list[str] | None = None
-) -> dict[str, dict[str, float]]:
-    """`AXIS=…` of `--target` as shares by axis, intersections by a name such as `gender*tone`."""
-    if not texts:
-        return {}
-    from equinoise.runtime.question import Question
-    from equinoise.understanding.targets import parse_shares
-
-    known = {axis.name: axis for axis in Question.asking(axes, crosses, classes=classes).all_axes}
-    return parse_shares(texts, known)
 
 
 @app.command()

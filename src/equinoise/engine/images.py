@@ -83,7 +83,7 @@ def _record(request: Request, result: JobResult) -> Record:
         id=job.id,
         prompt=job.prompt,
         seed=job.seed,
-        intervention=job.name,
+        intervention=f"{request.change.name}: {job.wanted}" if request.change else job.name,
         detections=result.detections,
         labels={a: read_label(found, spec.threshold(a) if spec else 0.0) for a, found in result.detections.items()},
         draws=[attempt.to_json() for attempt in job.attempts] or None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from equinoise.axes import Axis
 from equinoise.detectors import DetectorSpec
 from equinoise.models import HeldLatents, ModelSpec, Sampling
-from equinoise.models.base import Step
+from equinoise.models.base import Step, TextToImage
 from equinoise.no_picture import NoPicture
 from equinoise.run import UNTOUCHED
 
@@ -62,6 +63,7 @@ class Job:
         attempts: the attempts that were made for the image, the last of which becomes the image; empty where the
             first one was taken without an early check.
         held: latents that an earlier run reached, from which this image is continued.
+        wanted: the class that a change of the pipeline is to show; empty where there is none.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Job:
     accept: Accepted = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     held: HeldLatents | None = None
+    wanted: str = ""
 
     @property
     def name(self) -> str:
@@ -120,6 +123,25 @@ class EarlyCheck(Protocol):
         """Axis → the predicted class of the final image."""
 
 
+class PipelineChange(Protocol):
+    """A change of more than the noise: of prompts' embeddings, attention or guidance, for one batch at a time.
+
+    It goes to worker processes by value.
+    """
+
+    @property
+    def name(self) -> str:
+        """The change in words, for the records of images."""
+
+    def during(
+        self, model: TextToImage, jobs: Sequence[Job], noise: Tensor, sampling: Sampling
+    ) -> AbstractContextManager[Tensor]:
+        """Change the model until the end of the block, and give the noise (n, *latent_shape) to start from.
+
+        At the end the model is as it was, whatever happened.
+        """
+
+
 @dataclass(frozen=True)
 class Request:
     """What all jobs of a call have in common.
@@ -135,6 +157,7 @@ class Request:
         preview: the predicted images that are read on the way.
         early_classifier: what checks the jobs that accept some classes only.
         exact: whether captured latents come back in single instead of half precision.
+        change: of the pipeline, under which every batch is made.
     """
 
     model: ModelSpec
@@ -147,6 +170,7 @@ class Request:
     preview: Preview | None = None
     early_classifier: EarlyCheck | None = None
     exact: bool = False
+    change: PipelineChange | None = None
 
     def first_part(self) -> Request:
         """The same request up to the last step that it captures or previews.

@@ -168,7 +168,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _require_importable(request: Request, jobs: Sequence[Job]) -> None:
-    for kind in {type(request.early_classifier), *(type(job.change) for job in jobs)}:
+    for kind in {type(request.early_classifier), type(request.change), *(type(job.change) for job in jobs)}:
         if kind.__module__ == "__main__":
             raise EquinoiseError(
                 f"worker processes cannot import {kind.__name__}, which the running script defines; move the class to "

@@ -8,6 +8,7 @@ import os
 import signal
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from threading import RLock, Thread
 
 import numpy as np
@@ -55,18 +56,22 @@ def work(request: Request, jobs: Sequence[Job], model: TextToImage | None = None
     reads = request.detector if request.decode and request.axes else None
     detector = load_detector_once(reads) if reads else None  # first: one that is not there costs no images
     noise, generators = draw([job.noise_seed for job in padded], model.latent_shape)
-    changed = [job.change.apply(z[None])[0] if job.change else z for job, z in zip(padded, noise, strict=True)]
+    started = torch.stack(
+        [job.change.apply(z[None])[0] if job.change else z for job, z in zip(padded, noise, strict=True)]
+    )
+    change, sampling = request.change, request.sampling
     try:
-        made = model.generate(
-            [job.prompt for job in padded],
-            torch.stack(changed),
-            request.sampling,
-            capture=request.capture,
-            decode=request.decode,
-            generators=generators,
-            predict=request.preview.steps if request.preview else (),
-            held=HeldLatents.stack([job.held for job in padded if job.held]) if model.resumable else None,
-        )
+        with change.during(model, padded, started, sampling) if change else nullcontext(started) as latents:
+            made = model.generate(
+                [job.prompt for job in padded],
+                latents,
+                sampling,
+                capture=request.capture,
+                decode=request.decode,
+                generators=generators,
+                predict=request.preview.steps if request.preview else (),
+                held=HeldLatents.stack([job.held for job in padded if job.held]) if model.resumable else None,
+            )
     except torch.OutOfMemoryError as error:
         raise EquinoiseError(
             f"a batch of {len(padded)} does not fit the accelerator's memory; use a smaller --batch-size, or auto, or "

@@ -10,6 +10,7 @@ from equinoise.results.audits import Audit, Pooled
 from equinoise.results.changes import ChangesResult
 from equinoise.results.directions import DirectionRow, SkippedStep
 from equinoise.results.disagreements import DisagreementsResult
+from equinoise.results.methods import MethodsResult
 from equinoise.results.objects import ObjectsResult
 from equinoise.results.plans import PlanResult
 from equinoise.results.relations import RelationsResult
@@ -54,6 +55,7 @@ class Article:
         groups: the untouched images first, those to be judged last.
         changes: group → its paired changes against the first group.
         plan: the mixture, its expected and its verified shares.
+        methods: methods that were compared.
         applied: group → what was done to the noise of its images.
         others: further runs whose provenance is shown, one for each group after the first.
     """
@@ -68,6 +70,7 @@ class Article:
     relations: RelationsResult | None = None
     objects: ObjectsResult | None = None
     disagreements: DisagreementsResult | None = None
+    methods: MethodsResult | None = None
     warnings: tuple[str, ...] = ()
     applied: Mapping[str, str] = field(default_factory=dict)
     others: tuple[RunContent, ...] = ()

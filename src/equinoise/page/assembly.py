@@ -24,6 +24,7 @@ from equinoise.page.composing import compose
 from equinoise.page.directions import Directions, describe_directions
 from equinoise.page.grids import Grid, grids
 from equinoise.page.headlines import Headline, headlines
+from equinoise.page.methods import HEADS, Compared, describe_methods
 from equinoise.page.plans import MIXTURE, VERDICTS, Planned, describe_plan
 from equinoise.page.provenance import Rows, asked, guidance, provenance
 from equinoise.page.sheets import Sheet, contact_sheet
@@ -53,6 +54,7 @@ class View:
     shares: list[Shares]
     pooled: list[tuple[str, ...]]
     changes: list[Changes]
+    methods: list[Compared]
     plan: Planned | None
     directions: list[Directions]
     skipped: list[str]
@@ -66,7 +68,8 @@ class View:
         """Whether plotly is needed."""
         directions = any(found.chart for found in self.directions)
         panels = self.understanding and (self.understanding.panels or self.understanding.compared)
-        return bool(self.shares or self.changes or self.plan or self.sweeps or directions or panels)
+        numbers = self.shares or self.changes or self.methods or self.plan or self.sweeps
+        return bool(numbers or directions or panels)
 
 
 def write_report(sources: Sequence[Source], out: Path) -> Path:
@@ -102,6 +105,7 @@ def _view(article: Article, id: str) -> View:
         ],
         pooled=pooled(article),
         changes=describe_changes(article, f"{id}-chart-changes"),
+        methods=describe_methods(article.methods, article.run, f"{id}-chart-methods") if article.methods else [],
         plan=describe_plan(article.plan, f"{id}-chart-plan") if article.plan else None,
         directions=describe_directions(article.directions, f"{id}-chart-directions"),
         skipped=[f"{entry.axis} at step {entry.step}: {entry.reason}" for entry in article.skipped]
@@ -149,6 +153,7 @@ def _render(views: Sequence[View], count: int) -> str:
         count=count,
         mixture_heads=MIXTURE,
         verdict_heads=VERDICTS,
+        method_heads=HEADS,
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts],
         hashes=[_hash(script) for script in scripts],

@@ -15,6 +15,7 @@ from equinoise.results.demo import DemoResult
 from equinoise.results.directions import DirectionsResult
 from equinoise.results.disagreements import DisagreementsResult
 from equinoise.results.images import ImagesResult
+from equinoise.results.methods import MethodsResult
 from equinoise.results.objects import ObjectsResult
 from equinoise.results.plans import PlanResult
 from equinoise.results.reading import Source, read_additions, read_result
@@ -129,6 +130,8 @@ def _started(result: Result) -> Article:
         case ImagesResult():
             applied = {MEASURED: _images(result, run)} if result.kl_nats else {}
             found = replace(found, groups=(ImageGroup(MEASURED, (), (), run),), applied=applied)
+        case MethodsResult():
+            found = replace(found, methods=result)
         case DirectionsResult():
             found = replace(found, directions=result.directions, skipped=result.skipped)
         case RelationsResult() | ObjectsResult() | DisagreementsResult():

@@ -13,6 +13,7 @@ from equinoise.results.base import Result
 from equinoise.results.demo import DemoResult
 from equinoise.results.disagreements import DisagreementsResult
 from equinoise.results.images import ImagesResult
+from equinoise.results.methods import MethodsResult
 from equinoise.results.objects import ObjectsResult
 from equinoise.results.parts import read_part
 from equinoise.results.relations import RelationsResult
@@ -29,6 +30,7 @@ TYPES: Mapping[str, type[Result]] = {
     "sweep": SweepResult,
     "generate": ImagesResult,
     "demo": DemoResult,
+    "compare": MethodsResult,
 }
 """Command → what its run folder holds. `relate` and `plan` make runs that they audit, or only images."""
 IMAGES_ONLY: Json = {"audits": [], "pooled": []}

@@ -10,6 +10,7 @@ from equinoise.axes import Axis
 from equinoise.directions.direction import Direction
 from equinoise.engine import Engine, Job, Request
 from equinoise.engine.images import make_images
+from equinoise.engine.jobs import PipelineChange
 from equinoise.errors import warn
 from equinoise.no_picture import describe
 from equinoise.progress import progress
@@ -27,16 +28,18 @@ class Maker:
 
     Attributes:
         early_classifier: of a plan that uses rejection sampling.
+        change: of the pipeline, beside that of the noise.
     """
 
     model: Model
     engine: Engine
     show: bool | None = None
     early_classifier: EarlyClassifier | None = None
+    change: PipelineChange | None = None
 
     def request(self, axes: Sequence[Axis]) -> Request:
         """What all jobs have in common, images read on the axes."""
-        return replace(self.model.request(axes), early_classifier=self.early_classifier)
+        return replace(self.model.request(axes), early_classifier=self.early_classifier, change=self.change)
 
     def make(self, title: str, jobs: Sequence[Job], axes: Sequence[Axis], run: RunFolder | MemoryRun) -> list[Record]:
         """The records of all jobs, in their order; only what the run does not hold yet is made."""

@@ -14,6 +14,7 @@ from equinoise.statistics.cosines import (
 )
 from equinoise.statistics.disparity import (
     entropy_bits,
+    gap_squared_interval,
     gap_squared_unbiased,
     heim_imbalance,
     kl_bits,
@@ -53,6 +54,7 @@ __all__ = [
     "difference_from",
     "diversity_ratio",
     "entropy_bits",
+    "gap_squared_interval",
     "gap_squared_unbiased",
     "heim_imbalance",
     "holm",

@@ -103,5 +103,24 @@ def gap_squared_unbiased(counts: Sequence[int], target: Sequence[float]) -> floa
     return float(((p - _array(target)) ** 2).sum() - (p * (1 - p)).sum() / (m - 1))
 
 
+def gap_squared_interval(
+    counts: Sequence[int], target: Sequence[float], confidence: float = 0.95
+) -> tuple[float, float] | None:
+    """The interval of `gap_squared_unbiased`, by a bootstrap over the images (2,000 resamples, seeded).
+
+    A resample's value is too large by what chance adds, Σ p̂(1 − p̂)/(m − 1), which is taken off again. None for fewer
+    than two images.
+    """
+    m = sum(counts)
+    if m < 2:
+        return None
+    p = _array(counts) / m
+    chance = float((p * (1 - p)).sum() / (m - 1))
+    drawn = np.random.default_rng(0).multinomial(m, p, size=2000) / m
+    gaps = ((drawn - _array(target)) ** 2).sum(axis=1) - (drawn * (1 - drawn)).sum(axis=1) / (m - 1) - chance
+    low, high = np.quantile(gaps, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
 def _array(values: Sequence[float]) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)

@@ -82,7 +82,7 @@ def quality(
     ours, theirs = ReadRun.open(run), ReadRun.open(against)
     first = ReadRun.open(before) if before is not None else None
     meant = _shared_axes(axes, [part for part in (ours, theirs, first) if part])
-    sees, roles = _open_encoder(encoder or ours.detector, device), _roles(ours.detector)
+    sees, roles = open_encoder(encoder or ours.detector, device), _roles(ours.detector)
     looked = {name: part.look(sees) for name, part in (("run", ours), ("against", theirs), ("before", first)) if part}
     seen, reference = looked["run"].pictures, looked["against"].pictures
     within = compare_within(seen, reference, meant)
@@ -172,7 +172,12 @@ def _roles(detector: str | None) -> Roles:
     return lambda prompt: asked_role(prompt, roles.generate) if roles else None
 
 
-def _open_encoder(name: str | None, device: str) -> ReadsImages:
+def open_encoder(name: str | None, device: str) -> ReadsImages:
+    """What places images in a space: the tower of a CLIP or SigLIP, by default the detector's.
+
+    Raises:
+        EquinoiseError: no such model, or none is named.
+    """
     if name is None:
         raise EquinoiseError("the run does not say which detector read it; give --encoder, a CLIP or SigLIP")
     require_known(name)

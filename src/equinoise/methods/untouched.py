@@ -1,0 +1,24 @@
+"""The bare model: what every method is held against."""
+
+from __future__ import annotations
+
+from equinoise.methods.base import Goal, Method, Prepared, Setup
+
+
+def prepare_untouched(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+    """Nothing is changed.
+
+    Set-up: none.
+    """
+    return Prepared(lambda seeds: [goal.job(seed) for seed in seeds])
+
+
+UNTOUCHED = Method(
+    name="untouched",
+    title="untouched",
+    source="the model itself",
+    changes="nothing",
+    published=None,
+    strengths=(),
+    prepare=prepare_untouched,
+)

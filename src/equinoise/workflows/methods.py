@@ -1,0 +1,317 @@
+"""`compare`: methods of mitigation on the same seeds, in one run; a row that is done is not made again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from equinoise.axes import Axis
+from equinoise.engine import Engine, Job
+from equinoise.errors import EquinoiseError, warn
+from equinoise.files import read_json, write_json
+from equinoise.methods import METHODS, Goal, Method, NoFormError, Prepared, Setup
+from equinoise.results.base import Result
+from equinoise.results.methods import (
+    UNTOUCHED,
+    Counted,
+    MethodFailed,
+    MethodRow,
+    MethodSetting,
+    MethodsResult,
+    Setting,
+    concept_folder,
+)
+from equinoise.results.plans import TargetVerdict
+from equinoise.run import Record, RunContent, RunFolder, run_file, write_run_file
+from equinoise.runtime.detector import DetectorSettings
+from equinoise.runtime.making import Maker, making
+from equinoise.runtime.model import Model, require_concepts
+from equinoise.runtime.question import Axes, Question
+from equinoise.seeds import NAMED, VERIFY, seed_range
+from equinoise.statistics import gap_squared_unbiased
+from equinoise.understanding.audit import Measures
+from equinoise.understanding.counts import tally
+from equinoise.understanding.methods import Yardstick, counted, gap_squared
+from equinoise.understanding.quality import ImageVectors, fidelity
+from equinoise.understanding.relations import ReadsImages
+from equinoise.understanding.targets import Wanted
+from equinoise.workflows.own_methods import own_methods
+from equinoise.workflows.quality import ReadRun, open_encoder
+
+TUNING = 10_000
+"""How far the seeds of tuning lie behind those of the set-ups."""
+
+
+def compare(  # noqa: PLR0913 (a public verb: every option is keyword-only)
+    model: Model,
+    concepts: str | Sequence[str],
+    *,
+    axes: Axes,
+    methods: Sequence[str] | None = None,
+    n: int = 128,
+    others: Axes = (),
+    targets: Mapping[str, Wanted] | None = None,
+    pilots: int = 64,
+    budget: int = 1024,
+    margin: float = 0.1,
+    detector: str | DetectorSettings | None = None,
+    encoder: str | None = None,
+    out: str | Path | None = None,
+    seed: int = VERIFY,
+    engine: Engine | None = None,
+    progress: bool | None = None,
+) -> MethodsResult:
+    """Methods of mitigation on the same seeds: what each reaches, what it costs, what else it does to the images.
+
+    Each method comes as published and, where it has a strength, once more with the strength whose squared gap is the
+    smallest on pilots. A method that its authors give no form of for an axis or a model, or that fails, stands among
+    `failed` of the result, with the reason; the others go on.
+
+    Args:
+        model: as `load` gives it.
+        concepts: neutral prompts.
+        axes: each concept is mitigated on each axis by itself.
+        methods: by name; default all. The untouched model always comes first.
+        n: images in every row.
+        others: axes that are read as well, to see what moves besides.
+        targets: axis → "uniform" (the default) or class → share.
+        pilots: images by which a strength is judged; 0 leaves the tuned rows out.
+        budget: images of a plan.
+        margin: "on target" is a whole interval within the target ± this.
+        detector: what reads the images, where that is not the model's own.
+        encoder: the CLIP or SigLIP in whose space images are compared; default the detector's.
+        out: a run folder; a comparison that was cut off goes on there. Without one nothing is kept.
+        seed: the first seed of the rows.
+        engine, progress: as of `audit`.
+
+    Raises:
+        EquinoiseError: an argument makes no sense, or the folder holds something else.
+    """
+    named, question = require_concepts(concepts), Question.asking(axes, targets=targets)
+    beside = () if isinstance(others, Sequence) and not others else Question.asking(others).axes
+    read = tuple({axis.name: axis for axis in (*question.axes, *beside)}.values())
+    model = model.reading_with(detector, read)
+    seeds = seed_range(seed, n)
+    if pilots < 0:
+        raise EquinoiseError(f"--pilots {pilots}: give a number of images, or 0 for no tuned rows")
+    with _folder(out) as folder, making(model, engine, progress) as maker:
+        known = {**METHODS, **own_methods(maker, folder, budget)}
+        chosen = [_known(name, known) for name in methods or known if name != UNTOUCHED]
+        sees = open_encoder(encoder or model.detector.spec.name, model.spec.device)
+        found: list[MethodRow | MethodFailed] = []
+        for concept in named:
+            images = _Images(maker, concept, read, seeds, folder / concept_folder(concept), sees)
+            for axis in question.axes:
+                target = question.targets.get(axis.name) or dict.fromkeys(axis.classes, 1 / len(axis.classes))
+                found += _Comparison(images, axis, target, margin, pilots).rows([known[UNTOUCHED], *chosen])
+        rows = tuple(row for row in found if isinstance(row, MethodRow))
+        failed = tuple(row for row in found if isinstance(row, MethodFailed))
+        result = MethodsResult(n=n, margin=margin, methods=rows, failed=failed)
+        about = {"command": "compare", "concepts": named, **question.to_json(), "n": n, "seed": seed, **model.to_json()}
+        file = run_file(about, Result.to_json(result), model.world_json())
+        if out is not None:
+            write_run_file(folder, file)
+    return result.with_run(RunContent(file, (), Path(out) if out is not None else None))
+
+
+@contextmanager
+def _folder(out: str | Path | None) -> Iterator[Path]:
+    if out is not None:
+        yield Path(out)
+        return
+    with TemporaryDirectory(prefix="equinoise-compare-") as folder:
+        yield Path(folder)
+
+
+def _known(name: str, methods: Mapping[str, Method]) -> Method:
+    if name not in methods:
+        raise EquinoiseError(f"no method '{name}'; there are {', '.join(methods)}")
+    return methods[name]
+
+
+@dataclass(frozen=True, eq=False)
+class _Images:
+    """The images of one concept: each set in a folder of its own, read on all axes."""
+
+    maker: Maker
+    concept: str
+    axes: tuple[Axis, ...]
+    seeds: Sequence[int]
+    folder: Path
+    sees: ReadsImages
+
+    @property
+    def model(self) -> Model:
+        return self.maker.model
+
+    def make(self, name: str, jobs: Sequence[Job], prepared: Prepared | None = None) -> tuple[list[Record], Path]:
+        """The records of all jobs, all under the concept, and the finished folder of their images."""
+        change = prepared.change if prepared else None
+        maker = replace(self.maker, change=change, early_classifier=prepared.early_classifier if prepared else None)
+        about = {"command": "audit", "concepts": [self.concept], "set": name, **self.model.to_json()}
+        run, folder = RunFolder(self.folder / name, about), self.folder / name
+        records = maker.make(f"{self.concept}: {name}", jobs, self.axes, run)
+        run.finish([*run.records], {})
+        return [replace(record, prompt=self.concept) for record in records], folder
+
+    def untouched(self, seeds: Sequence[int]) -> list[Record]:
+        """Images of the bare model; each seed is made once."""
+        return self.make(UNTOUCHED, [Job(str(seed), self.concept, seed) for seed in seeds])[0]
+
+    def look(self, records: Sequence[Record], folder: Path) -> ImageVectors:
+        """The vectors of the images that are pictures."""
+        found = ReadRun.open(folder).look(self.sees).pictures
+        rows = {record.id: vector for record, vector in zip(found.records, found.vectors, strict=True)}
+        kept = [record for record in records if record.id in rows]
+        return ImageVectors(kept, found.vectors[[list(rows).index(record.id) for record in kept]])
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """All methods on one concept and axis."""
+
+    images: _Images
+    axis: Axis
+    target: Mapping[str, float]
+    margin: float
+    pilots: int
+
+    @cached_property
+    def goal(self) -> Goal:
+        return Goal(self.images.model, self.images.concept, self.axis, self.target, self.images.untouched)
+
+    def rows(self, methods: Sequence[Method]) -> list[MethodRow | MethodFailed]:
+        """As published, and tuned where there is a strength."""
+        found: list[MethodRow | MethodFailed] = []
+        for method in methods:
+            settings: list[Setting] = ["published", "tuned"] if method.strengths and self.pilots else ["published"]
+            for setting in settings:
+                found.append(self._row(method, setting))
+                if isinstance(found[-1], MethodFailed):
+                    break
+        return found
+
+    def _row(self, method: Method, setting: Setting) -> MethodRow | MethodFailed:
+        key: dict[str, Any] = {
+            "name": method.name,
+            "title": method.title,
+            "source": method.source,
+            "changes": method.changes,
+            "setting": setting,
+            "concept": self.images.concept,
+            "axis": self.axis.name,
+        }
+        about = self._about(method, setting)
+        place = self.images.folder / self.axis.name / f"{method.name}-{setting}.json"
+        kept = read_json(place) if place.is_file() else {}
+        if kept.get("about") == about:
+            return MethodRow.from_json(kept["row"], str(place))
+        try:
+            setup = Setup(self.images.maker, (self.axis,))
+            strength = method.published if setting == "published" else self._tuned(method, setup)
+            tuning = setup.calls
+            prepared = method.prepare(self.goal, setup, strength)
+            row = self._measured(MethodSetting(**key, strength=strength), prepared, (setup.calls - tuning, tuning))
+        except NoFormError as error:
+            return MethodFailed(**key, strength=None, reason=str(error))
+        except EquinoiseError as error:
+            warn(f"{method.title} failed on '{self.images.concept}', {self.axis.name}: {error}")
+            return MethodFailed(**key, strength=None, reason=str(error))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_json(place, {"about": about, "row": row.to_json()})
+        return row
+
+    def _about(self, method: Method, setting: Setting) -> dict[str, Any]:
+        """What a row depends on."""
+        seeds = self.images.seeds
+        return {
+            "axis": {axis.name: axis.digest for axis in (self.axis, *self.images.axes)},
+            "target": dict(self.target),
+            "n": len(seeds),
+            "seed": seeds[0],
+            "margin": self.margin,
+            "strengths": [method.published, *method.strengths],
+            **({"pilots": self.pilots} if setting == "tuned" else {}),
+            **self.images.model.to_json(),
+        }
+
+    def _tuned(self, method: Method, setup: Setup) -> float:
+        """The strength with the smallest squared gap on pilots, among those with the concept right most often.
+
+        A strength is left out whose concept is right less often than under the best one beyond chance.
+        """
+        tried: list[tuple[float, float, float, float]] = []
+        for strength in method.strengths:
+            prepared = method.prepare(self.goal, setup, strength)
+            maker = replace(setup.maker, early_classifier=prepared.early_classifier)
+            trial = replace(setup, maker=maker, axes=self.images.axes)
+            jobs = prepared.jobs(self.goal.pilots(self.pilots, TUNING))
+            records = trial.make(f"{method.name} at {strength:g}", jobs, prepared.change)
+            counts = [sum(r.labels[self.axis.name] == label for r in records) for label in self.axis.classes]
+            gap = gap_squared_unbiased(counts, list(self.target.values()))
+            right = fidelity([replace(r, prompt=self.images.concept) for r in records], self.images.model.detector.role)
+            low, high = (right.low, right.high) if right else (0.0, 1.0)
+            tried.append((2.0 if gap is None else gap, strength, low, high))
+        best = max(low for _, _, low, _ in tried)
+        return min(entry for entry in tried if entry[3] >= best)[1]
+
+    def _measured(self, key: MethodSetting, prepared: Prepared, calls: tuple[float, float]) -> MethodRow:
+        """The row of a method that has been set up; `calls` of the set-up and of tuning."""
+        model, plain = self.images.model, key.name == UNTOUCHED
+        name = Path(key.place).name
+        started, known = time.perf_counter(), (self.images.folder / name).exists()
+        records, folder = self.images.make(name, prepared.jobs(self.images.seeds), prepared)
+        seconds = None if known else (time.perf_counter() - started) / len(records)
+        made, yardstick = self.images.look(records, folder), self._yardstick
+        roles = {self.images.concept: model.detector.role(self.images.concept)}
+        measures = Measures({self.axis.name: self.target}, model.detector.confusions([self.axis]))
+        together = [replace(record, intervention=key.label) for record in records]
+        (audit,) = measures.audit(tally(together, [self.axis], roles)).audits
+        within, kept = yardstick.within(made), yardstick.kept(made)
+        each = [prepared.calls(record) if prepared.calls else float(model.calls) for record in records]
+        return MethodRow(
+            **dict(key),
+            audit=audit,
+            gap_squared=gap_squared(audit),
+            verdict=TargetVerdict.judge(audit, self.margin),
+            concept_fidelity=audit.concept_fidelity,
+            fidelity_kept=kept,
+            diversity=within.diversity if within else None,
+            kid=within.kid if within else None,
+            off_target=yardstick.off_target(made),
+            moved=yardstick.moved(made),
+            unchanged=self._unchanged(records, folder),
+            worse=() if plain else tuple(yardstick.worse(kept, within)),
+            denoiser_calls_per_image=sum(each) / len(each),
+            setup_calls=calls[0],
+            tuning_calls=calls[1],
+            seconds_per_image=seconds,
+            settings=dict(prepared.shown),
+        )
+
+    @cached_property
+    def _yardstick(self) -> Yardstick:
+        first = self.images.untouched(self.images.seeds)
+        labels = self.axis.classes
+        seeds = seed_range(NAMED, max(2, len(self.images.seeds) // len(labels)))
+        jobs = [Job(f"{label}-{seed}", self.goal.prompts[label], seed) for label in labels for seed in seeds]
+        named, folder = self.images.make(f"{self.axis.name}-named", jobs)
+        return Yardstick(
+            self.axis,
+            self.images.axes,
+            self.images.look(first, self.images.folder / UNTOUCHED),
+            self.images.look(named, folder),
+            self.images.model.detector.role,
+        )
+
+    def _unchanged(self, records: Sequence[Record], folder: Path) -> Counted:
+        """Images that are pixel for pixel as the bare model makes them: equal pixels are equal files."""
+        first = {r.seed: self.images.folder / UNTOUCHED / r.file for r in self.images.untouched(self.images.seeds)}
+        same = sum((folder / r.file).read_bytes() == first[r.seed].read_bytes() for r in records)
+        return counted(same, len(records))
