@@ -18,7 +18,7 @@ from scipy import stats
 from benchmarks.common import RUNS, tell
 from emoji_world.tables import RESULTS, Row
 from equinoise import Engine, compare, load, report
-from equinoise.results.methods import MethodsResult
+from equinoise.results.comparisons.methods import MethodsResult
 
 CONCEPTS = {
     "gender/doctor": "a photo of a doctor",

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 import equinoise as eq
 from equinoise.results.audits import AuditResult
-from equinoise.results.changes import ChangesResult
+from equinoise.results.comparisons.runs import ChangesResult
 from equinoise.results.images import ImagesResult
 from equinoise.results.plans import PlanResult
 from equinoise.results.sweeps import SweepResult

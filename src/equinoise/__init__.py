@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from equinoise.models.base import draw_noise, step_at
     from equinoise.prompts import class_prompts
     from equinoise.results.audits import AuditResult
-    from equinoise.results.changes import ChangesResult
+    from equinoise.results.comparisons.runs import ChangesResult
     from equinoise.results.images import ImagesResult
     from equinoise.results.plans import PlanResult
     from equinoise.results.reading import read_result
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from equinoise.workflows.calibrating import calibrate_detector
     from equinoise.workflows.checking import check
     from equinoise.workflows.collecting import collect
-    from equinoise.workflows.comparing import compare_runs
+    from equinoise.workflows.comparisons.methods import compare
+    from equinoise.workflows.comparisons.runs import compare_runs
     from equinoise.workflows.demo import demo
     from equinoise.workflows.fitting import fit
     from equinoise.workflows.generating import generate
-    from equinoise.workflows.methods import compare
     from equinoise.workflows.objects import Merging, detect_objects
     from equinoise.workflows.planning import plan
     from equinoise.workflows.quality import interactions, quality
@@ -105,7 +105,7 @@ _HOMES = {
     ),
     "prompts": ("class_prompts",),
     "results.audits": ("AuditResult",),
-    "results.changes": ("ChangesResult",),
+    "results.comparisons.runs": ("ChangesResult",),
     "results.images": ("ImagesResult",),
     "results.plans": ("PlanResult",),
     "results.reading": ("read_result",),
@@ -143,12 +143,12 @@ _HOMES = {
     "workflows.calibrating": ("calibrate_detector",),
     "workflows.checking": ("check",),
     "workflows.collecting": ("collect",),
-    "workflows.comparing": ("compare_runs",),
+    "workflows.comparisons.runs": ("compare_runs",),
     "workflows.demo": ("demo",),
     "runtime.detector": ("DetectorSettings",),
     "workflows.fitting": ("fit",),
     "workflows.generating": ("generate",),
-    "workflows.methods": ("compare",),
+    "workflows.comparisons.methods": ("compare",),
     "workflows.objects": (
         "Merging",
         "detect_objects",

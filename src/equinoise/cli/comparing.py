@@ -54,7 +54,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Methods of mitigation on the same seeds: what each reaches, what it costs, what else it does."""
-    from equinoise.workflows import methods as workflow
+    from equinoise.workflows.comparisons import methods as workflow
 
     loaded = options.load(model)
     wanted = arguments.targets(target, axis, ())

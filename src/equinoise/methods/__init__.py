@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from equinoise.methods.base import Goal, Method, NoFormError, Prepared, Setup
+from equinoise.methods.base import Brief, Method, NoFormError, Prepared, Setup
 from equinoise.methods.equisteer import EQUI_STEER
 from equinoise.methods.fair_diffusion import FAIR_DIFFUSION
 from equinoise.methods.guidance_interval import GUIDANCE_INTERVAL
@@ -24,4 +24,4 @@ METHODS: Mapping[str, Method] = {
 }  # fmt: skip
 """Name → method, of those that need nothing of the workflows; a new one is a module, and a line here."""
 
-__all__ = ["METHODS", "Goal", "Method", "NoFormError", "Prepared", "Setup"]
+__all__ = ["METHODS", "Brief", "Method", "NoFormError", "Prepared", "Setup"]

@@ -52,7 +52,7 @@ class Setup:
 
 
 @dataclass(frozen=True, eq=False)
-class Goal:
+class Brief:
     """Images of a concept, with the classes of one axis in the shares of a target.
 
     Attributes:
@@ -110,7 +110,7 @@ class Goal:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A method that has been set up for a goal.
+    """A method that has been set up for a brief.
 
     Attributes:
         jobs: seeds → the images to make.
@@ -138,7 +138,7 @@ class Method:
         changes: what it changes.
         published: its strength as its authors use it; None where it has none, or where it is calibrated anyway.
         strengths: those that are tried on pilots; empty where there is nothing to tune.
-        prepare: sets the method up for a goal at a strength; raises `NoFormError` where its authors give no form.
+        prepare: sets the method up for a brief at a strength; raises `NoFormError` where its authors give no form.
     """
 
     name: str
@@ -147,4 +147,4 @@ class Method:
     changes: Changes
     published: float | None
     strengths: tuple[float, ...]
-    prepare: Callable[[Goal, Setup, float | None], Prepared]
+    prepare: Callable[[Brief, Setup, float | None], Prepared]

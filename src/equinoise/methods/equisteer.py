@@ -13,7 +13,7 @@ from torch import Tensor
 
 from equinoise.engine import Job
 from equinoise.methods.attention import Responses, Vectors, largest_responses, mean_outputs
-from equinoise.methods.base import Goal, Method, NoFormError, Prepared, Setup
+from equinoise.methods.base import Brief, Method, NoFormError, Prepared, Setup
 from equinoise.methods.denoiser import Place, attention_changed, has_cross_attention, rows_of
 from equinoise.models.base import Sampling, TextToImage
 
@@ -21,7 +21,7 @@ IMAGES = 32
 """Images of each class, and without one, in either half of the set-up."""
 
 
-def prepare_equisteer(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_equisteer(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """c ← c − QQᵀc + m·v for each output c of cross-attention, scaled back to its length (equations 5, 7 and 8).
 
     v[step, layer, class] is the unit difference of mean outputs under prompts that name the class and prompts that
@@ -35,15 +35,15 @@ def prepare_equisteer(goal: Goal, setup: Setup, strength: float | None) -> Prepa
     Raises:
         NoFormError: the model has no cross-attention of its own.
     """
-    model, labels = goal.model, goal.axis.classes
+    model, labels = brief.model, brief.axis.classes
     if not has_cross_attention(model.backend):
         raise NoFormError(f"{EQUI_STEER.title}: text reaches this model's images by no cross-attention of its own")
-    neutral = [goal.concept] * IMAGES
-    named = {label: [group[label] for group in _cycled(goal.contrasts, IMAGES)] for label in labels}
-    means = {label: mean_outputs(model, prompts, goal.pilots(IMAGES)) for label, prompts in named.items()}
-    base = mean_outputs(model, neutral, goal.pilots(IMAGES)) if len(labels) > 2 else None
+    neutral = [brief.concept] * IMAGES
+    named = {label: [group[label] for group in _cycled(brief.contrasts, IMAGES)] for label in labels}
+    means = {label: mean_outputs(model, prompts, brief.pilots(IMAGES)) for label, prompts in named.items()}
+    base = mean_outputs(model, neutral, brief.pilots(IMAGES)) if len(labels) > 2 else None
     vectors = steering_vectors(means, base)
-    fresh = goal.pilots(IMAGES, IMAGES)
+    fresh = brief.pilots(IMAGES, IMAGES)
     seen = {label: largest_responses(model, prompts, fresh, vectors) for label, prompts in named.items()}
     without = largest_responses(model, neutral, fresh, vectors)
     setup.spend((2 * len(labels) + 1 + (base is not None)) * IMAGES * model.calls)
@@ -51,7 +51,7 @@ def prepare_equisteer(goal: Goal, setup: Setup, strength: float | None) -> Prepa
     gate = choose_gate(seen, without)
     steered = Steered(vectors, {k: {p: float(v) for p, v in found.items()} for k, found in sizes.items()}, gate)
     change = Scaled(steered, float(strength or 0.0))
-    return Prepared(lambda seeds: [goal.job(seed) for seed in seeds], change, shown={"gate": gate.layer})
+    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds], change, shown={"gate": gate.layer})
 
 
 EQUI_STEER = Method(

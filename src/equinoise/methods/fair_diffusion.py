@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equinoise.engine import Job
-from equinoise.methods.base import Goal, Method, NoFormError, Prepared, Setup
+from equinoise.methods.base import Brief, Method, NoFormError, Prepared, Setup
 from equinoise.models.base import Sampling, TextToImage, step_at
 from equinoise.models.pipeline import require_pipeline
 from equinoise.quiet import quiet_libraries
@@ -24,7 +24,7 @@ ROWS = 2
 """Rows of the denoiser for each row of a plain run: prompt, null prompt, and a prompt for each class."""
 
 
-def prepare_fair_diffusion(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_fair_diffusion(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """Diffusers' `SemanticStableDiffusionPipeline` with the authors' settings; the strength is the edit's scale.
 
     A call of that pipeline has one direction for all its images. So a batch whose images have drawn both classes is
@@ -36,18 +36,18 @@ def prepare_fair_diffusion(goal: Goal, setup: Setup, strength: float | None) -> 
     Raises:
         NoFormError: more than two classes, or a pipeline that is not Stable Diffusion 1 or 2 with guidance.
     """
-    classes = goal.require_two(FAIR_DIFFUSION.title)
-    kind, sampling = type(goal.model.pipeline).__name__, goal.model.sampling
+    classes = brief.require_two(FAIR_DIFFUSION.title)
+    kind, sampling = type(brief.model.pipeline).__name__, brief.model.sampling
     if kind != "StableDiffusionPipeline" or sampling.guidance_scale <= 1:
         raise NoFormError(
             f"{FAIR_DIFFUSION.title}: diffusers has it for Stable Diffusion 1 and 2, with guidance above 1"
         )
-    texts = tuple(WORDS.get(label) or goal.axis.generate.get(label, (label,))[0] for label in classes)
+    texts = tuple(WORDS.get(label) or brief.axis.generate.get(label, (label,))[0] for label in classes)
     change = SemanticGuidance(classes, texts, float(strength or 0.0))
-    cost = float(ROWS * goal.model.calls)
+    cost = float(ROWS * brief.model.calls)
 
     def jobs(seeds: Sequence[int]) -> list[Job]:
-        return sorted((goal.job(seed) for seed in seeds), key=lambda job: job.wanted)  # batches of one class
+        return sorted((brief.job(seed) for seed in seeds), key=lambda job: job.wanted)  # batches of one class
 
     return Prepared(jobs, change, calls=lambda _: cost)
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from equinoise.engine import Job
-from equinoise.methods.base import Goal, Method, NoFormError, Prepared, Setup
+from equinoise.methods.base import Brief, Method, NoFormError, Prepared, Setup
 from equinoise.methods.denoiser import output_changed, rows_of
 from equinoise.models.base import Sampling, TextToImage
 from equinoise.models.pipeline import require_pipeline
@@ -20,7 +20,7 @@ LOW = 0.28
 """Noise level below which there is no guidance, in units of the data's standard deviation."""
 
 
-def prepare_guidance_interval(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_guidance_interval(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """Guidance only at noise levels σ in (0.28, high]; the strength is `high`.
 
     Which class an image shows is decided at high noise levels, and guidance there is what amplifies the common one.
@@ -31,10 +31,10 @@ def prepare_guidance_interval(goal: Goal, setup: Setup, strength: float | None) 
     Raises:
         NoFormError: the model has no classifier-free guidance.
     """
-    pipe = require_pipeline(goal.model.backend)
+    pipe = require_pipeline(brief.model.backend)
     if pipe.family.guidance(pipe.pipeline) != "classifier-free":
         raise NoFormError(f"{GUIDANCE_INTERVAL.title}: needs classifier-free guidance")
-    return Prepared(lambda seeds: [goal.job(seed) for seed in seeds], GuidedPart(LOW, float(strength or inf)))
+    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds], GuidedPart(LOW, float(strength or inf)))
 
 
 GUIDANCE_INTERVAL = Method(

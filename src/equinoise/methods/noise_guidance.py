@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equinoise.engine import Job
-from equinoise.methods.base import Goal, Method, Prepared, Setup
+from equinoise.methods.base import Brief, Method, Prepared, Setup
 from equinoise.methods.denoiser import first_prediction
 from equinoise.models.base import Sampling, TextToImage
 
@@ -19,7 +19,7 @@ LONGEST = 0.5
 """The length to which a step is cut, as the authors do."""
 
 
-def prepare_noise_guidance(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_noise_guidance(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """z ← z − g/‖g‖·min(‖g‖, 0.5), scaled back to length √d; g is the first prediction under the class's prompt less
     that under the concept. The strength is the number of such steps, each of two denoiser calls.
 
@@ -30,9 +30,9 @@ def prepare_noise_guidance(goal: Goal, setup: Setup, strength: float | None) -> 
     """
     steps = int(strength or 0)
     extra = 2 * steps
-    whole = goal.model.calls
-    refined = Refined(steps, goal.prompts)
-    return Prepared(lambda seeds: [goal.job(seed) for seed in seeds], refined, calls=lambda _: whole + extra)
+    whole = brief.model.calls
+    refined = Refined(steps, brief.prompts)
+    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds], refined, calls=lambda _: whole + extra)
 
 
 NOISE_GUIDANCE = Method(

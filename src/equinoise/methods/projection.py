@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.methods.base import Goal, Method, Prepared, Setup
+from equinoise.methods.base import Brief, Method, Prepared, Setup
 from equinoise.methods.text import TextEdit, class_differences
 
 
-def prepare_projection(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_projection(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """P = (λM + I)⁻¹ on every token, M the mean outer product of unit differences of paired prompts (equation 9).
 
     The pairs are the concept and the axis's own prompts, with one class named and with another. The strength is λ.
 
     Set-up: the closed form; no image is made.
     """
-    matrix = calibration_matrix(class_differences(goal.model.backend, goal.contrasts), float(strength or 0.0))
+    matrix = calibration_matrix(class_differences(brief.model.backend, brief.contrasts), float(strength or 0.0))
     edit = TextEdit("text projection", "conditional", matrix.astype(np.float32))
-    return Prepared(lambda seeds: [goal.job(seed) for seed in seeds], edit)
+    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds], edit)
 
 
 PROJECTION = Method(

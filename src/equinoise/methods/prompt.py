@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from equinoise.engine import Job
-from equinoise.methods.base import Goal, Method, Prepared, Setup
+from equinoise.methods.base import Brief, Method, Prepared, Setup
 
 PILOTS = 64
 """Images of each named prompt."""
 CALIBRATED = 1.0
 
 
-def prepare_prompt(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_prompt(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """A class is drawn for each image and named in its prompt.
 
     As published (Bansal et al. 2022, arXiv 2210.15230, among others) the classes are named in the target's shares.
@@ -25,14 +25,14 @@ def prepare_prompt(goal: Goal, setup: Setup, strength: float | None) -> Prepared
 
     Set-up: as published nothing is set up; calibrated, 64 images of each named prompt.
     """
-    labels = goal.axis.classes
-    shares = np.array([goal.target[label] for label in labels])
+    labels = brief.axis.classes
+    shares = np.array([brief.target[label] for label in labels])
     if strength == CALIBRATED:
-        shares = naming_shares(np.array([_shown(goal, setup, label) for label in labels]), shares)
+        shares = naming_shares(np.array([_shown(brief, setup, label) for label in labels]), shares)
 
     def job(seed: int) -> Job:
-        label = goal.wanted(seed, shares.tolist())
-        return goal.job(seed, prompt=goal.prompts[label], wanted=label)
+        label = brief.wanted(seed, shares.tolist())
+        return brief.job(seed, prompt=brief.prompts[label], wanted=label)
 
     named = {f"names {label}": float(share) for label, share in zip(labels, shares, strict=True)}
     return Prepared(lambda seeds: [job(seed) for seed in seeds], shown=named)
@@ -66,9 +66,9 @@ def naming_shares(shown: NDArray[np.float64], target: NDArray[np.float64]) -> ND
     return np.asarray(shares / shares.sum(), np.float64)
 
 
-def _shown(goal: Goal, setup: Setup, label: str) -> Sequence[float]:
+def _shown(brief: Brief, setup: Setup, label: str) -> Sequence[float]:
     """The shares of the classes under the prompt that names one."""
-    jobs = [Job(f"{label}-{seed}", goal.prompts[label], seed) for seed in goal.pilots(PILOTS)]
-    seen = Counter(record.labels[goal.axis.name] for record in setup.make(f"named {label}", jobs))
-    counts = np.array([seen[each] for each in goal.axis.classes], np.float64)
+    jobs = [Job(f"{label}-{seed}", brief.prompts[label], seed) for seed in brief.pilots(PILOTS)]
+    seen = Counter(record.labels[brief.axis.name] for record in setup.make(f"named {label}", jobs))
+    counts = np.array([seen[each] for each in brief.axis.classes], np.float64)
     return list(counts / max(counts.sum(), 1))

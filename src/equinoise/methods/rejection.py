@@ -8,7 +8,7 @@ from itertools import count
 
 from equinoise.engine import Attempt, Job
 from equinoise.engine.rejection import denoiser_calls
-from equinoise.methods.base import Goal, Method, Prepared, Setup
+from equinoise.methods.base import Brief, Method, Prepared, Setup
 from equinoise.models.base import step_at
 from equinoise.run import Record
 from equinoise.seeds import BANK
@@ -20,15 +20,15 @@ AT_ONCE = 128
 """Images by which the bank grows."""
 
 
-def prepare_rejection(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_rejection(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """Whole images are made until one shows the drawn class: the bound of what choosing noise can do.
 
     The first attempt is the image's own seed, the further ones come from a bank of untouched seeds, each used once.
 
     Set-up: none; the bank is part of what the images cost.
     """
-    whole = goal.model.calls
-    return Prepared(lambda seeds: _accepted(goal, seeds), calls=lambda record: whole * len(record.draws or (1,)))
+    whole = brief.model.calls
+    return Prepared(lambda seeds: _accepted(brief, seeds), calls=lambda record: whole * len(record.draws or (1,)))
 
 
 REJECTION = Method(
@@ -42,43 +42,43 @@ REJECTION = Method(
 )
 
 
-def _accepted(goal: Goal, seeds: Sequence[int]) -> list[Job]:
+def _accepted(brief: Brief, seeds: Sequence[int]) -> list[Job]:
     """The images, each with its attempts; the last of these is what it is made from."""
-    bank, jobs = _bank(goal), []
-    for record in goal.untouched(seeds):
-        wanted = goal.wanted(record.seed)
-        attempts = [_attempt(goal, record, wanted)]
+    bank, jobs = _bank(brief), []
+    for record in brief.untouched(seeds):
+        wanted = brief.wanted(record.seed)
+        attempts = [_attempt(brief, record, wanted)]
         while not attempts[-1].accepted and len(attempts) < MOST:
-            attempts.append(_attempt(goal, next(bank), wanted))
-        jobs.append(goal.job(record.seed, attempts=tuple(attempts)))
+            attempts.append(_attempt(brief, next(bank), wanted))
+        jobs.append(brief.job(record.seed, attempts=tuple(attempts)))
     return jobs
 
 
-def _bank(goal: Goal) -> Iterator[Record]:
+def _bank(brief: Brief) -> Iterator[Record]:
     """Untouched images of seeds that nothing else uses."""
     for start in count(BANK, AT_ONCE):
-        yield from goal.untouched(range(start, start + AT_ONCE))
+        yield from brief.untouched(range(start, start + AT_ONCE))
 
 
-def _attempt(goal: Goal, record: Record, wanted: str) -> Attempt:
-    shown = record.labels[goal.axis.name]
-    return Attempt(record.seed, {goal.axis.name: shown}, shown == wanted)
+def _attempt(brief: Brief, record: Record, wanted: str) -> Attempt:
+    shown = record.labels[brief.axis.name]
+    return Attempt(record.seed, {brief.axis.name: shown}, shown == wanted)
 
 
-def prepare_early_rejection(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_early_rejection(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """Runs are stopped after a part of the way unless the predicted image shows the drawn class, and begun anew.
 
     The strength is that part. The detector reads the model's own prediction of the final image.
 
     Set-up: none.
     """
-    whole, axis = goal.model.calls, goal.axis
+    whole, axis = brief.model.calls, brief.axis
     step = step_at(Fraction(str(strength)), whole)
-    check = EarlyClassifier(step, (axis,), {}, goal.model.detector.spec.name, most_attempts=MOST)
-    resumable = goal.model.backend.resumable
+    check = EarlyClassifier(step, (axis,), {}, brief.model.detector.spec.name, most_attempts=MOST)
+    resumable = brief.model.backend.resumable
 
     def job(seed: int) -> Job:
-        return goal.job(seed, accept={axis.name: (goal.wanted(seed),)})
+        return brief.job(seed, accept={axis.name: (brief.wanted(seed),)})
 
     def calls(record: Record) -> float:
         return denoiser_calls(len(record.draws or ()), whole, check, resumable)

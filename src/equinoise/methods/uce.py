@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from equinoise.methods.base import Goal, Method, Prepared, Setup
+from equinoise.methods.base import Brief, Method, Prepared, Setup
 from equinoise.methods.text import TextEdit, encode
 
 PRESERVED = 0.5
@@ -19,7 +19,7 @@ WORDS = {"woman": "female", "man": "male"}
 """Class → the authors' word; other classes go by their own names."""
 
 
-def prepare_uce(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_uce(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """W′ = (λW + v*cᵀ)(λI + ccᵀ)⁻¹ for the keys and values of every cross-attention, with λ = 0.5.
 
     c is the embedding of the concept's last word, and v* = W·c*, where each round adds (wanted − seen)·c_class for
@@ -29,18 +29,18 @@ def prepare_uce(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
 
     Set-up: rounds of images until the shares that are seen are the wanted ones.
     """
-    labels = goal.axis.classes
-    concept = encode(goal.model.backend, [goal.concept]).last_word[0]
-    named = encode(goal.model.backend, [WORDS.get(label, label) for label in labels]).last_word
-    wanted = np.array([goal.target[label] for label in labels])
+    labels = brief.axis.classes
+    concept = encode(brief.model.backend, [brief.concept]).last_word[0]
+    named = encode(brief.model.backend, [WORDS.get(label, label) for label in labels]).last_word
+    wanted = np.array([brief.target[label] for label in labels])
     moved, edit = concept, _edit(concept, concept)
     for turn in range(MOST):
-        seen = _seen(goal, setup, edit, turn)
+        seen = _seen(brief, setup, edit, turn)
         if np.abs(wanted - seen).max() < CLOSE:
             break
         moved = moved + float(strength or 0.0) * (wanted - seen) @ named
         edit = _edit(concept, moved)
-    return Prepared(lambda seeds: [goal.job(seed) for seed in seeds], edit, shown={"rounds": turn + 1})
+    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds], edit, shown={"rounds": turn + 1})
 
 
 UNIFIED_CONCEPT_EDITING = Method(
@@ -63,8 +63,8 @@ def edited_text(concept: NDArray[np.float64], moved: NDArray[np.float64]) -> NDA
     return np.eye(len(concept)) + np.outer(moved - concept, concept) / (PRESERVED + concept @ concept)
 
 
-def _seen(goal: Goal, setup: Setup, edit: TextEdit, turn: int) -> NDArray[np.float64]:
-    jobs = [goal.job(seed) for seed in goal.pilots(IMAGES, turn * IMAGES)]
-    counts = Counter(record.labels[goal.axis.name] for record in setup.make(f"round {turn + 1}", jobs, edit))
-    found = np.array([counts[label] for label in goal.axis.classes], np.float64)
+def _seen(brief: Brief, setup: Setup, edit: TextEdit, turn: int) -> NDArray[np.float64]:
+    jobs = [brief.job(seed) for seed in brief.pilots(IMAGES, turn * IMAGES)]
+    counts = Counter(record.labels[brief.axis.name] for record in setup.make(f"round {turn + 1}", jobs, edit))
+    found = np.array([counts[label] for label in brief.axis.classes], np.float64)
     return np.asarray(found / max(found.sum(), 1), np.float64)

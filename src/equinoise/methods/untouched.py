@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from equinoise.methods.base import Goal, Method, Prepared, Setup
+from equinoise.methods.base import Brief, Method, Prepared, Setup
 
 
-def prepare_untouched(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_untouched(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """Nothing is changed.
 
     Set-up: none.
     """
-    return Prepared(lambda seeds: [goal.job(seed) for seed in seeds])
+    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds])
 
 
 UNTOUCHED = Method(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from equinoise.methods.base import Goal, Method, Prepared, Setup
+from equinoise.methods.base import Brief, Method, Prepared, Setup
 from equinoise.methods.text import TextEdit, encode
 
 
-def prepare_weak_guidance(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+def prepare_weak_guidance(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
     """The attribute's direction, scaled by the strength, is added to the tokens from the end of the text on.
 
     Those are the padding, which says least of the concept. The direction is the mean difference of the end-of-text
@@ -17,17 +17,17 @@ def prepare_weak_guidance(goal: Goal, setup: Setup, strength: float | None) -> P
 
     Set-up: differences of embeddings; no image is made.
     """
-    model, labels = goal.model.backend, goal.axis.classes
-    ends = np.array([encode(model, [prompts[label] for label in labels]).at_end for prompts in goal.contrasts])
+    model, labels = brief.model.backend, brief.axis.classes
+    ends = np.array([encode(model, [prompts[label] for label in labels]).at_end for prompts in brief.contrasts])
     towards = (ends - ends.mean(axis=1, keepdims=True)).mean(axis=0)
-    concept = encode(model, [goal.concept])
+    concept = encode(model, [brief.concept])
     padding = np.arange(concept.tokens.shape[1]) >= concept.ends[0]
     added = {
         label: (float(strength or 0.0) * np.outer(padding, vector)).astype(np.float32)
         for label, vector in zip(labels, towards, strict=True)
     }
     return Prepared(
-        lambda seeds: [goal.job(seed) for seed in seeds], TextEdit(WEAK_GUIDANCE.title, "conditional", None, added)
+        lambda seeds: [brief.job(seed) for seed in seeds], TextEdit(WEAK_GUIDANCE.title, "conditional", None, added)
     )
 
 

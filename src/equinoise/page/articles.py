@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from equinoise.results.audits import Audit, Pooled
-from equinoise.results.changes import ChangesResult
+from equinoise.results.comparisons.methods import MethodsResult
+from equinoise.results.comparisons.runs import ChangesResult
 from equinoise.results.directions import DirectionRow, SkippedStep
 from equinoise.results.disagreements import DisagreementsResult
-from equinoise.results.methods import MethodsResult
 from equinoise.results.objects import ObjectsResult
 from equinoise.results.plans import PlanResult
 from equinoise.results.relations import RelationsResult

@@ -19,12 +19,12 @@ from equinoise.files import write_whole
 from equinoise.page import words
 from equinoise.page.articles import Article
 from equinoise.page.audits import Shares, describe_shares, pooled
-from equinoise.page.changes import Changes, describe_changes
+from equinoise.page.comparisons.methods import HEADS, Compared, describe_methods
+from equinoise.page.comparisons.runs import Changes, describe_changes
 from equinoise.page.composing import compose
 from equinoise.page.directions import Directions, describe_directions
 from equinoise.page.grids import Grid, grids
 from equinoise.page.headlines import Headline, headlines
-from equinoise.page.methods import HEADS, Compared, describe_methods
 from equinoise.page.plans import MIXTURE, VERDICTS, Planned, describe_plan
 from equinoise.page.provenance import Rows, asked, guidance, provenance
 from equinoise.page.sheets import Sheet, contact_sheet

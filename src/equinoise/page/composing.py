@@ -10,12 +10,12 @@ from equinoise.errors import EquinoiseError
 from equinoise.page.articles import Article, ImageGroup
 from equinoise.results.audits import AuditResult
 from equinoise.results.base import Result
-from equinoise.results.changes import ChangesResult
+from equinoise.results.comparisons.methods import MethodsResult
+from equinoise.results.comparisons.runs import ChangesResult
 from equinoise.results.demo import DemoResult
 from equinoise.results.directions import DirectionsResult
 from equinoise.results.disagreements import DisagreementsResult
 from equinoise.results.images import ImagesResult
-from equinoise.results.methods import MethodsResult
 from equinoise.results.objects import ObjectsResult
 from equinoise.results.plans import PlanResult
 from equinoise.results.reading import Source, read_additions, read_result

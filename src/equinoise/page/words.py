@@ -8,7 +8,7 @@ from equinoise.axes import UNCLEAR
 from equinoise.charts.numbers import NONE, number, percent, points, span
 from equinoise.no_picture import NoPicture, in_words
 from equinoise.results.audits import ClassShare
-from equinoise.results.changes import ClassChange
+from equinoise.results.comparisons.runs import ClassChange
 from equinoise.results.objects import CountedShare
 from equinoise.run import Record
 from equinoise.statistics import wilson

@@ -10,10 +10,10 @@ from typing import TypeVar
 from equinoise.errors import EquinoiseError
 from equinoise.results.audits import AuditResult
 from equinoise.results.base import Result
+from equinoise.results.comparisons.methods import MethodsResult
 from equinoise.results.demo import DemoResult
 from equinoise.results.disagreements import DisagreementsResult
 from equinoise.results.images import ImagesResult
-from equinoise.results.methods import MethodsResult
 from equinoise.results.objects import ObjectsResult
 from equinoise.results.parts import read_part
 from equinoise.results.relations import RelationsResult

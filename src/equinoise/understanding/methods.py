@@ -13,8 +13,8 @@ from equinoise import statistics
 from equinoise.axes import Axis
 from equinoise.errors import EquinoiseError
 from equinoise.results.audits import Audit
+from equinoise.results.comparisons.methods import Counted
 from equinoise.results.interactions import AxisEffect
-from equinoise.results.methods import Counted
 from equinoise.results.quality import FidelityKept, Measure, WithinClasses
 from equinoise.understanding.quality import ImageVectors, Roles, compare_within, fidelity_kept, off_target
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from equinoise import statistics
 from equinoise.axes import UNCLEAR
 from equinoise.errors import EquinoiseError
-from equinoise.results.changes import AxisChange, ClassChange
+from equinoise.results.comparisons.runs import AxisChange, ClassChange
 from equinoise.run import Record
 from equinoise.understanding.counts import label_on
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from equinoise.axes import Axis
 from equinoise.directions.direction import DirectionSet
 from equinoise.engine.rejection import denoiser_calls
-from equinoise.methods import METHODS, Goal, Method, Prepared, Setup
+from equinoise.methods import METHODS, Brief, Method, Prepared, Setup
 from equinoise.models.base import step_at
 from equinoise.run import Record
 from equinoise.runtime.applying import apply_plan
@@ -25,16 +25,16 @@ LOOK = 64
 """Untouched pilots that show towards which class the recipe is to shift."""
 VERIFY = 64
 """Images of a plan's own verification; the comparison verifies it anew."""
-Prepare = Callable[[Goal, Setup, float | None], Prepared]
+Prepare = Callable[[Brief, Setup, float | None], Prepared]
 
 
 def own_methods(maker: Maker, folder: Path, budget: int) -> dict[str, Method]:
     """Name → method; directions and plans are kept in the folder, plans take `budget` images."""
     recipe = _recipe(maker, folder)
 
-    def beside_text(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
-        text = METHODS["projection"].prepare(goal, setup, METHODS["projection"].published)
-        shifted = recipe(goal, setup, strength)
+    def beside_text(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
+        text = METHODS["projection"].prepare(brief, setup, METHODS["projection"].published)
+        shifted = recipe(brief, setup, strength)
         return Prepared(shifted.jobs, text.change, shown=shifted.shown)
 
     source = "Lopez Olmos et al. 2024, arXiv 2406.06352"
@@ -59,36 +59,36 @@ def _recipe(maker: Maker, folder: Path) -> Prepare:
             known[axis.name] = fit(traces, estimator="svm", permutations=1)
         return known[axis.name]
 
-    def prepare(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+    def prepare(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
         """All images are shifted towards the class that is farthest below its target, of an ordered axis an end."""
-        step, axis = step_at(FRACTION, maker.model.sampling.steps), goal.axis
-        seen = Counter(record.labels[axis.name] for record in goal.untouched(goal.pilots(LOOK)))
-        setup.spend(LOOK * goal.model.calls + PAIRS * len(axis.classes) * (step + 1))
+        step, axis = step_at(FRACTION, maker.model.sampling.steps), brief.axis
+        seen = Counter(record.labels[axis.name] for record in brief.untouched(brief.pilots(LOOK)))
+        setup.spend(LOOK * brief.model.calls + PAIRS * len(axis.classes) * (step + 1))
         ends = [axis.classes[0], axis.classes[-1]] if axis.ordered else list(axis.classes)
-        lacking = max(ends, key=lambda label: goal.target[label] - seen[label] / max(sum(seen.values()), 1))
+        lacking = max(ends, key=lambda label: brief.target[label] - seen[label] / max(sum(seen.values()), 1))
         change = Intervention((Shift(directions(axis, step).find(lacking, step), float(strength or 0.0)),))
-        return Prepared(lambda seeds: [goal.job(seed, change=change) for seed in seeds], shown={"towards": lacking})
+        return Prepared(lambda seeds: [brief.job(seed, change=change) for seed in seeds], shown={"towards": lacking})
 
     return prepare
 
 
 def _plan(maker: Maker, folder: Path, budget: int) -> Prepare:
-    def prepare(goal: Goal, setup: Setup, strength: float | None) -> Prepared:
+    def prepare(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
         """A plan as `equinoise plan` makes it; its set-up is what directions and pilots take."""
-        name = f"{goal.concept.replace(' ', '-')}-{goal.axis.name}.safetensors"
+        name = f"{brief.concept.replace(' ', '-')}-{brief.axis.name}.safetensors"
         made = plan(
-            goal.model, goal.concept, targets={goal.axis.name: dict(goal.target)}, budget=budget, verify=VERIFY,
+            brief.model, brief.concept, targets={brief.axis.name: dict(brief.target)}, budget=budget, verify=VERIFY,
             out=folder / "plans" / name, engine=maker.engine, progress=maker.show,
         )  # fmt: skip
-        applied = apply_plan(made, goal.model, [goal.concept], [])
+        applied = apply_plan(made, brief.model, [brief.concept], [])
         setup.spend(made.cost.denoiser_calls - made.cost.verification.denoiser_calls)
-        whole, check, resumable = goal.model.calls, applied.early_classifier, goal.model.backend.resumable
+        whole, check, resumable = brief.model.calls, applied.early_classifier, brief.model.backend.resumable
 
         def calls(record: Record) -> float:
             return denoiser_calls(len(record.draws or ()), whole, check, resumable)
 
         return Prepared(
-            lambda seeds: [applied.job(str(seed), goal.concept, seed) for seed in seeds],
+            lambda seeds: [applied.job(str(seed), brief.concept, seed) for seed in seeds],
             early_classifier=check,
             calls=calls,
             shown={"plan": made.plan.name},

@@ -15,9 +15,9 @@ from equinoise.axes import Axis
 from equinoise.engine import Engine, Job
 from equinoise.errors import EquinoiseError, warn
 from equinoise.files import read_json, write_json
-from equinoise.methods import METHODS, Goal, Method, NoFormError, Prepared, Setup
+from equinoise.methods import METHODS, Brief, Method, NoFormError, Prepared, Setup
 from equinoise.results.base import Result
-from equinoise.results.methods import (
+from equinoise.results.comparisons.methods import (
     UNTOUCHED,
     Counted,
     MethodFailed,
@@ -41,7 +41,7 @@ from equinoise.understanding.methods import Yardstick, counted, gap_squared
 from equinoise.understanding.quality import ImageVectors, fidelity
 from equinoise.understanding.relations import ReadsImages
 from equinoise.understanding.targets import Wanted
-from equinoise.workflows.own_methods import own_methods
+from equinoise.workflows.comparisons.own_methods import own_methods
 from equinoise.workflows.quality import ReadRun, open_encoder
 
 TUNING = 10_000
@@ -183,8 +183,8 @@ class _Comparison:
     pilots: int
 
     @cached_property
-    def goal(self) -> Goal:
-        return Goal(self.images.model, self.images.concept, self.axis, self.target, self.images.untouched)
+    def brief(self) -> Brief:
+        return Brief(self.images.model, self.images.concept, self.axis, self.target, self.images.untouched)
 
     def rows(self, methods: Sequence[Method]) -> list[MethodRow | MethodFailed]:
         """As published, and tuned where there is a strength."""
@@ -216,7 +216,7 @@ class _Comparison:
             setup = Setup(self.images.maker, (self.axis,))
             strength = method.published if setting == "published" else self._tuned(method, setup)
             tuning = setup.calls
-            prepared = method.prepare(self.goal, setup, strength)
+            prepared = method.prepare(self.brief, setup, strength)
             row = self._measured(MethodSetting(**key, strength=strength), prepared, (setup.calls - tuning, tuning))
         except NoFormError as error:
             return MethodFailed(**key, strength=None, reason=str(error))
@@ -248,10 +248,10 @@ class _Comparison:
         """
         tried: list[tuple[float, float, float, float]] = []
         for strength in method.strengths:
-            prepared = method.prepare(self.goal, setup, strength)
+            prepared = method.prepare(self.brief, setup, strength)
             maker = replace(setup.maker, early_classifier=prepared.early_classifier)
             trial = replace(setup, maker=maker, axes=self.images.axes)
-            jobs = prepared.jobs(self.goal.pilots(self.pilots, TUNING))
+            jobs = prepared.jobs(self.brief.pilots(self.pilots, TUNING))
             records = trial.make(f"{method.name} at {strength:g}", jobs, prepared.change)
             counts = [sum(r.labels[self.axis.name] == label for r in records) for label in self.axis.classes]
             gap = gap_squared_unbiased(counts, list(self.target.values()))
@@ -300,7 +300,7 @@ class _Comparison:
         first = self.images.untouched(self.images.seeds)
         labels = self.axis.classes
         seeds = seed_range(NAMED, max(2, len(self.images.seeds) // len(labels)))
-        jobs = [Job(f"{label}-{seed}", self.goal.prompts[label], seed) for label in labels for seed in seeds]
+        jobs = [Job(f"{label}-{seed}", self.brief.prompts[label], seed) for label in labels for seed in seeds]
         named, folder = self.images.make(f"{self.axis.name}-named", jobs)
         return Yardstick(
             self.axis,

@@ -8,7 +8,7 @@ from equinoise.charts.numbers import percent
 from equinoise.page.chart import Chart
 from equinoise.page.pictures import embed
 from equinoise.page.sheets import SEEDS, Sheet, SheetRow
-from equinoise.results.methods import UNTOUCHED, VERDICTS, MethodRow, MethodsResult, gap_chart, shares_text
+from equinoise.results.comparisons.methods import UNTOUCHED, VERDICTS, MethodRow, MethodsResult, gap_chart, shares_text
 from equinoise.run import RunContent, read_content
 
 HEADS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from equinoise.errors import EquinoiseError
 from equinoise.results.audits import AuditResult
 from equinoise.results.base import Result
-from equinoise.results.changes import ChangesResult
+from equinoise.results.comparisons.runs import ChangesResult
 from equinoise.results.reading import read_result
 from equinoise.run import Record
 from equinoise.understanding.pairing import paired_changes

@@ -10,7 +10,7 @@ from equinoise.charts.numbers import points
 from equinoise.page import words
 from equinoise.page.articles import Article
 from equinoise.page.chart import Chart
-from equinoise.results.changes import AxisChange, ChangesResult
+from equinoise.results.comparisons.runs import AxisChange, ChangesResult
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What the page says of comparisons: runs before and after, and methods of mitigation."""

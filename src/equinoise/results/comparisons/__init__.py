@@ -1,0 +1,1 @@
+"""What comparisons found: runs before and after, and methods of mitigation."""
