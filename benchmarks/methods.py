@@ -2,8 +2,9 @@
 
 Five roles on gender, two on tone, and the house, all methods as published and tuned: `equinoise.compare` on the emoji
 model in 25 steps at guidance 1.5 in bfloat16. Rows are kept under `runs/benchmarks/methods` and not made again; the
-numbers of each concept and axis go to `benchmarks/results/methods/` once all its rows are there. Last the shares are
-held against those that other people's own code gave on this model.
+numbers of each concept and axis go to `benchmarks/results/methods/` once all its rows are there, and what is there with
+as many images is not made again either. Last the shares are held against those that other people's own code gave on
+this model.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from scipy import stats
 from benchmarks.common import RUNS, tell
 from emoji_world.tables import RESULTS, Row
 from equinoise import Engine, compare, load, report
+from equinoise.files import read_json
 from equinoise.results.comparisons.methods import MethodsResult
 
 CONCEPTS = {
@@ -76,7 +78,7 @@ def against_theirs(found: list[MethodsResult]) -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=256)
-    parser.add_argument("--pilots", type=int, default=48)
+    parser.add_argument("--pilots", type=int, default=32)
     parser.add_argument("--budget", type=int, default=768, help="images of a plan")
     parser.add_argument("--only", help="such as gender/doctor,tone/judge")
     parser.add_argument("--methods", help="such as prompt,plan")
@@ -87,14 +89,16 @@ def main() -> None:
     found = []
     with Engine() as engine:
         for name in names:
-            axis = name.partition("/")[0]
+            axis, place = name.partition("/")[0], RESULTS / "methods" / f"{name.replace('/', '-')}.json"
+            if place.is_file() and (known := MethodsResult.from_json(read_json(place), str(place))).n == args.n:
+                found.append(known)
+                continue
             result = compare(
                 model, CONCEPTS[name], axes=axis, others=PEOPLE if axis in PEOPLE else (axis, *PEOPLE), n=args.n,
                 methods=args.methods.split(",") if args.methods else None, pilots=args.pilots, budget=args.budget,
                 out=RUNS / "methods" / name, engine=engine,
             )  # fmt: skip
             print(result, flush=True)
-            place = RESULTS / "methods" / f"{name.replace('/', '-')}.json"
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps(result.to_json(), indent=1) + "\n")
             found.append(result)

@@ -58,7 +58,7 @@ FAIR_DIFFUSION = Method(
     source="Friedrich et al. 2023, arXiv 2302.10893; Brack et al. 2023, arXiv 2301.12247",
     changes="guidance",
     published=4.0,
-    strengths=(2.0, 4.0, 6.0, 8.0),
+    strengths=(2.0, 4.0, 8.0),
     prepare=prepare_fair_diffusion,
 )
 

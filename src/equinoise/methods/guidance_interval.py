@@ -43,7 +43,7 @@ GUIDANCE_INTERVAL = Method(
     source="Kynkäänniemi et al. 2024, arXiv 2404.07724",
     changes="guidance",
     published=5.42,
-    strengths=(0.5, 1.0, 2.0, 5.42, 15.0),
+    strengths=(0.5, 2.0, 5.42),
     prepare=prepare_guidance_interval,
 )
 

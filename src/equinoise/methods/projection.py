@@ -27,7 +27,7 @@ PROJECTION = Method(
     source="Chuang et al. 2023, arXiv 2302.00070",
     changes="text",
     published=500.0,
-    strengths=(1.0, 10.0, 100.0, 500.0, 5000.0),
+    strengths=(1.0, 30.0, 500.0),
     prepare=prepare_projection,
 )
 

@@ -92,6 +92,6 @@ EARLY_REJECTION = Method(
     source="equinoise",
     changes="noise",
     published=0.3,
-    strengths=(0.2, 0.3, 0.4, 0.6),
+    strengths=(0.2, 0.3, 0.5),
     prepare=prepare_early_rejection,
 )

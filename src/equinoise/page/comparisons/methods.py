@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from equinoise.charts.numbers import percent
 from equinoise.page.chart import Chart
 from equinoise.page.pictures import embed
 from equinoise.page.sheets import SEEDS, Sheet, SheetRow
 from equinoise.results.comparisons.methods import UNTOUCHED, VERDICTS, MethodRow, MethodsResult, gap_chart, shares_text
+from equinoise.run import UNTOUCHED as NOTHING
 from equinoise.run import RunContent, read_content
 
 HEADS = (
@@ -104,11 +105,16 @@ def _sheet(rows: list[MethodRow], run: RunContent, axis: str) -> Sheet | None:
     """The first seeds of every method, where the pictures were kept."""
     if run.folder is None:
         return None
-    made, seeds = [], None
-    for row in rows:
-        content = read_content(run.folder / row.place)
-        by_seed = {record.seed: record for record in content.records if record.id == str(record.seed)}
-        seeds = seeds or sorted(by_seed)[:SEEDS]
-        shown = tuple(embed(content, by_seed[seed], [axis]) for seed in seeds if seed in by_seed)
-        made.append(SheetRow(row.label, shares_text(row), False, shown))
-    return Sheet("Every method", tuple(seeds or ()), tuple(made))
+    made = [read_content(run.folder / row.place) for row in rows]
+    by_seed = [{r.seed: r for r in content.records if r.id == str(r.seed)} for content in made]
+    seeds = sorted(set.intersection(*(set(records) for records in by_seed)))[:SEEDS]
+    shown = []
+    for row, content, records in zip(rows, made, by_seed, strict=True):
+        named = [replace(records[seed], intervention=_done(row)) for seed in seeds]
+        pictures = tuple(embed(content, record, [axis]) for record in named)
+        shown.append(SheetRow(row.label, shares_text(row), False, pictures))
+    return Sheet("Every method", tuple(seeds), tuple(shown))
+
+
+def _done(row: MethodRow) -> str:
+    return NOTHING if row.name == UNTOUCHED else row.label

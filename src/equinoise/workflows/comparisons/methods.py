@@ -13,10 +13,9 @@ from typing import Any
 
 from equinoise.axes import Axis
 from equinoise.engine import Engine, Job
-from equinoise.errors import EquinoiseError, warn
-from equinoise.files import read_json, write_json
+from equinoise.errors import EquinoiseError, reason_of, warn
+from equinoise.files import read_json, readable, write_json, write_whole
 from equinoise.methods import METHODS, Brief, Method, NoFormError, Prepared, Setup
-from equinoise.results.base import Result
 from equinoise.results.comparisons.methods import (
     UNTOUCHED,
     Counted,
@@ -28,7 +27,18 @@ from equinoise.results.comparisons.methods import (
     concept_folder,
 )
 from equinoise.results.plans import TargetVerdict
-from equinoise.run import Record, RunContent, RunFolder, run_file, write_run_file
+from equinoise.run import (
+    METADATA,
+    Record,
+    RunContent,
+    RunFolder,
+    environment,
+    read_run_file,
+    require_empty,
+    require_same,
+    run_file,
+    write_run_file,
+)
 from equinoise.runtime.detector import DetectorSettings
 from equinoise.runtime.making import Maker, making
 from equinoise.runtime.model import Model, require_concepts
@@ -44,6 +54,8 @@ from equinoise.understanding.targets import Wanted
 from equinoise.workflows.comparisons.own_methods import own_methods
 from equinoise.workflows.quality import ReadRun, open_encoder
 
+PARTIAL = "compare.partial.json"
+"""What a comparison that is not finished is of."""
 TUNING = 10_000
 """How far the seeds of tuning lie behind those of the set-ups."""
 
@@ -53,7 +65,7 @@ def compare(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     concepts: str | Sequence[str],
     *,
     axes: Axes,
-    methods: Sequence[str] | None = None,
+    methods: Sequence[str | Method] | None = None,
     n: int = 128,
     others: Axes = (),
     targets: Mapping[str, Wanted] | None = None,
@@ -77,7 +89,7 @@ def compare(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         model: as `load` gives it.
         concepts: neutral prompts.
         axes: each concept is mitigated on each axis by itself.
-        methods: by name; default all. The untouched model always comes first.
+        methods: by name, or as `Method` values of your own; default all. The untouched model always comes first.
         n: images in every row.
         others: axes that are read as well, to see what moves besides.
         targets: axis → "uniform" (the default) or class → share.
@@ -100,9 +112,10 @@ def compare(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     seeds = seed_range(seed, n)
     if pilots < 0:
         raise EquinoiseError(f"--pilots {pilots}: give a number of images, or 0 for no tuned rows")
-    with _folder(out) as folder, making(model, engine, progress) as maker:
+    about = {"command": "compare", "concepts": named, **question.to_json(), "n": n, "seed": seed, **model.to_json()}
+    with _folder(out, about) as folder, making(model, engine, progress) as maker:
         known = {**METHODS, **own_methods(maker, folder, budget)}
-        chosen = [_known(name, known) for name in methods or known if name != UNTOUCHED]
+        chosen = [_known(each, known) for each in methods or known if each != UNTOUCHED]
         sees = open_encoder(encoder or model.detector.spec.name, model.spec.device)
         found: list[MethodRow | MethodFailed] = []
         for concept in named:
@@ -113,26 +126,41 @@ def compare(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         rows = tuple(row for row in found if isinstance(row, MethodRow))
         failed = tuple(row for row in found if isinstance(row, MethodFailed))
         result = MethodsResult(n=n, margin=margin, methods=rows, failed=failed)
-        about = {"command": "compare", "concepts": named, **question.to_json(), "n": n, "seed": seed, **model.to_json()}
-        file = run_file(about, Result.to_json(result), model.world_json())
-        if out is not None:
-            write_run_file(folder, file)
+        file = run_file(about, result.to_json(), model.world_json())
+        write_whole(folder / METADATA, b"")  # the images lie in the runs within
+        write_run_file(folder, file)
+        (folder / PARTIAL).unlink()
     return result.with_run(RunContent(file, (), Path(out) if out is not None else None))
 
 
 @contextmanager
-def _folder(out: str | Path | None) -> Iterator[Path]:
-    if out is not None:
-        yield Path(out)
+def _folder(out: str | Path | None, about: Mapping[str, Any]) -> Iterator[Path]:
+    """The folder of a comparison, or one that is gone afterwards.
+
+    Raises:
+        EquinoiseError: the folder holds something else.
+    """
+    if out is None:
+        with TemporaryDirectory(prefix="equinoise-compare-") as folder, _folder(Path(folder), about) as place:
+            yield place
         return
-    with TemporaryDirectory(prefix="equinoise-compare-") as folder:
-        yield Path(folder)
+    place, same = Path(out), {"about": readable(dict(about)), "environment": environment()}
+    if (place / "run.json").exists():
+        require_same(place, read_run_file(place).model_dump(mode="json"), same)
+    elif (place / PARTIAL).exists():
+        require_same(place, read_json(place / PARTIAL), same)
+    else:
+        require_empty(place)
+    write_json(place / PARTIAL, same)
+    yield place
 
 
-def _known(name: str, methods: Mapping[str, Method]) -> Method:
-    if name not in methods:
-        raise EquinoiseError(f"no method '{name}'; there are {', '.join(methods)}")
-    return methods[name]
+def _known(asked: str | Method, methods: Mapping[str, Method]) -> Method:
+    if isinstance(asked, Method):
+        return asked
+    if asked not in methods:
+        raise EquinoiseError(f"no method '{asked}'; there are {', '.join(methods)}")
+    return methods[asked]
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,9 +248,10 @@ class _Comparison:
             row = self._measured(MethodSetting(**key, strength=strength), prepared, (setup.calls - tuning, tuning))
         except NoFormError as error:
             return MethodFailed(**key, strength=None, reason=str(error))
-        except EquinoiseError as error:
-            warn(f"{method.title} failed on '{self.images.concept}', {self.axis.name}: {error}")
-            return MethodFailed(**key, strength=None, reason=str(error))
+        except Exception as error:  # whatever a method meets on a model that it was not made for, the others go on
+            reason = str(error) if isinstance(error, EquinoiseError) else f"{type(error).__name__}: {reason_of(error)}"
+            warn(f"{method.title} failed on '{self.images.concept}', {self.axis.name}: {reason}")
+            return MethodFailed(**key, strength=None, reason=reason)
         place.parent.mkdir(parents=True, exist_ok=True)
         write_json(place, {"about": about, "row": row.to_json()})
         return row

@@ -38,7 +38,7 @@ def own_methods(maker: Maker, folder: Path, budget: int) -> dict[str, Method]:
         return Prepared(shifted.jobs, text.change, shown=shifted.shown)
 
     source = "Lopez Olmos et al. 2024, arXiv 2406.06352"
-    weights = (1.0, 2.5, 5.0, 10.0)
+    weights = (2.5, 5.0, 10.0)
     found = (
         Method("recipe", "the paper's recipe", source, "noise", 10.0, weights, recipe),
         Method("projection+recipe", "text projection and recipe", source, "text", 10.0, weights, beside_text),

@@ -1,0 +1,159 @@
+"""`compare`: a row a method on the same seeds, resumed by row; a method that fails does not lose the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Ran
+
+from equinoise import EquinoiseError, EquinoiseWarning, Model, compare, load, read_result, report
+from equinoise.methods import METHODS, Method, Prepared
+from equinoise.results.comparisons.methods import MethodsResult, gap_chart
+from equinoise.statistics import gap_squared_interval, gap_squared_unbiased
+
+DOCTOR = "a photo of a doctor"
+CONTRACT = {
+    "name", "concept", "audit", "concept_fidelity", "diversity", "off_target", "unchanged", "denoiser_calls_per_image",
+    "setup_calls",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load("mixture", steps=10)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compare") / "run"
+
+
+def small(model: Model, folder: Path | None, methods: list[str | Method]) -> MethodsResult:
+    return compare(
+        model,
+        DOCTOR,
+        axes="gender",
+        others=["gender", "tone"],
+        methods=methods,
+        n=64,
+        pilots=32,
+        budget=300,
+        out=folder,
+    )
+
+
+@pytest.fixture(scope="module")
+def found(model: Model, folder: Path) -> MethodsResult:
+    with pytest.warns(EquinoiseWarning, match="UCE failed .*, gender: .*not a diffusers pipeline"):
+        return small(model, folder, ["prompt", "uce", "rejection", "early-rejection", "recipe"])
+
+
+def test_each_method_has_its_rows_on_the_same_seeds(found: MethodsResult) -> None:
+    rows = [(row.name, row.setting) for row in found.methods]
+    both = [(name, setting) for name in ("early-rejection", "recipe") for setting in ("published", "tuned")]
+    plain = [("untouched", "published"), ("prompt", "published"), ("prompt", "tuned"), ("rejection", "published")]
+    assert rows == [*plain, *both]
+    assert {row.audit.n for row in found.methods} == {64}
+    assert [(row.name, "not a diffusers pipeline" in row.reason) for row in found.failed] == [("uce", True)]
+
+
+def test_what_each_reaches_and_what_it_costs(found: MethodsResult) -> None:
+    by = {(row.name, row.setting): row for row in found.methods}
+    untouched, rejection = by["untouched", "published"], by["rejection", "published"]
+    assert (untouched.unchanged.count, untouched.moved.value) == (64, pytest.approx(0, abs=1e-6))
+    assert untouched.audit["woman"].share == pytest.approx(0.2, abs=0.15)
+    assert rejection.audit["woman"].count == 32  # of the drawn class, every one
+    assert 24 <= rejection.unchanged.count < 40  # those whose own seed shows the drawn class
+    assert rejection.denoiser_calls_per_image > 15
+    assert by["recipe", "published"].settings == {"towards": "woman"}
+    assert by["recipe", "published"].setup_calls == 64 * 10 + 100 * 3
+    tuned, early = by["recipe", "tuned"], by["early-rejection", "published"]
+    assert tuned.tuning_calls == 3 * (32 * 10 + tuned.setup_calls)
+    assert early.denoiser_calls_per_image > 10
+    assert set(untouched.off_target) == {"tone"}
+    for row in found.methods:
+        assert row.gap_squared is not None
+        assert row.gap_squared.value == row.audit.gap_squared_unbiased
+        assert row.gap_squared.low <= row.gap_squared.value <= row.gap_squared.high
+
+
+def test_a_comparison_resumes_by_row(model: Model, folder: Path, found: MethodsResult) -> None:
+    with pytest.warns(EquinoiseWarning, match="UCE failed"):
+        again = small(model, folder, ["prompt", "uce", "rejection", "early-rejection", "recipe"])
+    assert again == found
+    assert read_result(folder) == found
+    assert MethodsResult.from_json(json.loads(json.dumps(found.to_json())), "here") == found
+
+
+def test_what_was_cut_off_ends_as_what_was_not(
+    model: Model, found: MethodsResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> Prepared:
+        raise KeyboardInterrupt
+
+    halted = Method(**{**vars(METHODS["rejection"]), "prepare": stop})
+    with pytest.raises(KeyboardInterrupt):
+        small(model, tmp_path / "cut", ["prompt", halted])
+    made = {file: file.stat().st_mtime_ns for file in (tmp_path / "cut").rglob("*.png")}
+    whole = small(model, tmp_path / "cut", ["prompt", "rejection"])
+    assert {file: file.stat().st_mtime_ns for file in made} == made
+    wanted = {(row.name, row.setting): row for row in found.methods}
+    for row in whole.methods:
+        plain = {"seconds_per_image": None}
+        assert row.model_copy(update=plain) == wanted[row.name, row.setting].model_copy(update=plain)
+
+
+def test_a_method_that_breaks_does_not_lose_the_others(model: Model) -> None:
+    def broken(*_: object) -> Prepared:
+        raise ZeroDivisionError("by zero")
+
+    own = Method("own", "a method of one's own", "here", "prompt", None, (), broken)
+    with pytest.warns(EquinoiseWarning, match="ZeroDivisionError: by zero"):
+        found = small(model, None, [own, "prompt"])
+    assert [row.name for row in found.methods] == ["untouched", "prompt", "prompt"]
+    assert [(row.name, row.reason) for row in found.failed] == [("own", "ZeroDivisionError: by zero")]
+
+
+def test_the_page_has_every_method_and_the_same_seeds(found: MethodsResult, folder: Path, tmp_path: Path) -> None:
+    page = report([found], tmp_path / "page.html").read_text()
+    assert page == report([folder], tmp_path / "again.html").read_text()
+    assert "Methods on the same seeds" in page
+    for row in found.methods:
+        assert row.title in page
+    assert page.count("<img") == 8 * len(found.methods)
+    assert "not a diffusers pipeline" in page
+    assert len(gap_chart(found.methods, "cost").data[0].x) == len(found.methods)
+    assert "rejection" in str(found)
+    assert set(found.to_frame()["method"]) == {row.name for row in found.methods}
+
+
+def test_the_command(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    asked = ("compare", "mixture", "--concept", DOCTOR, "--axis", "gender", "--steps", 6, "--workers", 1, "-n", 16)
+    ran = cli(*asked, "--methods", "prompt", "--pilots", 0, "-o", tmp_path / "run", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["methods"][0].keys() >= CONTRACT
+    assert [row["name"] for row in ran.json["methods"]] == ["untouched", "prompt"]
+    ran = cli(*asked, "--methods", "magic")
+    assert (ran.code, "no method 'magic'; there are untouched, prompt" in ran.err) == (2, True)
+
+
+def test_pilots_are_counted(model: Model) -> None:
+    with pytest.raises(EquinoiseError, match="--pilots -1"):
+        compare(model, DOCTOR, axes="gender", pilots=-1)
+
+
+def test_the_interval_of_the_squared_gap_holds_the_truth() -> None:
+    import numpy as np
+
+    rng, truth, held = np.random.default_rng(1), (0.3 - 0.5) ** 2 + (0.7 - 0.5) ** 2, 0
+    for _ in range(200):
+        women = int(rng.binomial(128, 0.3))
+        ends = gap_squared_interval([women, 128 - women], [0.5, 0.5])
+        assert ends is not None
+        held += ends[0] <= truth <= ends[1]
+    assert held >= 180
+    assert gap_squared_interval([1, 0], [0.5, 0.5]) is None
+    assert gap_squared_unbiased([1, 0], [0.5, 0.5]) is None
