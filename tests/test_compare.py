@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from equinoise.methods import METHODS, Method, Prepared
 from equinoise.results.comparisons.methods import MethodsResult, gap_chart
 from equinoise.statistics import gap_squared_interval, gap_squared_unbiased
 
-DOCTOR = "a photo of a doctor"
+DOCTOR, ROOT = "a photo of a doctor", Path(__file__).parents[1]
 CONTRACT = {
     "name", "concept", "audit", "concept_fidelity", "diversity", "off_target", "unchanged", "denoiser_calls_per_image",
     "setup_calls",
@@ -32,17 +33,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(model: Model, folder: Path | None, methods: list[str | Method]) -> MethodsResult:
-    return compare(
-        model,
-        DOCTOR,
-        axes="gender",
-        others=["gender", "tone"],
-        methods=methods,
-        n=64,
-        pilots=32,
-        budget=300,
-        out=folder,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("equinoise.methods.rejection.AT_ONCE", 16)
+        return compare(model, DOCTOR, axes="gender", others="tone", methods=methods, n=32, pilots=8, out=folder)
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +49,22 @@ def test_each_method_has_its_rows_on_the_same_seeds(found: MethodsResult) -> Non
     both = [(name, setting) for name in ("early-rejection", "recipe") for setting in ("published", "tuned")]
     plain = [("untouched", "published"), ("prompt", "published"), ("prompt", "tuned"), ("rejection", "published")]
     assert rows == [*plain, *both]
-    assert {row.audit.n for row in found.methods} == {64}
+    assert {row.audit.n for row in found.methods} == {32}
     assert [(row.name, "not a diffusers pipeline" in row.reason) for row in found.failed] == [("uce", True)]
 
 
 def test_what_each_reaches_and_what_it_costs(found: MethodsResult) -> None:
     by = {(row.name, row.setting): row for row in found.methods}
     untouched, rejection = by["untouched", "published"], by["rejection", "published"]
-    assert (untouched.unchanged.count, untouched.moved.value) == (64, pytest.approx(0, abs=1e-6))
-    assert untouched.audit["woman"].share == pytest.approx(0.2, abs=0.15)
-    assert rejection.audit["woman"].count == 32  # of the drawn class, every one
-    assert 24 <= rejection.unchanged.count < 40  # those whose own seed shows the drawn class
+    assert (untouched.unchanged.count, untouched.moved.value) == (32, pytest.approx(0, abs=1e-6))
+    assert untouched.audit["woman"].share == pytest.approx(0.2, abs=0.2)
+    assert rejection.audit["woman"].count == 16  # of the drawn class, every one
+    assert 10 <= rejection.unchanged.count < 24  # those whose own seed shows the drawn class
     assert rejection.denoiser_calls_per_image > 15
     assert by["recipe", "published"].settings == {"towards": "woman"}
     assert by["recipe", "published"].setup_calls == 64 * 10 + 100 * 3
     tuned, early = by["recipe", "tuned"], by["early-rejection", "published"]
-    assert tuned.tuning_calls == 3 * (32 * 10 + tuned.setup_calls)
+    assert tuned.tuning_calls == 3 * (8 * 10 + tuned.setup_calls)
     assert early.denoiser_calls_per_image > 10
     assert set(untouched.off_target) == {"tone"}
     for row in found.methods:
@@ -138,6 +131,16 @@ def test_the_command(cli: Callable[..., Ran], tmp_path: Path) -> None:
     assert [row["name"] for row in ran.json["methods"]] == ["untouched", "prompt"]
     ran = cli(*asked, "--methods", "magic")
     assert (ran.code, "no method 'magic'; there are untouched, prompt" in ran.err) == (2, True)
+
+
+def test_the_method_of_the_documentation(model: Model) -> None:
+    """The code of docs/methods.md is a file as it stands."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "methods.md").read_text(), re.S)
+    module: dict[str, object] = {}
+    exec(compile(code, "variety.py", "exec", dont_inherit=True), module)
+    found = small(model, None, [module["VARIETY"]])  # type: ignore[list-item]
+    assert [(row.name, row.strength) for row in found.methods] == [("untouched", None), ("variety", None)]
+    assert found.failed == ()
 
 
 def test_pilots_are_counted(model: Model) -> None:

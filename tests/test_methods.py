@@ -290,7 +290,10 @@ def test_drawn_classes_come_in_the_targets_shares(brief: Brief) -> None:
     assert {name: skewed.target[name] for name in skewed.prompts} == skewed.target
 
 
-def test_whole_images_are_rejected_until_the_drawn_class_appears(model: Model, maker: Maker, brief: Brief) -> None:
+def test_whole_images_are_rejected_until_the_drawn_class_appears(
+    model: Model, maker: Maker, brief: Brief, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equinoise.methods.rejection.AT_ONCE", 8)
     prepared = METHODS["rejection"].prepare(brief, Setup(maker, (brief.axis,)), None)
     jobs = prepared.jobs(range(4))
     for job in jobs:

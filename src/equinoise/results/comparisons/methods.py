@@ -22,8 +22,7 @@ UNTOUCHED = "untouched"
 """The method that changes nothing."""
 Gate = Literal["concept", "images"]
 HEADS = (
-    "method", "setting", "share (95%)", "squared gap ×10⁴", "concept right", "KID ×10³", "moved", "left as is",
-    "calls an image", "set-up calls", "verdict",
+    "method", "setting", "share (95%)", "squared gap ×10⁴", "right", "KID ×10³", "calls an image", "set-up", "verdict",
 )  # fmt: skip
 VERDICTS = {"on_target": "on target", "off_target": "off target", "not_shown": "not shown"}
 
@@ -140,7 +139,8 @@ class MethodsResult(Result):
         caption = joined((
             f"the same {self.n} seeds in every row",
             f"on target: every interval within ±{100 * self.margin:g} points",
-            "worse: concept right less often, or images farther from those of named prompts, than untouched",
+            "right: images that show the concept; calls: of the denoiser",
+            "worse: the concept is right less often, or images lie farther from those of named prompts, than untouched",
             *(f"no row: {row.concept}, {row.axis}, {row.reason}" for row in self.failed),
         ))  # fmt: skip
         return TextTable(HEADS, tuple(rows[:-1]), caption, "" if several or not rows else self._title)
@@ -174,14 +174,12 @@ def gap_chart(rows: Sequence[MethodRow], against: Literal["fidelity", "cost"]) -
 
 def _cells(row: MethodRow) -> tuple[str, ...]:
     return (
-        row.title,
+        row.name,
         row.setting if row.strength is None else f"{row.setting} {row.strength:g}",
         shares_text(row),
         row.gap_squared.text(0, 1e4) if row.gap_squared else "",
         "–" if row.concept_fidelity is None else f"{row.concept_fidelity:.0%}",
         f"{1000 * row.kid.value:.0f}" if row.kid else "",
-        f"{row.moved.value:.2f}",
-        f"{row.unchanged.share:.0%}",
         f"{row.denoiser_calls_per_image:.0f}",
         f"{row.setup_calls + row.tuning_calls:,.0f}",
         joined([VERDICTS[row.verdict.verdict], *(f"worse {gate}" for gate in row.worse)]),
