@@ -58,6 +58,11 @@ def compare(
 
     loaded = options.load(model)
     wanted = arguments.targets(target, axis, ())
+    if options.dry_run:
+        named = arguments.split(methods)
+        cells = len(concept) * len(axis)
+        show(workflow.compare_cost(loaded, cells, named, n, pilots, budget, options.workers), json)
+        return
     with options.engine(loaded) as engine:
         found = workflow.compare(
             loaded, concept, axes=axis, methods=arguments.split(methods), n=n, others=beside or (), targets=wanted,

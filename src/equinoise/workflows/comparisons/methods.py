@@ -41,7 +41,7 @@ from equinoise.run import (
 )
 from equinoise.runtime.detector import DetectorSettings
 from equinoise.runtime.making import Maker, making
-from equinoise.runtime.model import Model, require_concepts
+from equinoise.runtime.model import Estimate, Model, require_concepts
 from equinoise.runtime.question import Axes, Question
 from equinoise.seeds import NAMED, VERIFY, seed_range
 from equinoise.statistics import gap_squared_unbiased
@@ -51,7 +51,7 @@ from equinoise.understanding.methods import Yardstick, counted, gap_squared
 from equinoise.understanding.quality import ImageVectors, fidelity
 from equinoise.understanding.relations import ReadsImages
 from equinoise.understanding.targets import Wanted
-from equinoise.workflows.comparisons.own_methods import own_methods
+from equinoise.workflows.comparisons.own_methods import PLAN, own_methods
 from equinoise.workflows.quality import ReadRun, open_encoder
 
 PARTIAL = "compare.partial.json"
@@ -131,6 +131,28 @@ def compare(  # noqa: PLR0913 (a public verb: every option is keyword-only)
         write_run_file(folder, file)
         (folder / PARTIAL).unlink()
     return result.with_run(RunContent(file, (), Path(out) if out is not None else None))
+
+
+def compare_cost(
+    model: Model,
+    cells: int,
+    methods: Sequence[str] | None,
+    n: int,
+    pilots: int,
+    budget: int,
+    workers: int | None = None,
+) -> Estimate:
+    """What a comparison on so many pairs of concept and axis takes at least.
+
+    Rejection and set-ups take more, which depends on the shares.
+    """
+    with making(model, show=False) as maker:
+        known = {**METHODS, **own_methods(maker, Path(), budget)}
+    chosen = [_known(name, known) for name in methods or known if name != UNTOUCHED]
+    rows = 2 + sum(2 if method.strengths and pilots else 1 for method in chosen)  # 2: untouched, and named prompts
+    tried = sum(len(method.strengths) for method in chosen) * pilots
+    planned = budget if any(method.name == PLAN for method in chosen) else 0
+    return model.estimate(cells * (rows * n + tried + planned), model.calls, workers)
 
 
 @contextmanager

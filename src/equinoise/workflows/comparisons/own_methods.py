@@ -21,6 +21,7 @@ from equinoise.workflows.planning import plan
 
 FRACTION, PAIRS = 0.2, 50
 """The paper's recipe: a support vector machine on 50 images a class at step 10 of 50."""
+PLAN = "plan"
 LOOK = 64
 """Untouched pilots that show towards which class the recipe is to shift."""
 VERIFY = 64
@@ -42,7 +43,7 @@ def own_methods(maker: Maker, folder: Path, budget: int) -> dict[str, Method]:
     found = (
         Method("recipe", "the paper's recipe", source, "noise", 10.0, weights, recipe),
         Method("projection+recipe", "text projection and recipe", source, "text", 10.0, weights, beside_text),
-        Method("plan", "plan", "equinoise", "noise", None, (), _plan(maker, folder, budget)),
+        Method(PLAN, "plan", "equinoise", "noise", None, (), _plan(maker, folder, budget)),
     )
     return {method.name: method for method in found}
 
