@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from equinoise.axes import Axis
 from equinoise.engine import Job
@@ -19,6 +19,7 @@ from equinoise.seeds import PILOT
 from equinoise.steering.early_classifier import EarlyClassifier
 from equinoise.steering.schedule import schedule
 
+T = TypeVar("T")
 Changes = Literal["nothing", "noise", "prompt", "text", "attention", "guidance"]
 """What a method changes of a run."""
 
@@ -29,20 +30,42 @@ class NoFormError(EquinoiseError):
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """Images that a method makes before it is used, in memory, and the denoiser calls that they took."""
+    """Images that a method makes before it is used, in memory, and the denoiser calls that they took.
+
+    Attributes:
+        spent: calls of this set-up alone.
+        shared: name → what every strength of a method shares, and the calls that it took; see `once`.
+        used: names of what is shared that this set-up has used.
+    """
 
     maker: Maker
     axes: tuple[Axis, ...]
+    shared: dict[str, tuple[Any, float]] = field(default_factory=dict)
     spent: list[float] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    @property
+    def own_calls(self) -> float:
+        """Denoiser calls of this set-up alone."""
+        return sum(self.spent)
 
     @property
     def calls(self) -> float:
-        """Denoiser calls so far."""
-        return sum(self.spent)
+        """Denoiser calls of this set-up, with what it shares."""
+        return self.own_calls + sum(self.shared[name][1] for name in self.used)
 
     def spend(self, calls: float) -> None:
         """Count calls that were made in another way than by `make`."""
         self.spent.append(calls)
+
+    def once(self, name: str, make: Callable[[Setup], T]) -> T:
+        """What every strength of a method shares: made once, and counted once in every set-up that uses it."""
+        if name not in self.shared:
+            trial = replace(self, spent=[], used=set())
+            self.shared[name] = make(trial), trial.calls
+        self.used.add(name)
+        found: T = self.shared[name][0]
+        return found
 
     def make(self, title: str, jobs: Sequence[Job], change: PipelineChange | None = None) -> list[Record]:
         """The records of all jobs, read on the axes."""

@@ -35,23 +35,11 @@ def prepare_equisteer(brief: Brief, setup: Setup, strength: float | None) -> Pre
     Raises:
         NoFormError: the model has no cross-attention of its own.
     """
-    model, labels = brief.model, brief.axis.classes
-    if not has_cross_attention(model.backend):
+    if not has_cross_attention(brief.model.backend):
         raise NoFormError(f"{EQUI_STEER.title}: text reaches this model's images by no cross-attention of its own")
-    neutral = [brief.concept] * IMAGES
-    named = {label: [group[label] for group in _cycled(brief.contrasts, IMAGES)] for label in labels}
-    means = {label: mean_outputs(model, prompts, brief.pilots(IMAGES)) for label, prompts in named.items()}
-    base = mean_outputs(model, neutral, brief.pilots(IMAGES)) if len(labels) > 2 else None
-    vectors = steering_vectors(means, base)
-    fresh = brief.pilots(IMAGES, IMAGES)
-    seen = {label: largest_responses(model, prompts, fresh, vectors) for label, prompts in named.items()}
-    without = largest_responses(model, neutral, fresh, vectors)
-    setup.spend((2 * len(labels) + 1 + (base is not None)) * IMAGES * model.calls)
-    sizes = {label: {place: rows[label].mean(axis=0) for place, rows in seen[label].items()} for label in labels}
-    gate = choose_gate(seen, without)
-    steered = Steered(vectors, {k: {p: float(v) for p, v in found.items()} for k, found in sizes.items()}, gate)
+    steered = setup.once("equisteer", lambda trial: _steered(brief, trial))
     change = Scaled(steered, float(strength or 0.0))
-    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds], change, shown={"gate": gate.layer})
+    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds], change, shown={"gate": steered.gate.layer})
 
 
 EQUI_STEER = Method(
@@ -131,6 +119,25 @@ class Steered:
     gate: Gate
 
 
+def _steered(brief: Brief, setup: Setup) -> Steered:
+    """What prompts that name each class, and none, show in cross-attention."""
+    model, labels = brief.model, brief.axis.classes
+    neutral = [brief.concept] * IMAGES
+    named = {
+        label: [brief.contrasts[index % len(brief.contrasts)][label] for index in range(IMAGES)] for label in labels
+    }
+    seeds, fresh = brief.pilots(IMAGES), brief.pilots(IMAGES, IMAGES)
+    means = {label: mean_outputs(model, prompts, seeds) for label, prompts in named.items()}
+    vectors = steering_vectors(means, mean_outputs(model, neutral, seeds) if len(labels) > 2 else None)
+    seen = {label: largest_responses(model, prompts, fresh, vectors) for label, prompts in named.items()}
+    without = largest_responses(model, neutral, fresh, vectors)
+    setup.spend((2 * len(labels) + 1 + (len(labels) > 2)) * IMAGES * model.calls)
+    sizes = {
+        label: {place: float(rows[label].mean()) for place, rows in found.items()} for label, found in seen.items()
+    }
+    return Steered(vectors, sizes, choose_gate(seen, without))
+
+
 @dataclass(frozen=True, eq=False)
 class Scaled:
     """The steering at a strength, for the drawn class of each image."""
@@ -174,7 +181,3 @@ def above(outputs: Tensor, vectors: Mapping[str, NDArray[np.float32]], threshold
         largest = (outputs.float() @ torch.from_numpy(vector).to(outputs.device)).amax(dim=1)
         found |= largest > thresholds[label]
     return found
-
-
-def _cycled(contrasts: Sequence[Mapping[str, str]], n: int) -> list[Mapping[str, str]]:
-    return [contrasts[index % len(contrasts)] for index in range(n)]

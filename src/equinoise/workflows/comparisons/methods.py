@@ -233,6 +233,11 @@ class _Comparison:
     pilots: int
 
     @cached_property
+    def _shared(self) -> dict[str, tuple[Any, float]]:
+        """What the strengths of a method share."""
+        return {}
+
+    @cached_property
     def brief(self) -> Brief:
         return Brief(self.images.model, self.images.concept, self.axis, self.target, self.images.untouched)
 
@@ -263,11 +268,10 @@ class _Comparison:
         if kept.get("about") == about:
             return MethodRow.from_json(kept["row"], str(place))
         try:
-            setup = Setup(self.images.maker, (self.axis,))
-            strength = method.published if setting == "published" else self._tuned(method, setup)
-            tuning = setup.calls
+            setup, tuning = (Setup(self.images.maker, (self.axis,), self._shared) for _ in range(2))
+            strength = method.published if setting == "published" else self._tuned(method, tuning)
             prepared = method.prepare(self.brief, setup, strength)
-            row = self._measured(MethodSetting(**key, strength=strength), prepared, (setup.calls - tuning, tuning))
+            row = self._measured(MethodSetting(**key, strength=strength), prepared, (setup.calls, tuning.own_calls))
         except NoFormError as error:
             return MethodFailed(**key, strength=None, reason=str(error))
         except Exception as error:  # whatever a method meets on a model that it was not made for, the others go on

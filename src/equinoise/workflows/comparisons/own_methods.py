@@ -63,14 +63,19 @@ def _recipe(maker: Maker, folder: Path) -> Prepare:
     def prepare(brief: Brief, setup: Setup, strength: float | None) -> Prepared:
         """All images are shifted towards the class that is farthest below its target, of an ordered axis an end."""
         step, axis = step_at(FRACTION, maker.model.sampling.steps), brief.axis
-        seen = Counter(record.labels[axis.name] for record in brief.untouched(brief.pilots(LOOK)))
-        setup.spend(LOOK * brief.model.calls + PAIRS * len(axis.classes) * (step + 1))
+        seen = setup.once("recipe", lambda trial: _seen(brief, trial, step))
         ends = [axis.classes[0], axis.classes[-1]] if axis.ordered else list(axis.classes)
         lacking = max(ends, key=lambda label: brief.target[label] - seen[label] / max(sum(seen.values()), 1))
         change = Intervention((Shift(directions(axis, step).find(lacking, step), float(strength or 0.0)),))
         return Prepared(lambda seeds: [brief.job(seed, change=change) for seed in seeds], shown={"towards": lacking})
 
     return prepare
+
+
+def _seen(brief: Brief, setup: Setup, step: int) -> Counter[str]:
+    """Classes of untouched pilots; the traces of the recipe are counted with them."""
+    setup.spend(LOOK * brief.model.calls + PAIRS * len(brief.axis.classes) * (step + 1))
+    return Counter(record.labels[brief.axis.name] for record in brief.untouched(brief.pilots(LOOK)))
 
 
 def _plan(maker: Maker, folder: Path, budget: int) -> Prepare:
