@@ -130,7 +130,7 @@ def test_the_command(cli: Callable[..., Ran], tmp_path: Path) -> None:
     assert ran.json["methods"][0].keys() >= CONTRACT
     assert [row["name"] for row in ran.json["methods"]] == ["untouched", "prompt"]
     ran = cli(*asked, "--methods", "prompt,plan", "--pilots", 8, "--budget", 100, "--dry-run", "--json")
-    assert ran.json["images"] == 5 * 16 + 8 + 100  # untouched, named, two of prompt, the plan; its tuning and pilots
+    assert ran.json["images"] == 5 * 16 + 100  # untouched, named, two of prompt, the plan; what it is made from
     ran = cli(*asked, "--methods", "magic")
     assert (ran.code, "no method 'magic'; there are untouched, prompt" in ran.err) == (2, True)
 

@@ -41,7 +41,7 @@ NOISE_GUIDANCE = Method(
     source="Mannering et al. 2025, arXiv 2509.13936",
     changes="noise",
     published=20.0,
-    strengths=(5.0, 10.0, 20.0),
+    strengths=(2.0, 5.0, 10.0),
     prepare=prepare_noise_guidance,
 )
 

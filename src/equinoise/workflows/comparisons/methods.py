@@ -150,7 +150,7 @@ def compare_cost(
         known = {**METHODS, **own_methods(maker, Path(), budget)}
     chosen = [_known(name, known) for name in methods or known if name != UNTOUCHED]
     rows = 2 + sum(2 if method.strengths and pilots else 1 for method in chosen)  # 2: untouched, and named prompts
-    tried = sum(len(method.strengths) for method in chosen) * pilots
+    tried = sum(len(m.strengths) for m in chosen if len(m.strengths) > 1) * pilots
     planned = budget if any(method.name == PLAN for method in chosen) else 0
     return model.estimate(cells * (rows * n + tried + planned), model.calls, workers)
 
@@ -301,6 +301,8 @@ class _Comparison:
 
         A strength is left out whose concept is right less often than under the best one beyond chance.
         """
+        if len(method.strengths) == 1:
+            return method.strengths[0]
         tried: list[tuple[float, float, float, float]] = []
         for strength in method.strengths:
             prepared = method.prepare(self.brief, setup, strength)
