@@ -20,7 +20,7 @@ from benchmarks.common import RUNS, tell
 from emoji_world.tables import RESULTS, Row
 from equinoise import Engine, compare, load, report
 from equinoise.files import read_json
-from equinoise.results.comparisons.methods import MethodsResult
+from equinoise.results.comparisons.methods import VERDICTS, MethodsResult, shares_text
 
 CONCEPTS = {
     "gender/doctor": "a photo of a doctor",
@@ -75,6 +75,28 @@ def against_theirs(found: list[MethodsResult]) -> list[Row]:
     return rows
 
 
+def as_markdown(found: MethodsResult) -> str:
+    """One concept and axis, for the documentation."""
+    heads = (
+        "method", "setting", "share (95%)", "squared gap ×10⁴", "concept right", "KID ×10³", "moved", "left as it was",
+        "calls an image", "set-up calls", "",
+    )  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    for row in found.methods:
+        setting = row.setting if row.strength is None else f"{row.setting}, {row.strength:g}"
+        marks = [VERDICTS[row.verdict.verdict], *(f"worse: {gate}" for gate in row.worse)]
+        cells = [
+            row.title, setting, shares_text(row), row.gap_squared.text(0, 1e4) if row.gap_squared else "",
+            "" if row.concept_fidelity is None else f"{row.concept_fidelity:.0%}",
+            row.kid.text(0, 1e3) if row.kid else "",
+            f"{abs(row.moved.value):.2f}", f"{row.unchanged.share:.0%}", f"{row.denoiser_calls_per_image:.0f}",
+            f"{row.setup_calls + row.tuning_calls:,.0f}", "; ".join(marks),
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    absent = [f"No row: {row.reason}." for row in found.failed]
+    return "\n".join([*lines, *absent])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=256)
@@ -98,7 +120,7 @@ def main() -> None:
                 methods=args.methods.split(",") if args.methods else None, pilots=args.pilots, budget=args.budget,
                 out=RUNS / "methods" / name, engine=engine,
             )  # fmt: skip
-            print(result, flush=True)
+            print(as_markdown(result), flush=True)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps(result.to_json(), indent=1) + "\n")
             found.append(result)
