@@ -38,6 +38,6 @@ NULL_OFFSET = Method(
     source="Kim et al. 2026, arXiv 2605.28036",
     changes="guidance",
     published=1.0,
-    strengths=(1.0, 2.0, 4.0),
+    strengths=(1.0, 4.0, 16.0),
     prepare=prepare_null_offset,
 )

@@ -37,6 +37,6 @@ WEAK_GUIDANCE = Method(
     source="Kim et al. 2024, arXiv 2408.12692",
     changes="text",
     published=1.0,
-    strengths=(1.0, 2.0, 4.0),
+    strengths=(1.0, 4.0, 16.0),
     prepare=prepare_weak_guidance,
 )
