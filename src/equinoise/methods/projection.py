@@ -1,4 +1,4 @@
-"""Text projection (debias-vl): what tells the classes apart is projected out of the prompt's embedding."""
+"""Text projection: what tells the classes apart is projected out of the prompt's embedding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def prepare_projection(brief: Brief, setup: Setup, strength: float | None) -> Pr
 
 PROJECTION = Method(
     name="projection",
-    title="text projection (debias-vl)",
+    title="text projection",
     source="Chuang et al. 2023, arXiv 2302.00070",
     changes="text",
     published=500.0,
