@@ -23,11 +23,11 @@ demo: install
 	@echo "open runs/demo/report.html"
 
 test: install
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 # what is slow besides, the notebook and the quickstart at reduced size, and how much of the code the tests pass
 test-all: install
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
 check: install
 	$(BIN)/ruff check

@@ -482,6 +482,7 @@ def test_it_is_loaded_by_name() -> None:
 FAST = ("--steps", 6, "--workers", 2, "--batch-size", 32)
 
 
+@pytest.mark.slow
 def test_the_command_line_end_to_end(cli: Callable, tmp_path: Path) -> None:
     ran = cli("audit", "mixture", "--concept", DOCTOR, "--axis", "gender", "--axis", "tone", "-n", 512,
               "-o", tmp_path / "audit", "--json", *FAST)  # fmt: skip

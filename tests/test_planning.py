@@ -116,6 +116,7 @@ def test_generate_takes_the_plan(made: Path, folder: Path, cli: Callable[..., Ra
     ]
 
 
+@pytest.mark.slow
 def test_out_of_reach_is_said_and_the_nearest_is_planned(folder: Path, cli: Callable[..., Ran]) -> None:
     """With a direction at right angles to what moves the class nothing can be done."""
     aside = np.random.default_rng(0).standard_normal((3, 8, 8))
