@@ -20,7 +20,7 @@ from benchmarks.common import RUNS, tell
 from emoji_world.tables import RESULTS, Row
 from equinoise import Engine, compare, load, report
 from equinoise.files import read_json
-from equinoise.results.comparisons.methods import VERDICTS, MethodsResult, shares_text
+from equinoise.results.comparisons.methods import MethodsResult, shares_text
 
 CONCEPTS = {
     "gender/doctor": "a photo of a doctor",
@@ -84,12 +84,13 @@ def as_markdown(found: MethodsResult) -> str:
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for row in found.methods:
         setting = row.setting if row.strength is None else f"{row.setting}, {row.strength:g}"
-        marks = [VERDICTS[row.verdict.verdict], *(f"worse: {gate}" for gate in row.worse)]
+        marks = [row.verdict.said, *(f"worse: {gate}" for gate in row.worse)]
         cells = [
             row.title, setting, shares_text(row), row.gap_squared.text(0, 1e4) if row.gap_squared else "",
             "" if row.concept_fidelity is None else f"{row.concept_fidelity:.0%}",
             row.kid.text(0, 1e3) if row.kid else "",
-            f"{abs(row.moved.value):.2f}", f"{row.unchanged.share:.0%}", f"{row.denoiser_calls_per_image:.0f}",
+            f"{abs(row.moved.value):.2f}" if row.moved else "",
+            f"{row.unchanged.share:.0%}", f"{row.denoiser_calls_per_image:.0f}",
             f"{row.setup_calls + row.tuning_calls:,.0f}", "; ".join(marks),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from conftest import Ran
+from rich.console import Console
 
 from equinoise import EquinoiseError, EquinoiseWarning, Model, compare, load, read_result, report
 from equinoise.methods import METHODS, Method, Prepared
 from equinoise.results.comparisons.methods import MethodsResult, gap_chart
+from equinoise.results.tables import TextTable
 from equinoise.statistics import gap_squared_interval, gap_squared_unbiased
 
 DOCTOR, ROOT = "a photo of a doctor", Path(__file__).parents[1]
@@ -121,7 +124,7 @@ def test_the_page_has_every_method_and_the_same_seeds(found: MethodsResult, fold
     assert page.count("<img") == 8 * len(found.methods)
     assert "not a diffusers pipeline" in page
     assert len(gap_chart(found.methods, "cost").data[0].x) == len(found.methods)
-    assert "rejection" in str(found)
+    assert "rejection" in str(found)  # a word that is not broken where there is room
     assert set(found.to_frame()["method"]) == {row.name for row in found.methods}
 
 
@@ -145,6 +148,16 @@ def test_the_method_of_the_documentation(model: Model) -> None:
     found = small(model, None, [module["VARIETY"]])  # type: ignore[list-item]
     assert [(row.name, row.strength) for row in found.methods] == [("untouched", None), ("variety", None)]
     assert found.failed == ()
+
+
+def test_words_stay_whole_where_they_fit_and_no_digit_is_lost_where_not() -> None:
+    table = TextTable(("class", "share"), (("medium-light", "24.2% (17.5%–32.4%)"), ("dark", "11.7% (7.2%–18.5%)")))
+    for width in (14, 20, 30, 60):
+        console = Console(width=width, file=StringIO(), highlight=False)
+        console.print(table.to_rich(width))
+        shown = console.file.getvalue()  # type: ignore[attr-defined]
+        assert sorted(filter(str.isdigit, shown)) == sorted("24217532411772185"), width
+        assert ("medium-light" in shown) == (width >= 30)
 
 
 def test_pilots_are_counted(model: Model) -> None:

@@ -18,7 +18,7 @@ from equinoise.engine import Job
 from equinoise.engine.jobs import PipelineChange
 from equinoise.methods import METHODS, Brief, NoFormError, Setup
 from equinoise.methods.denoiser import Place, denoiser, embeddings, first_prediction, rows_of
-from equinoise.methods.equisteer import choose_gate, steer, steering_vectors
+from equinoise.methods.equisteer import choose_gate, span, steer, steering_vectors
 from equinoise.methods.guidance_interval import GuidedPart, noise_level
 from equinoise.methods.noise_guidance import LONGEST, refine
 from equinoise.methods.projection import calibration_matrix
@@ -106,7 +106,9 @@ def test_steering_takes_out_the_span_and_puts_the_drawn_class_back(classes: int)
     if classes == 2:
         vectors[1] = -vectors[0]
     towards = 2.0 * vectors[[0, 1, 0]]
-    made = steer(torch.from_numpy(outputs), vectors, towards, 1.0).numpy()
+    basis = span(dict(enumerate(vectors)))  # type: ignore[arg-type]
+    assert basis.shape == (1 if classes == 2 else 3, 8)
+    made = steer(torch.from_numpy(outputs), basis, towards, 1.0).numpy()
     for image in range(3):
         for place in range(5):
             c = outputs[image, place].astype(np.float64)
@@ -114,7 +116,7 @@ def test_steering_takes_out_the_span_and_puts_the_drawn_class_back(classes: int)
             wanted = c - vectors.T @ coefficients + towards[image]
             wanted *= np.linalg.norm(c) / np.linalg.norm(wanted)
             assert made[image, place] == pytest.approx(wanted, abs=1e-5)
-    assert steer(torch.from_numpy(outputs), vectors, towards, 0.0).numpy() == pytest.approx(outputs, abs=1e-6)
+    assert steer(torch.from_numpy(outputs), basis, towards, 0.0).numpy() == pytest.approx(outputs, abs=1e-6)
 
 
 def test_steering_vectors_of_two_classes_are_opposite_and_of_more_each_against_neutral() -> None:
@@ -287,7 +289,6 @@ def test_drawn_classes_come_in_the_targets_shares(brief: Brief) -> None:
     assert drawn.count("woman") == 50
     skewed = replace(brief, target={"woman": 0.2, "man": 0.8})
     assert [skewed.wanted(seed) for seed in range(100)].count("woman") == 20
-    assert {name: skewed.target[name] for name in skewed.prompts} == skewed.target
 
 
 def test_whole_images_are_rejected_until_the_drawn_class_appears(

@@ -38,8 +38,8 @@ def compare(
         str | None, typer.Option("--methods", help="comma-separated; default: all; the untouched model comes first")
     ] = None,
     n: Annotated[int, typer.Option("-n", help="images in every row")] = 128,
-    beside: Annotated[
-        list[str] | None, typer.Option("--beside", help="axis that is read as well, to see what moves; may be repeated")
+    others: Annotated[
+        list[str] | None, typer.Option("--others", help="axis that is read as well, to see what moves; may be repeated")
     ] = None,
     target: Targets = None,
     pilots: Annotated[int, typer.Option("--pilots", help="images that judge a strength; 0: no tuned rows")] = 64,
@@ -65,7 +65,7 @@ def compare(
         return
     with options.engine(loaded) as engine:
         found = workflow.compare(
-            loaded, concept, axes=axis, methods=arguments.split(methods), n=n, others=beside or (), targets=wanted,
+            loaded, concept, axes=axis, methods=arguments.split(methods), n=n, others=others or (), targets=wanted,
             pilots=pilots, budget=budget, margin=margin, detector=detector_settings(detector, unclear_below, confusion),
             encoder=encoder, out=out, seed=seed, engine=engine,
         )  # fmt: skip

@@ -102,7 +102,8 @@ def show(found: Shown, as_json: bool) -> None:
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         print(plain_json(json.dumps(found.to_json(), allow_nan=False, ensure_ascii=not unicode)))
     elif isinstance(found, Result):
-        Console(highlight=False).print(found.table().to_rich())
+        console = Console(highlight=False)
+        console.print(found.table().to_rich(console.width))
     else:
         print(_plain(found))
 

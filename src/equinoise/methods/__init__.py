@@ -12,13 +12,13 @@ from equinoise.methods.projection import PROJECTION
 from equinoise.methods.prompt import PROMPT_INTERVENTION
 from equinoise.methods.rejection import EARLY_REJECTION, REJECTION
 from equinoise.methods.uce import UNIFIED_CONCEPT_EDITING
-from equinoise.methods.untouched import UNTOUCHED
+from equinoise.methods.untouched import BARE_MODEL
 from equinoise.methods.weak_guidance import WEAK_GUIDANCE
 
 METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
-        UNTOUCHED, PROMPT_INTERVENTION, REJECTION, EARLY_REJECTION, FAIR_DIFFUSION, PROJECTION,
+        BARE_MODEL, PROMPT_INTERVENTION, REJECTION, EARLY_REJECTION, FAIR_DIFFUSION, PROJECTION,
         UNIFIED_CONCEPT_EDITING, EQUI_STEER, NOISE_GUIDANCE, WEAK_GUIDANCE, NULL_OFFSET, GUIDANCE_INTERVAL,
     )
 }  # fmt: skip

@@ -98,10 +98,15 @@ def steering_vectors(
     return found
 
 
-def steer(outputs: Tensor, vectors: NDArray[np.float32], towards: NDArray[np.float32], strength: float) -> Tensor:
-    """Outputs (n, places, d) without their part in the span of vectors (K, d), with (n, d) added, at the old length."""
-    _, sizes, rows = np.linalg.svd(vectors.astype(np.float64), full_matrices=False)
-    basis = torch.from_numpy(rows[sizes > 1e-6].astype(np.float32)).to(outputs.device)
+def span(vectors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """An orthonormal basis (r, d) of the span of vectors (d,)."""
+    _, sizes, rows = np.linalg.svd(np.stack(list(vectors.values())).astype(np.float64), full_matrices=False)
+    return rows[sizes > 1e-6].astype(np.float32)
+
+
+def steer(outputs: Tensor, taken: NDArray[np.float32], towards: NDArray[np.float32], strength: float) -> Tensor:
+    """Outputs (n, places, d) without their part in the span of a basis (r, d), with (n, d) added, at the old length."""
+    basis = torch.from_numpy(taken).to(outputs.device)
     plain = outputs.float()
     moved = plain - strength * (plain @ basis.T) @ basis
     moved = moved + strength * torch.from_numpy(towards).to(outputs.device)[:, None, :]
@@ -112,9 +117,10 @@ def steer(outputs: Tensor, vectors: NDArray[np.float32], towards: NDArray[np.flo
 
 @dataclass(frozen=True, eq=False)
 class Steered:
-    """Vectors and magnitudes by place and class, and the gate."""
+    """Vectors and magnitudes by place and class, a basis of the vectors' span by place, and the gate."""
 
     vectors: Mapping[Place, Mapping[str, NDArray[np.float32]]]
+    bases: Mapping[Place, NDArray[np.float32]]
     sizes: Mapping[str, Mapping[Place, float]]
     gate: Gate
 
@@ -135,7 +141,8 @@ def _steered(brief: Brief, setup: Setup) -> Steered:
     sizes = {
         label: {place: float(rows[label].mean()) for place, rows in found.items()} for label, found in seen.items()
     }
-    return Steered(vectors, sizes, choose_gate(seen, without))
+    bases = {place: span(found) for place, found in vectors.items()}
+    return Steered(vectors, bases, sizes, choose_gate(seen, without))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +170,8 @@ class Scaled:
             own = outputs[rows]
             if place.call == 0 and place.layer == found.gate.layer:
                 open_.copy_(~above(own, found.vectors[place], found.gate.thresholds).cpu())
-            every = np.stack(list(found.vectors[place].values()))
             towards = np.stack([found.sizes[label][place] * found.vectors[place][label] for label in wanted])
-            made = steer(own, every, towards, self.strength).to(outputs.dtype)
+            made = steer(own, found.bases[place], towards, self.strength).to(outputs.dtype)
             changed = outputs.clone()
             changed[rows] = torch.where(open_.to(own.device)[:, None, None], made, own)
             return changed

@@ -99,7 +99,7 @@ def _semantic(plain: Any, change: SemanticGuidance, wanted: Sequence[str]) -> An
         def _towards(self, label: str, generator: Any, asked: dict[str, Any]) -> Any:
             return super().__call__(
                 **asked,
-                generator=generator,
+                generator=[one.clone_state() for one in generator] if generator else None,
                 editing_prompt=list(change.texts),
                 reverse_editing_direction=[name != label for name in change.classes],
                 edit_guidance_scale=change.scale,

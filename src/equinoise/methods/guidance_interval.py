@@ -34,7 +34,9 @@ def prepare_guidance_interval(brief: Brief, setup: Setup, strength: float | None
     pipe = require_pipeline(brief.model.backend)
     if pipe.family.guidance(pipe.pipeline) != "classifier-free":
         raise NoFormError(f"{GUIDANCE_INTERVAL.title}: needs classifier-free guidance")
-    return Prepared(lambda seeds: [brief.job(seed) for seed in seeds], GuidedPart(LOW, float(strength or inf)))
+    return Prepared(
+        lambda seeds: [brief.job(seed) for seed in seeds], GuidedPart(LOW, inf if strength is None else strength)
+    )
 
 
 GUIDANCE_INTERVAL = Method(

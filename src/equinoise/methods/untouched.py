@@ -13,7 +13,7 @@ def prepare_untouched(brief: Brief, setup: Setup, strength: float | None) -> Pre
     return Prepared(lambda seeds: [brief.job(seed) for seed in seeds])
 
 
-UNTOUCHED = Method(
+BARE_MODEL = Method(
     name="untouched",
     title="untouched",
     source="the model itself",

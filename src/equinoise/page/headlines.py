@@ -11,12 +11,6 @@ from equinoise.results.audits import Audit
 from equinoise.results.plans import TargetVerdict
 from equinoise.results.sweeps import SweepResult
 
-VERDICTS = {
-    "on_target": "on target",
-    "off_target": "off target",
-    "not_shown": "not shown to be on target",
-}
-
 
 @dataclass(frozen=True)
 class Headline:
@@ -82,7 +76,7 @@ def _verdict(article: Article, first: Audit) -> str:
 
 def verdict_text(found: TargetVerdict) -> str:
     """`on target within ±10 points`."""
-    return f"{VERDICTS[found.verdict]} within ±{100 * found.margin:g} points"
+    return f"{found.said} within ±{100 * found.margin:g} points"
 
 
 def _swept(sweep: SweepResult) -> Headline:

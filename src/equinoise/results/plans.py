@@ -54,6 +54,13 @@ class PlanPart(Value):
     extra_calls: float
 
 
+VERDICTS = {
+    "on_target": "on target",
+    "off_target": "off target",
+    "not_shown": "not shown to be on target",
+}
+
+
 class TargetVerdict(Value):
     """Whether the verification shows a target to be met.
 
@@ -67,6 +74,11 @@ class TargetVerdict(Value):
     verdict: Literal["on_target", "off_target", "not_shown"]
     margin: float
     corrected: bool
+
+    @property
+    def said(self) -> str:
+        """The verdict in words."""
+        return VERDICTS[self.verdict]
 
     @classmethod
     def judge(cls, audit: Audit, margin: float) -> TargetVerdict:

@@ -17,6 +17,10 @@ from equinoise.display import plain, plain_lines
 Cell = str | float | int | bool | None
 Row = Mapping[str, Cell]
 """Column → value, of a data frame."""
+PRINTED = 120
+"""Columns of a table that is printed as a text."""
+BORDER = 3
+"""Columns that a column's edge and padding take."""
 WIDTH, HEIGHT = 180, 18
 """Of a row's chart, in pixels."""
 
@@ -35,19 +39,31 @@ class TextTable:
     title: str = ""
     bars: tuple[Bar | None, ...] = ()
 
-    def to_rich(self) -> Table:
-        """For a terminal: the texts as they are, without rich's markup and without characters that a terminal obeys."""
+    def to_rich(self, width: int) -> Table:
+        """For a terminal of so many columns: the texts as they are, without markup or characters that it obeys.
+
+        Words stay whole where all columns have room for their longest; else they are folded, so that none is lost.
+        """
         title = Text(plain_lines(self.title), "table.title", justify="center") if self.title else None
         caption = Text(plain_lines(self.caption), "table.caption", justify="center") if self.caption else None
-        table = Table(
-            *(Column(Text(plain(head)), overflow="fold") for head in self.heads), title=title, caption=caption
+        words = [self._longest_word(place) for place in range(len(self.heads))]
+        fits = sum(length + BORDER for length in words) < width
+        columns = (
+            Column(Text(plain(head)), overflow="fold", min_width=length if fits else None)
+            for head, length in zip(self.heads, words, strict=True)
         )
+        table = Table(*columns, title=title, caption=caption)
         for row in self.rows:
             if row:
                 table.add_row(*(Text(plain_lines(text)) for text in row))
             else:
                 table.add_section()
         return table
+
+    def _longest_word(self, place: int) -> int:
+        """Characters of the longest word of a column."""
+        texts = (self.heads[place], *(row[place] for row in self.rows if row))
+        return max((len(word) for text in texts for word in text.split()), default=0)
 
     def to_html(self) -> str:
         """For a notebook: the same rows, and where there are bars a chart of them."""
@@ -65,7 +81,7 @@ class TextTable:
 
     def __str__(self) -> str:
         text = StringIO()
-        Console(file=text, highlight=False, width=120).print(self.to_rich())
+        Console(file=text, highlight=False, width=PRINTED).print(self.to_rich(PRINTED))
         return text.getvalue().rstrip("\n")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -12,8 +13,7 @@ from scipy import stats
 from equinoise import statistics
 from equinoise.axes import Axis
 from equinoise.errors import EquinoiseError
-from equinoise.results.audits import Audit
-from equinoise.results.comparisons.methods import Counted
+from equinoise.results.audits import Audit, ClassShare
 from equinoise.results.interactions import AxisEffect
 from equinoise.results.quality import FidelityKept, Measure, WithinClasses
 from equinoise.understanding.quality import ImageVectors, Roles, compare_within, fidelity_kept, off_target
@@ -51,22 +51,31 @@ class Yardstick:
         classes = {axis.name: axis.classes for axis in self.others if axis.name != self.axis.name}
         return off_target(self.untouched.records, made.records, classes)
 
-    def moved(self, made: ImageVectors) -> Measure:
-        """Mean of 1 − cosine between an image and the untouched one of its seed, with the interval of the mean (t)."""
+    @cached_property
+    def bare(self) -> WithinClasses | None:
+        """Diversity and kernel distance of the untouched images themselves."""
+        return self.within(self.untouched)
+
+    def moved(self, made: ImageVectors) -> Measure | None:
+        """Mean of 1 − cosine between an image and the untouched one of its seed, with the interval of the mean (t).
+
+        None for fewer than two pairs.
+        """
         before = {
             record.seed: vector for record, vector in zip(self.untouched.records, self.untouched.vectors, strict=True)
         }
         pairs = [(before[r.seed], v) for r, v in zip(made.records, made.vectors, strict=True) if r.seed in before]
         gaps = np.array([1 - float(a @ b) for a, b in pairs])
-        half = float(stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / sqrt(len(gaps))) if len(gaps) > 1 else 0.0
-        mean = float(gaps.mean()) if len(gaps) else 0.0
+        if len(gaps) < 2:
+            return None
+        half = float(stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / sqrt(len(gaps)))
+        mean = float(gaps.mean())
         return Measure(value=mean, low=mean - half, high=mean + half)
 
     def worse(self, kept: FidelityKept | None, within: WithinClasses | None) -> list[str]:
         """The gates that are not passed: the concept right less often, the images farther, than untouched."""
         found = ["concept"] if kept and kept.difference.high < 0 else []
-        first = self.within(self.untouched)
-        return found + (["images"] if first and within and larger(within.kid, first.kid) else [])
+        return found + (["images"] if self.bare and within and larger(within.kid, self.bare.kid) else [])
 
 
 def larger(ours: Measure, theirs: Measure) -> bool:
@@ -81,7 +90,7 @@ def gap_squared(audit: Audit) -> Measure | None:
     return Measure(value=value, low=ends[0], high=ends[1]) if value is not None and ends else None
 
 
-def counted(count: int, n: int) -> Counted:
+def counted(count: int, n: int) -> ClassShare:
     """A share of n images with its interval."""
     interval = statistics.wilson(count, n)
-    return Counted(count=count, n=n, share=count / n, low=interval.low, high=interval.high)
+    return ClassShare(count=count, share=count / n, low=interval.low, high=interval.high)

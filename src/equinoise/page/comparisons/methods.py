@@ -8,9 +8,8 @@ from equinoise.charts.numbers import percent
 from equinoise.page.chart import Chart
 from equinoise.page.pictures import embed
 from equinoise.page.sheets import SEEDS, Sheet, SheetRow
-from equinoise.results.comparisons.methods import UNTOUCHED, VERDICTS, MethodRow, MethodsResult, gap_chart, shares_text
-from equinoise.run import UNTOUCHED as NOTHING
-from equinoise.run import RunContent, read_content
+from equinoise.results.comparisons.methods import BARE, MethodRow, MethodsResult, gap_chart, shares_text
+from equinoise.run import UNTOUCHED, RunContent, read_content
 
 HEADS = (
     "Method", "Setting", "Changes", "Share (95%)", "Squared gap ×10⁴ (95%)", "Concept right", "Diversity",
@@ -59,26 +58,32 @@ def _compared(found: MethodsResult, run: RunContent, concept: str, axis: str, id
 
 
 def _sentences(rows: list[MethodRow], found: MethodsResult) -> tuple[str, ...]:
-    """Who is nearest among those that pass the gates, and who reaches the target."""
-    able = [row for row in rows if row.gap_squared and not row.worse and row.name != UNTOUCHED]
+    """Who is shown to reach the target among those that pass the gates, and at what cost; else who comes nearest."""
+    able = [row for row in rows if row.gap_squared and not row.worse and row.name != BARE]
+    reached = sorted((row for row in able if row.verdict.verdict == "on_target"), key=_cost)
+    margin = f"within ±{100 * found.margin:g} points"
     said = [f"The same {found.n} seeds under every method."]
-    if able:
+    if reached:
+        each = [f"{row.label} ({row.denoiser_calls_per_image:.0f}; {_cost(row)[1]:,.0f})" for row in reached]
+        said.append(
+            f"Shown to be on target {margin} and to pass the gates, by denoiser calls an image, then of set-up and "
+            f"tuning: {', '.join(each)}."
+        )
+    elif able:
         best = min(able, key=lambda row: row.gap_squared.value if row.gap_squared else 2.0)
         said.append(
-            f"Nearest to the target among those that pass the gates: {best.label}, {shares_text(best)}, at "
-            f"{best.denoiser_calls_per_image:.0f} denoiser calls an image."
+            f"None is shown to be on target {margin}. The smallest gap of those that pass the gates has {best.label}: "
+            f"{shares_text(best)}."
         )
-    reached = [row.label for row in able if row.verdict.verdict == "on_target"]
-    margin = f"within ±{100 * found.margin:g} points"
-    said.append(
-        f"Shown to be on target, {margin}: {', '.join(reached)}."
-        if reached
-        else f"None is shown to be on target {margin}."
-    )
     failing = [f"{row.label} ({' and '.join(row.worse)})" for row in rows if row.worse]
     if failing:
         said.append(f"Worse than untouched beyond chance: {', '.join(failing)}.")
     return tuple(said)
+
+
+def _cost(row: MethodRow) -> tuple[float, float]:
+    """Denoiser calls an image, and of the set-up with tuning."""
+    return row.denoiser_calls_per_image, row.setup_calls + row.tuning_calls
 
 
 def _row(row: MethodRow) -> tuple[str, ...]:
@@ -92,12 +97,12 @@ def _row(row: MethodRow) -> tuple[str, ...]:
         "–" if row.concept_fidelity is None else percent(row.concept_fidelity),
         row.diversity.text(2) if row.diversity else "–",
         row.kid.text(0, 1000) if row.kid else "–",
-        row.moved.text(2),
+        row.moved.text(2) if row.moved else "–",
         percent(row.unchanged.share),
         "; ".join(moved) or "none",
         f"{row.denoiser_calls_per_image:.1f}",
         f"{row.setup_calls:,.0f}" + (f" and {row.tuning_calls:,.0f} of tuning" if row.tuning_calls else ""),
-        "; ".join([VERDICTS[row.verdict.verdict], *(f"worse: {gate}" for gate in row.worse)]),
+        "; ".join([row.verdict.said, *(f"worse: {gate}" for gate in row.worse)]),
     )
 
 
@@ -117,4 +122,4 @@ def _sheet(rows: list[MethodRow], run: RunContent, axis: str) -> Sheet | None:
 
 
 def _done(row: MethodRow) -> str:
-    return NOTHING if row.name == UNTOUCHED else row.label
+    return UNTOUCHED if row.name == BARE else row.label

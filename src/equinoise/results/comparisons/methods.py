@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from equinoise.charts.clouds import Point, cloud
-from equinoise.results.audits import Audit
+from equinoise.results.audits import Audit, ClassShare
 from equinoise.results.base import Result, Value
 from equinoise.results.interactions import AxisEffect
 from equinoise.results.plans import TargetVerdict
@@ -18,28 +18,17 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Setting = Literal["published", "tuned"]
-UNTOUCHED = "untouched"
-"""The method that changes nothing."""
+BARE = "untouched"
+"""The name of the method that changes nothing."""
 Gate = Literal["concept", "images"]
 HEADS = (
-    "method", "setting", "share (95%)", "squared gap ×10⁴", "right", "KID ×10³", "calls an image", "set-up", "verdict",
+    "method", "strength", "share (95%)", "gap² ×10⁴", "right", "KID ×10³", "calls", "set-up", "verdict",
 )  # fmt: skip
-VERDICTS = {"on_target": "on target", "off_target": "off target", "not_shown": "not shown"}
 
 
 def concept_folder(concept: str) -> str:
     """The folder of a concept, within that of the comparison."""
     return quote(concept.replace(" ", "-"), safe="")
-
-
-class Counted(Value):
-    """A share of n images with Wilson's 95% interval."""
-
-    count: int
-    n: int
-    share: float
-    low: float
-    high: float
 
 
 class MethodSetting(Value):
@@ -67,8 +56,9 @@ class MethodSetting(Value):
 
     @property
     def place(self) -> str:
-        """The folder of the images, within that of the comparison."""
-        own = UNTOUCHED if self.name == UNTOUCHED else f"{self.axis}-{self.name}-{self.setting}"
+        """The folder of the images, within that of the comparison: equal strengths have the same images."""
+        strength = "" if self.strength is None else f"-{self.strength:g}"
+        own = BARE if self.name == BARE else f"{self.axis}-{self.name}{strength}"
         return f"{concept_folder(self.concept)}/{own}"
 
 
@@ -83,8 +73,9 @@ class MethodRow(MethodSetting):
             the same seeds. None without a detector that tells roles.
         diversity, kid: within classes, against images whose prompts name these; None where no class has two images.
         off_target: every other axis, paired with the untouched images.
-        moved: mean distance (1 − cosine of the encoder's vectors) from the untouched image of the same seed.
-        unchanged: images that are the untouched ones, pixel for pixel.
+        moved: mean distance (1 − cosine of the encoder's vectors) from the untouched image of the same seed; None
+            where fewer than two images have one.
+        unchanged: of the n images those that are the untouched ones, pixel for pixel.
         worse: gates that are not passed: `concept` where it is right less often than untouched beyond chance, `images`
             where the kernel distance is larger than that of the untouched images beyond chance.
         setup_calls, tuning_calls: denoiser calls of the set-up, and those by which the strength was chosen.
@@ -100,8 +91,8 @@ class MethodRow(MethodSetting):
     diversity: Measure | None
     kid: Measure | None
     off_target: dict[str, AxisEffect]
-    moved: Measure
-    unchanged: Counted
+    moved: Measure | None
+    unchanged: ClassShare
     worse: tuple[Gate, ...]
     denoiser_calls_per_image: float
     setup_calls: float
@@ -139,7 +130,8 @@ class MethodsResult(Result):
         caption = joined((
             f"the same {self.n} seeds in every row",
             f"on target: every interval within ±{100 * self.margin:g} points",
-            "right: images that show the concept; calls: of the denoiser",
+            "gap²: unbiased, to the target; right: images that show the concept",
+            "calls of the denoiser: an image, and of the set-up",
             "worse: the concept is right less often, or images lie farther from those of named prompts, than untouched",
             *(f"no row: {row.concept}, {row.axis}, {row.reason}" for row in self.failed),
         ))  # fmt: skip
@@ -175,14 +167,14 @@ def gap_chart(rows: Sequence[MethodRow], against: Literal["fidelity", "cost"]) -
 def _cells(row: MethodRow) -> tuple[str, ...]:
     return (
         row.name,
-        row.setting if row.strength is None else f"{row.setting} {row.strength:g}",
+        "" if row.strength is None else f"{row.strength:g}" + (" tuned" if row.setting == "tuned" else ""),
         shares_text(row),
-        row.gap_squared.text(0, 1e4) if row.gap_squared else "",
+        f"{1e4 * row.gap_squared.value:.0f}" if row.gap_squared else "",
         "–" if row.concept_fidelity is None else f"{row.concept_fidelity:.0%}",
         f"{1000 * row.kid.value:.0f}" if row.kid else "",
         f"{row.denoiser_calls_per_image:.0f}",
         f"{row.setup_calls + row.tuning_calls:,.0f}",
-        joined([VERDICTS[row.verdict.verdict], *(f"worse {gate}" for gate in row.worse)]),
+        joined([row.verdict.said, *(f"worse {gate}" for gate in row.worse)]),
     )
 
 
@@ -214,7 +206,7 @@ def _row(row: MethodRow) -> Row:
         "concept_fidelity": row.concept_fidelity,
         "diversity": row.diversity.value if row.diversity else None,
         "kid": row.kid.value if row.kid else None,
-        "moved": row.moved.value,
+        "moved": row.moved.value if row.moved else None,
         "unchanged": row.unchanged.share,
         "denoiser_calls_per_image": row.denoiser_calls_per_image,
         "setup_calls": row.setup_calls,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +16,9 @@ from equinoise.engine import Engine, Job
 from equinoise.errors import EquinoiseError, reason_of, warn
 from equinoise.files import read_json, readable, write_json, write_whole
 from equinoise.methods import METHODS, Brief, Method, NoFormError, Prepared, Setup
+from equinoise.results.audits import ClassShare
 from equinoise.results.comparisons.methods import (
-    UNTOUCHED,
-    Counted,
+    BARE,
     MethodFailed,
     MethodRow,
     MethodSetting,
@@ -112,17 +112,18 @@ def compare(  # noqa: PLR0913 (a public verb: every option is keyword-only)
     seeds = seed_range(seed, n)
     if pilots < 0:
         raise EquinoiseError(f"--pilots {pilots}: give a number of images, or 0 for no tuned rows")
-    about = {"command": "compare", "concepts": named, **question.to_json(), "n": n, "seed": seed, **model.to_json()}
+    settings = {"budget": budget, "encoder": encoder, "margin": margin, "n": n, "seed": seed}
+    about = {"command": "compare", "concepts": named, **question.to_json(), **settings, **model.to_json()}
     with _folder(out, about) as folder, making(model, engine, progress) as maker:
         known = {**METHODS, **own_methods(maker, folder, budget)}
-        chosen = [_known(each, known) for each in methods or known if each != UNTOUCHED]
+        chosen = [_known(each, known) for each in methods or known if each != BARE]
         sees = open_encoder(encoder or model.detector.spec.name, model.spec.device)
         found: list[MethodRow | MethodFailed] = []
         for concept in named:
             images = _Images(maker, concept, read, seeds, folder / concept_folder(concept), sees)
             for axis in question.axes:
                 target = question.targets.get(axis.name) or dict.fromkeys(axis.classes, 1 / len(axis.classes))
-                found += _Comparison(images, axis, target, margin, pilots).rows([known[UNTOUCHED], *chosen])
+                found += _Comparison(images, axis, target, margin, pilots).rows([known[BARE], *chosen])
         rows = tuple(row for row in found if isinstance(row, MethodRow))
         failed = tuple(row for row in found if isinstance(row, MethodFailed))
         result = MethodsResult(n=n, margin=margin, methods=rows, failed=failed)
@@ -148,7 +149,7 @@ def compare_cost(
     """
     with making(model, show=False) as maker:
         known = {**METHODS, **own_methods(maker, Path(), budget)}
-    chosen = [_known(name, known) for name in methods or known if name != UNTOUCHED]
+    chosen = [_known(name, known) for name in methods or known if name != BARE]
     rows = 2 + sum(2 if method.strengths and pilots else 1 for method in chosen)  # 2: untouched, and named prompts
     tried = sum(len(m.strengths) for m in chosen if len(m.strengths) > 1) * pilots
     planned = budget if any(method.name == PLAN for method in chosen) else 0
@@ -187,7 +188,11 @@ def _known(asked: str | Method, methods: Mapping[str, Method]) -> Method:
 
 @dataclass(frozen=True, eq=False)
 class _Images:
-    """The images of one concept: each set in a folder of its own, read on all axes."""
+    """The images of one concept: each set in a folder of its own, read on all axes.
+
+    Attributes:
+        bare: seed → record of the images of the bare model, as far as they were asked for.
+    """
 
     maker: Maker
     concept: str
@@ -195,6 +200,7 @@ class _Images:
     seeds: Sequence[int]
     folder: Path
     sees: ReadsImages
+    bare: dict[int, Record] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
@@ -212,14 +218,17 @@ class _Images:
 
     def untouched(self, seeds: Sequence[int]) -> list[Record]:
         """Images of the bare model; each seed is made once."""
-        return self.make(UNTOUCHED, [Job(str(seed), self.concept, seed) for seed in seeds])[0]
+        if missing := [seed for seed in seeds if seed not in self.bare]:
+            made, _ = self.make(BARE, [Job(str(seed), self.concept, seed) for seed in missing])
+            self.bare.update((record.seed, record) for record in made)
+        return [self.bare[seed] for seed in seeds]
 
     def look(self, records: Sequence[Record], folder: Path) -> ImageVectors:
         """The vectors of the images that are pictures."""
         found = ReadRun.open(folder).look(self.sees).pictures
-        rows = {record.id: vector for record, vector in zip(found.records, found.vectors, strict=True)}
+        rows = {record.id: row for row, record in enumerate(found.records)}
         kept = [record for record in records if record.id in rows]
-        return ImageVectors(kept, found.vectors[[list(rows).index(record.id) for record in kept]])
+        return ImageVectors(kept, found.vectors[[rows[record.id] for record in kept]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,11 +276,13 @@ class _Comparison:
         kept = read_json(place) if place.is_file() else {}
         if kept.get("about") == about:
             return MethodRow.from_json(kept["row"], str(place))
+        yardstick = self._yardstick  # without which there is nothing to hold a method against
         try:
             setup, tuning = (Setup(self.images.maker, (self.axis,), self._shared) for _ in range(2))
             strength = method.published if setting == "published" else self._tuned(method, tuning)
             prepared = method.prepare(self.brief, setup, strength)
-            row = self._measured(MethodSetting(**key, strength=strength), prepared, (setup.calls, tuning.own_calls))
+            named = MethodSetting(**key, strength=strength)
+            row = self._measured(named, prepared, yardstick, (setup.calls, tuning.own_calls))
         except NoFormError as error:
             return MethodFailed(**key, strength=None, reason=str(error))
         except Exception as error:  # whatever a method meets on a model that it was not made for, the others go on
@@ -290,7 +301,6 @@ class _Comparison:
             "target": dict(self.target),
             "n": len(seeds),
             "seed": seeds[0],
-            "margin": self.margin,
             "strengths": [method.published, *method.strengths],
             **({"pilots": self.pilots} if setting == "tuned" else {}),
             **self.images.model.to_json(),
@@ -310,6 +320,7 @@ class _Comparison:
             trial = replace(setup, maker=maker, axes=self.images.axes)
             jobs = prepared.jobs(self.brief.pilots(self.pilots, TUNING))
             records = trial.make(f"{method.name} at {strength:g}", jobs, prepared.change)
+            setup.spend(sum(self._calls(prepared, record) - self.images.model.calls for record in records))
             counts = [sum(r.labels[self.axis.name] == label for r in records) for label in self.axis.classes]
             gap = gap_squared_unbiased(counts, list(self.target.values()))
             right = fidelity([replace(r, prompt=self.images.concept) for r in records], self.images.model.detector.role)
@@ -318,20 +329,25 @@ class _Comparison:
         best = max(low for _, _, low, _ in tried)
         return min(entry for entry in tried if entry[3] >= best)[1]
 
-    def _measured(self, key: MethodSetting, prepared: Prepared, calls: tuple[float, float]) -> MethodRow:
+    def _calls(self, prepared: Prepared, record: Record) -> float:
+        return prepared.calls(record) if prepared.calls else float(self.images.model.calls)
+
+    def _measured(
+        self, key: MethodSetting, prepared: Prepared, yardstick: Yardstick, calls: tuple[float, float]
+    ) -> MethodRow:
         """The row of a method that has been set up; `calls` of the set-up and of tuning."""
-        model, plain = self.images.model, key.name == UNTOUCHED
+        model, plain = self.images.model, key.name == BARE
         name = Path(key.place).name
         started, known = time.perf_counter(), (self.images.folder / name).exists()
         records, folder = self.images.make(name, prepared.jobs(self.images.seeds), prepared)
         seconds = None if known else (time.perf_counter() - started) / len(records)
-        made, yardstick = self.images.look(records, folder), self._yardstick
+        made = self.images.look(records, folder)
         roles = {self.images.concept: model.detector.role(self.images.concept)}
         measures = Measures({self.axis.name: self.target}, model.detector.confusions([self.axis]))
         together = [replace(record, intervention=key.label) for record in records]
         (audit,) = measures.audit(tally(together, [self.axis], roles)).audits
         within, kept = yardstick.within(made), yardstick.kept(made)
-        each = [prepared.calls(record) if prepared.calls else float(model.calls) for record in records]
+        each = [self._calls(prepared, record) for record in records]
         return MethodRow(
             **dict(key),
             audit=audit,
@@ -362,13 +378,13 @@ class _Comparison:
         return Yardstick(
             self.axis,
             self.images.axes,
-            self.images.look(first, self.images.folder / UNTOUCHED),
+            self.images.look(first, self.images.folder / BARE),
             self.images.look(named, folder),
             self.images.model.detector.role,
         )
 
-    def _unchanged(self, records: Sequence[Record], folder: Path) -> Counted:
+    def _unchanged(self, records: Sequence[Record], folder: Path) -> ClassShare:
         """Images that are pixel for pixel as the bare model makes them: equal pixels are equal files."""
-        first = {r.seed: self.images.folder / UNTOUCHED / r.file for r in self.images.untouched(self.images.seeds)}
+        first = {r.seed: self.images.folder / BARE / r.file for r in self.images.untouched(self.images.seeds)}
         same = sum((folder / r.file).read_bytes() == first[r.seed].read_bytes() for r in records)
         return counted(same, len(records))
