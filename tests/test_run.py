@@ -58,6 +58,17 @@ def test_a_resumed_run_ends_byte_identical_to_an_unbroken_one(tmp_path: Path) ->
     }
 
 
+def test_a_finished_run_that_is_added_to_and_cut_off_loses_nothing(tmp_path: Path) -> None:
+    make(tmp_path / "whole", [0, 1, 2, 3])
+    make(tmp_path / "grown", [0, 1])
+    make(tmp_path / "grown", [2, 3], stop_at=1)
+    run = RunFolder(tmp_path / "grown", ABOUT)  # no image is gone, so nothing is warned of
+    assert set(run.records) == {"a-0", "a-1", "a-2"}
+    run.add(record(3), picture(3))
+    run.finish([record(i).id for i in range(4)], {"x": 1})
+    assert files(tmp_path / "whole") == files(tmp_path / "grown")
+
+
 def test_a_kill_while_finishing_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "whole", [0, 1])
     for killed_at in ("run.json", "metadata.jsonl"):

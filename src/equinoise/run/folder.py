@@ -112,11 +112,15 @@ class RunFolder:
     def _open_finished(self) -> None:
         """The images of a run with a `run.json`; where some are gone the run is none that is finished any more."""
         found = self._read(self.path / METADATA)
-        self._take_in(found)
-        if self._kept and len(self._kept) == len(found):
+        there = {kept.record.id for kept in found}
+        more = [kept for kept in self._read(self._journal) if kept.record.id not in there]  # it was being added to
+        self._take_in([*found, *more])
+        lost = sum(kept.record.id not in self._kept for kept in found)
+        if self._kept and not lost and not more:
             self._clean()
             return
-        warn(f"{self.path}: {len(found) - len(self._kept)} of {len(found)} images are gone or damaged: made again")
+        if lost or not found:
+            warn(f"{self.path}: {lost} of {len(found)} images are gone or damaged: made again")
         write_json(self._partial, self._same)
         self._rewrite_journal()
         (self.path / "run.json").unlink()
